@@ -1,0 +1,55 @@
+// Everything that crosses fork(): what a worker has from its supervisor, and all it needs to know of it. The worker owns
+// `control` and `access_log`; the rest belongs to the supervisor's image and lives as long as the process.
+#pragma once
+
+#include "common/options.h"
+#include "common/scoreboard.h"
+#include "common/unique_fd.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace fsrv {
+
+// A bound, listening, non-blocking, close-on-exec socket of the supervisor. The supervisor keeps every one open for its whole
+// life, so the kernel never drops a queue; a worker accepts on those of the slots it serves. TCP_NODELAY, SO_KEEPALIVE
+// and TCP_NOTSENT_LOWAT are set here and inherited by every accepted connection.
+struct ListenSocket {
+    int fd = -1;
+    unsigned slot = 0; // whose it is; kSharedSlot: everybody's (a Unix socket)
+    bool unix_socket = false;
+};
+inline constexpr unsigned kSharedSlot = ~0U;
+
+struct Credentials {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::string user_name; // for initgroups(); empty: no supplementary groups
+};
+
+struct Heritage {
+    unsigned slot = 0;
+    pid_t supervisor_pid = 0;
+    const Options* options = nullptr;
+    std::span<const ListenSocket> sockets;
+    int root_fd = -1;      // O_PATH of the served folder
+    std::string root_path; // its absolute name with links resolved: for absolute ?path= and links only, never for confinement
+    UniqueFd control;
+    UniqueFd access_log; // none: --access-log off
+    std::optional<Credentials> credentials; // to become, before anything of a client is read
+    ScoreSlot* score = nullptr;
+};
+
+// The whole life of a worker process; runs in the child of fork() and returns its exit status. 0: drained, kExitUsage: it
+// cannot start because of its configuration (not retried), else: failed.
+using WorkerMain = int (*)(Heritage heritage);
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitBind = 3;
+
+} // namespace fsrv

@@ -1,0 +1,64 @@
+// Every fixed bound of the program, with its unit and its reason. What a user may choose is an option (options.def) instead.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fsrv::limits {
+
+// Workers: slots in the scoreboard and bits of arithmetic; more than any machine has cores.
+inline constexpr unsigned kMaxWorkers = 1024;
+
+// Request head.
+inline constexpr std::size_t kMaxTarget = 8 * 1024; // bytes; 414 above. What browsers and proxies cope with.
+inline constexpr unsigned kMaxFields = 100;         // header fields; 431 above.
+inline constexpr unsigned kMaxLeadingEmptyLines = 1; // RFC 9112 2.2 asks for "at least one".
+
+// Request body: read and dropped up to this many bytes (framing included), then the connection closes.
+inline constexpr std::size_t kMaxDroppedBody = 64 * 1024;
+
+// Lingering close: bytes and time that a peer may still send after its last answer.
+inline constexpr std::size_t kMaxLingerBytes = 1024 * 1024;
+inline constexpr std::uint64_t kLingerMs = 2000;
+
+// File bytes: one chunk in flight per download.
+inline constexpr std::size_t kChunkBytes = 256 * 1024;
+inline constexpr std::size_t kReadaheadBytes = 1024 * 1024; // hinted to the kernel beyond a chunk that was read
+
+// What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix sockets).
+inline constexpr int kNotSentLowat = 128 * 1024;
+inline constexpr int kUnixSendBuffer = 256 * 1024;
+
+inline constexpr int kListenBacklog = 4096; // the kernel clamps it to somaxconn
+inline constexpr unsigned kAcceptBatch = 16; // connections taken in one turn of the loop
+inline constexpr unsigned kPipelineBatch = 16; // requests of one connection answered in one turn
+
+// Descriptors of a worker that are no connection's: loop, logs, pipes, listen sockets of small set-ups.
+inline constexpr unsigned kReservedFds = 64;
+
+// A folder's listing is cut here, and says so.
+inline constexpr std::size_t kMaxListingEntries = 100'000;
+inline constexpr std::size_t kMaxListingBytesInFlight = 256 * 1024 * 1024; // per worker; 503 above
+
+inline constexpr unsigned kMaxSymlinks = 40;       // what the kernel allows
+inline constexpr unsigned kMaxResolveRetries = 16; // EAGAIN of openat2 while the tree is being renamed
+
+// A file modified less than this before now may change again without its time changing: weak ETag.
+inline constexpr std::int64_t kYoungFileNs = 1'000'000'000;
+
+// Access log: lines that wait for a log that does not take them, per worker; dropped and counted above.
+inline constexpr std::size_t kLogQueueBytes = 1024 * 1024;
+inline constexpr std::uint64_t kLogTroubleReportMs = 60'000;
+
+// Supervision.
+inline constexpr std::uint64_t kTickMs = 500;          // a worker's heartbeat
+inline constexpr std::uint64_t kCoverMs = 2'000;       // a tick older than this: the neighbour helps out
+inline constexpr std::uint64_t kFirstRespawnMs = 100;  // second death in a row; doubles
+inline constexpr std::uint64_t kMaxRespawnMs = 30'000;
+inline constexpr std::uint64_t kHealthyMs = 60'000;    // uptime that forgives earlier deaths
+inline constexpr std::uint64_t kAbortToKillMs = 1'000; // SIGABRT first, for the core; then SIGKILL
+inline constexpr std::uint64_t kStartTimeoutMs = 30'000; // spawn to ready
+
+inline constexpr std::size_t kLastRequestBytes = 256; // of the last request, kept for the death notice
+
+} // namespace fsrv::limits

@@ -1,0 +1,61 @@
+// The configuration: a plain value, made once from flags, FSRV_* variables, the TOML file and the defaults (in this order of
+// precedence), out of the one table in options.def.
+#pragma once
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/result.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fsrv {
+
+enum class IoMode { automatic, threads, inline_ };
+enum class Symlinks { inside, never, follow };
+enum class LogFormat { combined, json };
+
+// The C++ type of each Type in options.def. Text that a parser accepts stands beside it.
+namespace option_type {
+using Text = std::string;
+using TextList = std::vector<std::string>; // repeat the flag; commas in the variable; an array in the file
+using OnOff = bool;                        // on, off, true, false, yes, no, 1, 0
+using Port = std::uint16_t;                // 0 to 65535
+using Count = unsigned;                    // a decimal number
+using Workers = unsigned;                  // 1 to limits::kMaxWorkers, or auto (parsed to the CPUs this process may use)
+using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB (K = KiB = 1024)
+using Duration = Millis;                   // 500ms, 10s, 5m, 1h
+using IoMode = fsrv::IoMode;
+using Symlinks = fsrv::Symlinks;
+using LogFormat = fsrv::LogFormat;
+using LogLevelName = LogLevel;
+} // namespace option_type
+
+struct Options {
+#define FSRV_GROUP(title)
+#define FSRV_OPTION(type, field, name, metavar, fallback, meaning) option_type::type field{};
+#include "common/options.def"
+#undef FSRV_GROUP
+#undef FSRV_OPTION
+};
+
+// What the command line asks for besides serving.
+enum class Action { serve, check, dump_config, print_and_exit /* --help, --version: text in Invocation::output */ };
+
+struct Invocation {
+    Action action = Action::serve;
+    Options options;
+    std::string output; // for print_and_exit, and the TOML text for dump_config
+};
+
+// Why a command line, variable or file was refused: one line, complete, ready to print after "fsrv: ".
+struct UsageError {
+    std::string message;
+};
+
+// Reads everything. `environment` is a NULL-terminated envp. Touches the file system only to read --config FILE.
+// Unknown or bad option, variable (FSRV_ anything) or key: which one, where (flag, variable, file:line), what was expected.
+Result<Invocation, UsageError> parse_invocation(int argc, const char* const* argv, const char* const* environment);
+
+} // namespace fsrv

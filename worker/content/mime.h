@@ -1,0 +1,25 @@
+// Content-Type by file name: the system's table (/etc/mime.types, Debian's media-types) over a built-in one.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace fsrv::content {
+
+class MimeTypes final {
+  public:
+    // Built-in table only.
+    MimeTypes();
+    // Reads `path` (default /etc/mime.types) over it; a file that is missing, too big (> 1 MiB) or odd in places is no error.
+    void load(const std::string& path = "/etc/mime.types");
+
+    // By the last extension, without case; "application/octet-stream" when unknown. text/* and the textual
+    // application types (json, xml, javascript) come with "; charset=utf-8".
+    std::string_view of(std::string_view file_name) const;
+
+  private:
+    std::unordered_map<std::string, std::string> by_extension_; // lower case, no dot
+};
+
+} // namespace fsrv::content

@@ -1,0 +1,51 @@
+// Body: what is sent after a head, as a list of segments: bytes in memory, or an extent of an open file. A range is a slice, a
+// multipart answer is a list. (A producer, which cannot be sliced, will be the third kind.) Copyable; extents share the file.
+#pragma once
+
+#include "common/clock.h"
+#include "common/unique_fd.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace fsrv::http {
+
+// An open regular file, pinned at open: the descriptor and what fstat said of it then. Closed with the last Body that
+// has an extent of it, never while a read is under way (the reader holds a reference).
+struct OpenFile {
+    UniqueFd fd;
+    std::uint64_t size = 0;
+    FileTime mtime;
+};
+
+struct FileExtent {
+    std::shared_ptr<const OpenFile> file;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+};
+
+// Memory that several answers may share (a listing is sliced by ranges too).
+struct MemoryExtent {
+    std::shared_ptr<const std::string> bytes;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+};
+
+using Segment = std::variant<MemoryExtent, FileExtent>;
+
+struct Body {
+    std::vector<Segment> segments;
+
+    std::uint64_t size() const;
+    // Appends bytes [offset, offset+length) of `whole`, which must have them.
+    void append_slice(const Body& whole, std::uint64_t offset, std::uint64_t length);
+    void append_bytes(std::string bytes);
+
+    static Body of(std::string bytes);
+    static Body of(std::shared_ptr<const OpenFile> file);
+};
+
+} // namespace fsrv::http

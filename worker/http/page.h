@@ -1,0 +1,18 @@
+// The look of every HTML page fsrv makes (listing, errors): one self-contained document, light and dark, readable on a phone,
+// no script and nothing loaded from elsewhere, so that a strict Content-Security-Policy holds.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace fsrv::http {
+
+std::string escape_html(std::string_view text); // also maps bytes that are not valid UTF-8 to U+FFFD
+
+// `title` is plain text, escaped here; `body_html` is markup, as it is.
+std::string render_page(std::string_view title, std::string_view body_html);
+
+// Value of Content-Security-Policy for such a page.
+std::string_view page_security_policy();
+
+} // namespace fsrv::http

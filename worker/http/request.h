@@ -1,0 +1,48 @@
+// A request's head, parsed. All views point into the buffer that was given to the parser: they live until the connection
+// takes the next request, that is at least until the answer to this one is complete or the connection is gone.
+#pragma once
+
+#include "common/limits.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace fsrv::http {
+
+// What fsrv tells apart. `other`: HTTP knows it, fsrv does not offer it (405). An unknown token is refused by the parser (501).
+enum class Method { get, head, options, other };
+
+struct Field {
+    std::string_view name; // as sent; compare without case
+    std::string_view value; // surrounding white space removed
+};
+
+struct Request {
+    Method method = Method::get;
+    std::string_view method_token;
+    std::string_view target; // as sent, for the log
+    std::string_view origin; // origin-form (path and query): `target` without scheme and authority; "*" for OPTIONS *
+    std::string_view host;   // authority of an absolute-form target, else Host; empty in HTTP/1.0 without one
+    unsigned minor_version = 1;
+    bool keep_alive = true;  // RFC 9112 9.3, before fsrv's own reasons to close
+
+    // Framing of the body (RFC 9112 6). A body is never used, only skipped.
+    bool chunked = false;
+    std::uint64_t content_length = 0;
+    bool has_body() const { return chunked || content_length > 0; }
+    bool expects_continue = false;
+
+    std::array<Field, limits::kMaxFields> fields;
+    unsigned field_count = 0;
+
+    // The value of the only field of that name (ASCII, any case). None when it is absent; `repeated` tells a second one.
+    std::optional<std::string_view> field(std::string_view name) const;
+    unsigned count(std::string_view name) const;
+};
+
+// ASCII only: HTTP's names have no locale.
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+} // namespace fsrv::http

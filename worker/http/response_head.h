@@ -1,0 +1,21 @@
+// HTTP/1 framing of a Plan: status line, Date, Server, Connection, the plan's fields, empty line.
+#pragma once
+
+#include "worker/http/plan.h"
+
+#include <string>
+#include <string_view>
+
+namespace fsrv::http {
+
+struct HeadContext {
+    unsigned minor_version = 1; // of the request: decides how persistence is announced
+    bool keep_alive = true;
+    bool server_header = true;
+    std::string_view date; // IMF-fixdate of now
+};
+
+// Appends to `out`, so that the caller can reuse a buffer.
+void append_response_head(std::string& out, const Plan& plan, const HeadContext& context);
+
+} // namespace fsrv::http
