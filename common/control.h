@@ -1,6 +1,7 @@
-// What supervisor and worker say to each other: fixed-size datagrams on one AF_UNIX SOCK_SEQPACKET pair per worker.
-// End of file tells either side that the other is gone. The supervisor treats what it reads as hostile: wrong sizes and
-// unknown kinds are ignored and logged once, and it never blocks on a send (a worker that does not read is hanging anyway).
+// What supervisor and worker say to each other: fixed-size datagrams on one AF_UNIX SOCK_SEQPACKET
+// pair per worker. End of file tells either side that the other is gone. The supervisor treats what
+// it reads as hostile: wrong sizes and unknown kinds are ignored and logged once, and it never
+// blocks on a send (a worker that does not read is hanging anyway).
 #pragma once
 
 #include "common/unique_fd.h"
@@ -12,9 +13,10 @@ namespace fsrv {
 
 enum class ControlKind : std::uint32_t {
     // supervisor to worker
-    serve = 1,   // accept on the sockets of slot `value` too (a neighbour's); its own slot is served from the start
-    unserve = 2, // stop accepting on the sockets of slot `value`; never sent for a worker's own
-    drain = 3,   // finish what is under way within `value` ms (0: without a limit), then exit 0
+    serve = 1, // accept on the sockets of slot `value` too (a neighbour's); its own slot is served
+               // from the start
+    unserve = 2,  // stop accepting on the sockets of slot `value`; never sent for a worker's own
+    drain = 3,    // finish what is under way within `value` ms (0: without a limit), then exit 0
     log_file = 4, // a freshly opened access log travels with the message as SCM_RIGHTS
     // worker to supervisor
     ready = 16, // accepting

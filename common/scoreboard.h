@@ -1,5 +1,6 @@
-// Shared memory between the supervisor and its workers: one slot each, written by its worker alone, read by the supervisor,
-// which believes none of it beyond "it moved" and text that it escapes when it prints it. It outlives a worker's crash.
+// Shared memory between the supervisor and its workers: one slot each, written by its worker alone,
+// read by the supervisor, which believes none of it beyond "it moved" and text that it escapes when
+// it prints it. It outlives a worker's crash.
 #pragma once
 
 #include "common/limits.h"
@@ -18,8 +19,8 @@ struct alignas(64) ScoreSlot {
     std::atomic<std::uint64_t> requests{0};   // answers begun, over all generations of the slot
     std::atomic<std::uint64_t> bytes_sent{0}; // body bytes, likewise
 
-    // The last request line, for the death notice. Words, so that a reader in another process never meets a data race;
-    // it may meet a mixture of two requests, which is good enough for a hint.
+    // The last request line, for the death notice. Words, so that a reader in another process never
+    // meets a data race; it may meet a mixture of two requests, which is good enough for a hint.
     void set_last_request(std::string_view text);
     std::string last_request() const;
 
@@ -27,7 +28,8 @@ struct alignas(64) ScoreSlot {
     std::array<std::atomic<std::uint64_t>, limits::kLastRequestBytes / 8> last_request_{};
 };
 
-// Anonymous shared mapping of `slots` ScoreSlots; lives as long as this object or a child's inherited mapping.
+// Anonymous shared mapping of `slots` ScoreSlots; lives as long as this object or a child's
+// inherited mapping.
 class Scoreboard final {
   public:
     explicit Scoreboard(unsigned slots); // fatal() when the system has no memory
