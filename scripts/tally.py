@@ -28,25 +28,26 @@ def programs(log_dir):
         return
     for line in log.read_text(errors="replace").splitlines():
         entry = json.loads(line)
-        yield entry["name"].split(" / ")[-1], entry["result"]
+        yield entry["name"], entry["result"]
 
 
 def tally(log_dir, counts):
     report = log_dir / "testlog.junit.xml"
     suites = list(xml.parse(report).getroot().iter("testsuite")) if report.exists() else []
     for program, verdict in programs(log_dir):
+        short_name = program.split(" / ")[-1]
         failed = 0
         for suite in suites:
             project, _, rest = suite.get("name", "").partition(".")
             for case in suite.findall("testcase"):
                 # GoogleTest's suites are named PROJECT.PROGRAM.SUITE; a program without cases is a case of PROJECT.
-                if rest.startswith(program + ".") or (not rest and case.get("name") == program):
+                if rest.startswith(program + ".") or (not rest and case.get("name") in (program, short_name)):
                     result = outcome(case)
                     counts[result] += 1
                     failed += result == "failed"
         if verdict not in GOOD:
             counts["failed"] += not failed
-            print(f"failed: {log_dir.parent.name}: {program} ({verdict})")
+            print(f"failed: {log_dir.parent.name}: {short_name} ({verdict})")
 
 
 def main():
