@@ -1,4 +1,5 @@
-// Content-Type by file name: the system's table (/etc/mime.types, Debian's media-types) over a built-in one.
+// Content-Type by file name: the system's table (/etc/mime.types, Debian's media-types) over a
+// built-in one.
 #pragma once
 
 #include <string>
@@ -11,11 +12,12 @@ class MimeTypes final {
   public:
     // Built-in table only.
     MimeTypes();
-    // Reads `path` (default /etc/mime.types) over it; a file that is missing, too big (> 1 MiB) or odd in places is no error.
+    // Reads `path` (default /etc/mime.types) over it; a file that is missing, too big (> 1 MiB) or
+    // odd in places is no error.
     void load(const std::string& path = "/etc/mime.types");
 
-    // By the last extension, without case; "application/octet-stream" when unknown. text/* and the textual
-    // application types (json, xml, javascript) come with "; charset=utf-8".
+    // By the last extension, without case; "application/octet-stream" when unknown. text/* and the
+    // textual application types (json, xml, javascript) come with "; charset=utf-8".
     std::string_view of(std::string_view file_name) const;
 
   private:

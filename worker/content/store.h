@@ -1,40 +1,56 @@
-// Store: what can be served out of one folder. Blocking calls only, no sockets: called in a thread of the pool (or on the loop
-// with --io inline), by several threads at once; holds no state that changes.
+// Store: what can be served out of one folder. Blocking calls only, no sockets: called in a thread
+// of the pool (or on the loop with --io inline), by several threads at once; the one thing that
+// changes is the count of listing bytes in flight.
 #pragma once
 
+#include "common/limits.h"
 #include "common/options.h"
+#include "worker/content/byte_budget.h"
 #include "worker/content/mime.h"
+#include "worker/content/resolver.h"
 #include "worker/http/resource.h"
 #include "worker/http/target.h"
 
-#include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace fsrv::content {
 
 struct StoreConfig {
     int root_fd = -1;      // O_PATH of the folder; not owned
-    std::string root_path; // absolute, links resolved: maps absolute ?path= and absolute links; confinement is the kernel's
+    std::string root_path; // absolute, links resolved: maps absolute ?path= and absolute links;
+                           // confinement is the kernel's
     bool listing = true;
     std::string index; // empty: none
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
+    // For tests.
+    ResolveForm form = ResolveForm::automatic;
+    std::size_t max_listing_entries = limits::kMaxListingEntries;
+    std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight;
 };
 
 class LocalStore final {
   public:
     LocalStore(StoreConfig config, MimeTypes mime);
 
-    // Tree or api target to Resource: resolve (openat2), open (O_NONBLOCK|O_NOCTTY), fstat, type; folders to index, listing,
-    // redirect or 403. `accept`: the request's Accept value, for the listing's form.
-    // errno becomes a status in one function of this layer: ENOENT ENOTDIR ELOOP EXDEV ENXIO ENAMETOOLONG 404, EACCES EPERM
-    // 403, EMFILE ENFILE ENOMEM 503, EAGAIN retried then 503, else 500.
+    // Tree or api target to Resource: resolve (openat2), open (O_NONBLOCK|O_NOCTTY), fstat, type;
+    // folders to index, listing, redirect or 403. `accept`: the request's Accept value, for the
+    // listing's form. Not found is a Miss; errno becomes its status in one place, errno_status.h.
     http::FindResult find(const http::Target& target, std::string_view accept) const;
 
   private:
+    http::FindResult find_folder(const http::Target& target, const std::string& path,
+                                 const Entry& folder, std::string_view accept) const;
+    http::FindResult make_listing(const http::Target& target, const std::string& path,
+                                  const Entry& folder, std::string_view accept) const;
+    http::Resource file_resource(Entry file, std::string_view name) const;
+
     StoreConfig config_;
     MimeTypes mime_;
+    Resolver resolver_;
+    std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
 };
 
 } // namespace fsrv::content

@@ -1,5 +1,6 @@
-// The look of every HTML page fsrv makes (listing, errors): one self-contained document, light and dark, readable on a phone,
-// no script and nothing loaded from elsewhere, so that a strict Content-Security-Policy holds.
+// The look of every HTML page fsrv makes (listing, errors): one self-contained document, light and
+// dark, readable on a phone, no script and nothing loaded from elsewhere, so that a strict
+// Content-Security-Policy holds.
 #pragma once
 
 #include <string>
@@ -7,10 +8,15 @@
 
 namespace fsrv::http {
 
-std::string escape_html(std::string_view text); // also maps bytes that are not valid UTF-8 to U+FFFD
+std::string
+escape_html(std::string_view text); // also maps bytes that are not valid UTF-8 to U+FFFD
 
 // `title` is plain text, escaped here; `body_html` is markup, as it is.
 std::string render_page(std::string_view title, std::string_view body_html);
+
+// The two halves of render_page(), for a body that is made in pieces.
+std::string page_start(std::string_view title);
+std::string_view page_end();
 
 // Value of Content-Security-Policy for such a page.
 std::string_view page_security_policy();

@@ -1,0 +1,166 @@
+#include "worker/content/link_walk.h"
+
+#include "common/limits.h"
+#include "worker/content/pseudo_fs.h"
+
+#include <algorithm>
+#include <climits>
+#include <fcntl.h>
+#include <vector>
+
+namespace fsrv::content {
+namespace {
+
+constexpr int kLook = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+
+// Component opens of one walk. Links full of ".." could otherwise make it long: each ".." goes down
+// from the root again.
+constexpr unsigned kMaxSteps = 16 * 1024;
+
+// Takes the first component off `path`, which keeps the rest; "" when there is none left.
+std::string_view take_component(std::string_view& path) {
+    std::string_view name;
+    do {
+        path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+        name = path.substr(0, path.find('/'));
+        path.remove_prefix(name.size());
+    } while (name == ".");
+    return name;
+}
+
+class Walk final {
+  public:
+    explicit Walk(const WalkPolicy& policy) : policy_(policy) {}
+
+    Result<WalkEnd, Errno> run(std::string_view path) {
+        queue(path);
+        if (const Errno failed = go_to(policy_.root_fd); failed.code != 0)
+            return unexpected(failed);
+        while (!pending_.empty()) {
+            const std::string name = std::move(pending_.back());
+            pending_.pop_back();
+            if (const Errno failed = step(name); failed.code != 0) return unexpected(failed);
+        }
+        std::string clean;
+        for (const std::string& name : names_) clean.append(clean.empty() ? "" : "/").append(name);
+        return WalkEnd{.object = std::move(here_),
+                       .status = status_,
+                       .parent = std::move(parent_),
+                       .name = std::move(name_),
+                       .path = std::move(clean)};
+    }
+
+  private:
+    // Errno{0} is success for all of these.
+    Errno step(const std::string& name) {
+        if (++steps_ > kMaxSteps) return {ELOOP};
+        if (name == "." || name == "..") {
+            if (!S_ISDIR(status_.st_mode)) return {ENOTDIR};
+            return name == "." ? Errno{} : climb();
+        }
+        UniqueFd next(::openat(here_.get(), name.c_str(), kLook));
+        if (!next) return Errno::last();
+        struct stat status {};
+        if (::fstat(next.get(), &status) != 0) return Errno::last();
+        if (S_ISLNK(status.st_mode)) return follow(next.get());
+        parent_ = std::move(here_);
+        here_ = std::move(next);
+        status_ = status;
+        name_ = name;
+        names_.push_back(name);
+        return {};
+    }
+
+    Errno follow(int link) {
+        if (policy_.symlinks == Symlinks::never || ++links_ > limits::kMaxSymlinks) return {ELOOP};
+        // The links of proc are doors rather than text.
+        if (on_pseudo_fs(link)) return {ELOOP};
+        char text[PATH_MAX];
+        const ssize_t length = ::readlinkat(link, "", text, sizeof text);
+        if (length < 0) return Errno::last();
+        std::string_view target(text, static_cast<std::size_t>(length));
+        if (target.empty() || target.size() == sizeof text) return {ENOENT};
+        if (target.front() == '/') {
+            Errno failed;
+            if (policy_.symlinks == Symlinks::follow) {
+                const UniqueFd top(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+                failed = top ? go_to(top.get()) : Errno::last();
+            } else {
+                const auto below = below_root(target, policy_.root_path);
+                if (!below) return {EXDEV};
+                target = *below;
+                failed = go_to(policy_.root_fd);
+            }
+            if (failed.code != 0) return failed;
+        }
+        queue(target);
+        return {};
+    }
+
+    Errno climb() {
+        if (policy_.symlinks == Symlinks::follow) {
+            const UniqueFd up(::openat(here_.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+            return up ? go_to(up.get()) : Errno::last();
+        }
+        if (names_.empty()) return {EXDEV};
+        names_.pop_back();
+        // Down from the root again, not up with "..": a folder that was moved out of the root
+        // meanwhile has another parent.
+        std::vector<std::string> names = std::move(names_);
+        if (const Errno failed = go_to(policy_.root_fd); failed.code != 0) return failed;
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            const Errno failed = step(names[i]);
+            if (steps_ > kMaxSteps) return {ELOOP};
+            if (failed.code != 0 || names_.size() != i + 1)
+                return {EAGAIN}; // a link stands there now
+        }
+        return {};
+    }
+
+    Errno go_to(int folder) {
+        here_.reset(::openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        parent_.reset();
+        name_.clear();
+        names_.clear();
+        if (!here_ || ::fstat(here_.get(), &status_) != 0) return Errno::last();
+        return {};
+    }
+
+    // In front of what is still to go. "." stands for a slash at the end: what comes before it has
+    // to be a folder.
+    void queue(std::string_view path) {
+        std::vector<std::string> names;
+        const bool slash = path.ends_with('/') || path.ends_with("/.");
+        for (std::string_view name = take_component(path); !name.empty();
+             name = take_component(path))
+            names.emplace_back(name);
+        if (slash) pending_.emplace_back(".");
+        pending_.insert(pending_.end(), names.rbegin(), names.rend());
+    }
+
+    const WalkPolicy& policy_;
+    std::vector<std::string> pending_; // the next one is the last
+    std::vector<std::string> names_;   // where we are, from the root
+    UniqueFd here_;
+    UniqueFd parent_;
+    std::string name_;
+    struct stat status_ {};
+    unsigned links_ = 0;
+    unsigned steps_ = 0;
+};
+
+} // namespace
+
+Result<WalkEnd, Errno> walk_path(const WalkPolicy& policy, std::string_view path) {
+    return Walk(policy).run(path);
+}
+
+std::optional<std::string_view> below_root(std::string_view absolute, std::string_view root) {
+    for (std::string_view name = take_component(root); !name.empty(); name = take_component(root)) {
+        if (take_component(absolute) != name) return std::nullopt;
+    }
+    absolute.remove_prefix(std::min(absolute.find_first_not_of('/'), absolute.size()));
+    return absolute;
+}
+
+} // namespace fsrv::content

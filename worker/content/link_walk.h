@@ -1,0 +1,44 @@
+// A path resolved by hand, one component and one O_NOFOLLOW at a time, for what openat2() cannot
+// do: absolute links that lead back into the root, and kernels without it. It never follows a link
+// of the kernel's, so it cannot leave the root however the tree changes meanwhile: links are read
+// as text, and every step starts at a descriptor that was reached from the root.
+#pragma once
+
+#include "common/options.h"
+#include "common/result.h"
+#include "common/unique_fd.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+
+namespace fsrv::content {
+
+struct WalkPolicy {
+    int root_fd = -1;           // O_PATH will do; not owned
+    std::string_view root_path; // its absolute name, for absolute links only
+    Symlinks symlinks = Symlinks::inside;
+};
+
+struct WalkEnd {
+    UniqueFd object; // O_PATH; never a link
+    struct stat status {};
+    // Unless the object is a folder: openat(parent, name, O_NOFOLLOW) opens it.
+    UniqueFd parent;
+    std::string name;
+    std::string
+        path; // the same without links, from the root; "" is the root. Not with Symlinks::follow.
+};
+
+// `path`: relative, as Target::path. Two descriptors at most are open at a time. Errors are those
+// of the kernel: ELOOP for more than limits::kMaxSymlinks links or any link with Symlinks::never,
+// EXDEV for one that leads out of the root; EAGAIN when the tree changed under the walk.
+Result<WalkEnd, Errno> walk_path(const WalkPolicy& policy, std::string_view path);
+
+// What of `absolute` lies below `root`, compared component by component ("/srv/data" has nothing of
+// "/srv/database"); "" when it is the root itself, none when it lies elsewhere. Leading and
+// repeated slashes and "." do not count.
+std::optional<std::string_view> below_root(std::string_view absolute, std::string_view root);
+
+} // namespace fsrv::content

@@ -1,0 +1,143 @@
+#include "worker/content/listing.h"
+
+#include "worker/content/pseudo_fs.h"
+#include "worker/http/target.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <dirent.h>
+#include <fcntl.h>
+
+namespace fsrv::content {
+namespace {
+
+struct CloseFolder {
+    void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// Takes a run of digits off the front and returns it without leading zeros.
+std::string_view take_number(std::string_view& text) {
+    std::size_t end = 0;
+    while (end < text.size() && is_digit(text[end])) ++end;
+    std::string_view digits = text.substr(0, end);
+    text.remove_prefix(end);
+    digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
+    return digits;
+}
+
+// Negative, zero, positive. Zero does not mean equal bytes.
+int compare_names(std::string_view a, std::string_view b) {
+    while (!a.empty() && !b.empty()) {
+        if (is_digit(a.front()) && is_digit(b.front())) {
+            const std::string_view x = take_number(a);
+            const std::string_view y = take_number(b);
+            if (x.size() != y.size()) return x.size() < y.size() ? -1 : 1;
+            if (const int order = x.compare(y); order != 0) return order;
+            continue;
+        }
+        const auto x = static_cast<unsigned char>(lower(a.front()));
+        const auto y = static_cast<unsigned char>(lower(b.front()));
+        if (x != y) return x < y ? -1 : 1;
+        a.remove_prefix(1);
+        b.remove_prefix(1);
+    }
+    return a.empty() == b.empty() ? 0 : (a.empty() ? -1 : 1);
+}
+
+int compare_listed(const ListedEntry& a, const ListedEntry& b) {
+    const int order = compare_names(a.name, b.name);
+    return order != 0 ? order : a.name.compare(b.name);
+}
+
+} // namespace
+
+Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
+                                    const Resolver& resolver, const ListingRules& rules,
+                                    Reservation& memory) {
+    UniqueFd fd(::openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat own {};
+    if (!fd || ::fstat(fd.get(), &own) != 0) return unexpected(Errno::last());
+    const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd.get()));
+    if (!folder) return unexpected(Errno::last());
+    const int at = fd.release(); // closedir() closes it
+
+    Listing listing;
+    for (;;) {
+        errno = 0;
+        const dirent* item = ::readdir(folder.get());
+        if (item == nullptr) {
+            if (errno != 0) return unexpected(Errno::last());
+            return listing;
+        }
+        const std::string_view name = item->d_name;
+        if (name == "." || name == ".." || (!rules.hidden && http::has_hidden_segment(name)))
+            continue;
+        struct stat status {};
+        if (::fstatat(at, item->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue; // gone
+        // A link may lead to something that is not served, a mount point to a file system that is
+        // not.
+        if (S_ISLNK(status.st_mode) || status.st_dev != own.st_dev) {
+            const auto entry =
+                resolver.look(path.empty() ? std::string(name) : path + '/' + std::string(name));
+            if (!entry) continue;
+            status = entry->status;
+        }
+        const bool is_folder = S_ISDIR(status.st_mode);
+        if (!is_folder && !S_ISREG(status.st_mode)) continue;
+        if (listing.entries.size() == rules.max_entries) {
+            listing.truncated = true;
+            return listing;
+        }
+        // Twice the entry: a vector that grows holds the old one beside the new.
+        if (!memory.grow(2 * sizeof(ListedEntry) + name.size() + 1))
+            return unexpected(Errno{ENOMEM});
+        listing.entries.push_back(
+            {.name = std::string(name),
+             .folder = is_folder,
+             .size = is_folder ? 0 : static_cast<std::uint64_t>(status.st_size),
+             .mtime = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec}});
+    }
+}
+
+ListingOrder parse_listing_order(std::string_view query) {
+    using Key = ListingOrder::Key;
+    ListingOrder order;
+    std::optional<bool> descending;
+    while (!query.empty()) {
+        const std::string_view part = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(part.size() + 1, query.size()));
+        if (part == "sort=name") order.key = Key::name;
+        if (part == "sort=size") order.key = Key::size;
+        if (part == "sort=time") order.key = Key::time;
+        if (part == "order=asc") descending = false;
+        if (part == "order=desc") descending = true;
+    }
+    order.descending = descending.value_or(order.key != Key::name);
+    return order;
+}
+
+void sort_listing(Listing& listing, ListingOrder order) {
+    using Key = ListingOrder::Key;
+    const auto before = [order](const ListedEntry& a, const ListedEntry& b) {
+        if (a.folder != b.folder) return a.folder;
+        const ListedEntry& first = order.descending ? b : a;
+        const ListedEntry& second = order.descending ? a : b;
+        if (order.key == Key::size && first.size != second.size) return first.size < second.size;
+        if (order.key == Key::time && first.mtime != second.mtime)
+            return first.mtime < second.mtime;
+        // Equal sizes and times stay in the order of names, whichever way the column runs.
+        return order.key == Key::name ? compare_listed(first, second) < 0
+                                      : compare_listed(a, b) < 0;
+    };
+    std::sort(listing.entries.begin(), listing.entries.end(), before);
+}
+
+} // namespace fsrv::content

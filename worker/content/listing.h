@@ -1,0 +1,67 @@
+// A folder's listing: read, sorted, and written as HTML or JSON. The HTML is also made for
+// programs: one <a href="./name"> for each entry, folders with a slash at the end. Blocking; any
+// thread.
+#pragma once
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "worker/content/byte_budget.h"
+#include "worker/content/resolver.h"
+#include "worker/http/body.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fsrv::content {
+
+struct ListedEntry {
+    std::string name; // as on disk, any bytes
+    bool folder = false;
+    std::uint64_t size = 0; // 0 for a folder
+    FileTime mtime;
+};
+
+struct Listing {
+    std::vector<ListedEntry> entries;
+    bool truncated = false; // there are more than were asked for
+};
+
+struct ListingRules {
+    bool hidden = false;
+    std::size_t max_entries = 0;
+};
+
+// What of the folder may be served: files and folders, links to them where the resolver allows it.
+// What vanishes meanwhile is left out. `folder_fd`: O_PATH will do. `path`: of the folder, for
+// links. ENOMEM: over `memory`'s budget.
+Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
+                                    const Resolver& resolver, const ListingRules& rules,
+                                    Reservation& memory);
+
+// ?sort=name|size|time&order=asc|desc. Without order: names ascending, the largest and the newest
+// first. Anything else is ignored.
+struct ListingOrder {
+    enum class Key { name, size, time };
+    Key key = Key::name;
+    bool descending = false;
+    friend bool operator==(const ListingOrder&, const ListingOrder&) = default;
+};
+ListingOrder parse_listing_order(std::string_view query);
+
+// Folders first. Names as people read them: without case, numbers by value ("file2" before
+// "file10"); then by bytes.
+void sort_listing(Listing& listing, ListingOrder order);
+
+// `path`: of the folder, as Target::path. None when the budget is used up; the body gives its part
+// back when it dies.
+std::optional<http::Body> listing_html(const Listing& listing, std::string_view path,
+                                       ListingOrder order,
+                                       const std::shared_ptr<ByteBudget>& budget);
+std::optional<http::Body> listing_json(const Listing& listing, std::string_view path,
+                                       const std::shared_ptr<ByteBudget>& budget);
+
+} // namespace fsrv::content

@@ -1,0 +1,48 @@
+// What both forms of a listing need: a body that grows in pieces within a budget, and times and
+// sizes as text.
+#pragma once
+
+#include "common/clock.h"
+#include "worker/content/byte_budget.h"
+#include "worker/http/body.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace fsrv::content {
+
+// Text in pieces of kPieceBytes: a long listing is never one block that is moved each time it
+// grows. Append to text() and call settle() now and then; false: the budget is used up, give up.
+class PiecedText final {
+  public:
+    explicit PiecedText(std::shared_ptr<ByteBudget> budget) : budget_(std::move(budget)) {}
+
+    std::string& text() { return text_; }
+    bool settle() { return text_.size() < kPieceBytes || finish_piece(); }
+    std::optional<http::Body> finish() && {
+        if (!finish_piece()) return std::nullopt;
+        return std::move(body_);
+    }
+
+  private:
+    static constexpr std::size_t kPieceBytes = 128 * 1024;
+
+    bool finish_piece();
+
+    std::shared_ptr<ByteBudget> budget_;
+    std::string text_;
+    http::Body body_;
+};
+
+// "2024-01-01T00:00:00.123Z", with or without the milliseconds; none outside the years 0 to 9999.
+std::optional<std::string> iso_time(FileTime time, bool milliseconds);
+
+// "0 B", "999 B", "1.0 KiB", "1.5 GiB".
+std::string human_size(std::uint64_t bytes);
+
+// "1,234,567".
+std::string grouped(std::uint64_t number);
+
+} // namespace fsrv::content

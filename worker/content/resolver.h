@@ -1,0 +1,76 @@
+// From a path to a descriptor that is allowed to be served. The kernel confines: openat2() with
+// RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS decides, strings only propose (an absolute link into
+// the root is rewritten to a path without links, and that is opened under RESOLVE_BENEATH again).
+// Where the kernel has no openat2() the walk of link_walk.h takes its place, with the same answers.
+// Blocking; any thread; holds no state that changes.
+#pragma once
+
+#include "common/options.h"
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "worker/content/link_walk.h"
+
+#include <string>
+#include <sys/stat.h>
+
+namespace fsrv::content {
+
+// How paths are resolved. `automatic` asks the kernel once, in the constructor.
+enum class ResolveForm { automatic, openat2, walk };
+
+enum class EntryKind {
+    file, // regular
+    folder,
+    special, // FIFO, socket, device
+};
+
+struct Entry {
+    EntryKind kind = EntryKind::special;
+    // file: open for reading after open(), O_PATH after look(). folder: O_PATH, openat(fd, ".")
+    // reads it. special: O_PATH.
+    UniqueFd fd;
+    struct stat status {}; // of `fd`
+};
+
+class Resolver final {
+  public:
+    // `root_fd`: O_PATH will do; not owned, outlives the resolver. `root_path`: absolute, for
+    // absolute links only.
+    Resolver(int root_fd, std::string root_path, Symlinks symlinks,
+             ResolveForm form = ResolveForm::automatic);
+
+    // `path`: relative to the root, without "." and ".." segments (Target::path); "" is the root.
+    // What is on a pseudo file system (pseudo_fs.def) is ENOENT. EAGAIN: the tree changed under all
+    // of limits::kMaxResolveRetries attempts. Never opens a FIFO, socket or device, so it neither
+    // blocks nor has a side effect.
+    Result<Entry, Errno> open(const std::string& path) const;
+
+    // The same without opening a file for reading: what is there.
+    Result<Entry, Errno> look(const std::string& path) const;
+
+    ResolveForm form() const { return form_; }
+
+  private:
+    // Where something was found, and how to open exactly that for reading.
+    struct Place {
+        UniqueFd object; // O_PATH
+        struct stat status {};
+        UniqueFd parent; // none: the root
+        std::string name;
+        bool without_links = false;
+    };
+
+    Result<Entry, Errno> open_once(const std::string& path, bool for_reading) const;
+    Result<Place, Errno> find(const std::string& path) const;
+    Result<UniqueFd, Errno> reopen(const Place& place) const;
+    WalkPolicy walk_policy() const { return {root_fd_, root_path_, symlinks_}; }
+
+    int root_fd_;
+    std::string root_path_;
+    Symlinks symlinks_;
+    ResolveForm form_;
+    dev_t plain_device_ = 0; // files on this device need no look at their file system
+    bool has_plain_device_ = false;
+};
+
+} // namespace fsrv::content

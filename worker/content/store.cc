@@ -1,0 +1,146 @@
+#include "worker/content/store.h"
+
+#include "worker/content/disposition.h"
+#include "worker/content/errno_status.h"
+#include "worker/content/listing.h"
+#include "worker/http/accept.h"
+#include "worker/http/conditions.h"
+#include "worker/http/page.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace fsrv::content {
+namespace {
+
+using http::Miss;
+
+constexpr Miss kNoSuchFile{.status = 404, .what = "no such file"};
+constexpr Miss kNotAFile{.status = 403, .what = "not a regular file"};
+constexpr Miss kFolder{.status = 403, .what = "a folder, not a file"};
+constexpr Miss kNoListing{.status = 403, .what = "this folder is not listed"};
+constexpr Miss kBusyListing{.status = 503, .what = "too many folders are being listed"};
+
+std::string_view last_segment(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+std::string join(const std::string& folder, std::string_view name) {
+    return folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name);
+}
+
+// The query as it came, safe as part of a field's value.
+std::string clean_query(std::string_view query) {
+    std::string out;
+    for (const char c : query) {
+        if (c > 0x20 && c < 0x7F) {
+            out += c;
+        } else {
+            fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
+        }
+    }
+    return out;
+}
+
+// A segment is never empty, so this never begins with "//".
+std::string folder_location(std::string_view path, std::string_view query) {
+    std::string location = fmt::format("/{}/", http::encode_path(path));
+    if (!query.empty()) location.append("?").append(clean_query(query));
+    return location;
+}
+
+} // namespace
+
+LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
+    : config_(std::move(config)),
+      mime_(std::move(mime)),
+      resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form),
+      listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)) {}
+
+http::FindResult LocalStore::find(const http::Target& target, std::string_view accept) const {
+    const bool api = target.kind == http::Target::Kind::api;
+    std::string path = target.path;
+    if (target.absolute) {
+        const auto below = below_root(path, config_.root_path);
+        if (!below) return unexpected(kNoSuchFile);
+        path = *below;
+    }
+    if (!config_.hidden && http::has_hidden_segment(path)) return unexpected(kNoSuchFile);
+
+    auto entry = resolver_.open(path);
+    if (!entry) return unexpected(miss_of(entry.error()));
+    switch (entry->kind) {
+    case EntryKind::special: return unexpected(kNotAFile);
+    case EntryKind::folder:
+        if (api) return unexpected(kFolder);
+        return find_folder(target, path, *entry, accept);
+    case EntryKind::file: break;
+    }
+    if (target.wants_folder) return unexpected(kNoSuchFile);
+    const std::string_view name = last_segment(path);
+    http::Resource resource = file_resource(*std::move(entry), name);
+    if (api) resource.content_disposition = attachment(name);
+    return resource;
+}
+
+http::FindResult LocalStore::find_folder(const http::Target& target, const std::string& path,
+                                         const Entry& folder, std::string_view accept) const {
+    if (!target.wants_folder && !path.empty()) {
+        return unexpected(Miss{
+            .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
+    }
+    if (!config_.index.empty()) {
+        auto index = resolver_.open(join(path, config_.index));
+        if (index && index->kind == EntryKind::file)
+            return file_resource(*std::move(index), config_.index);
+        if (index) return unexpected(kNotAFile);
+        if (index.error().code != ENOENT) return unexpected(miss_of(index.error()));
+        // A link that leads nowhere is no missing index: its owner meant something else to be seen
+        // than a listing.
+        struct stat link {};
+        if (::fstatat(folder.fd.get(), config_.index.c_str(), &link, AT_SYMLINK_NOFOLLOW) == 0)
+            return unexpected(kNoSuchFile);
+        if (errno != ENOENT) return unexpected(miss_of(Errno::last()));
+    }
+    if (!config_.listing) return unexpected(kNoListing);
+    return make_listing(target, path, folder, accept);
+}
+
+http::FindResult LocalStore::make_listing(const http::Target& target, const std::string& path,
+                                          const Entry& folder, std::string_view accept) const {
+    const ListingRules rules{.hidden = config_.hidden, .max_entries = config_.max_listing_entries};
+    Reservation memory(listing_bytes_);
+    auto listing = read_listing(folder.fd.get(), path, resolver_, rules, memory);
+    if (!listing)
+        return unexpected(listing.error().code == ENOMEM ? kBusyListing : miss_of(listing.error()));
+    const ListingOrder order = parse_listing_order(target.query);
+    sort_listing(*listing, order);
+
+    const bool json = target.format_json || http::prefers_json_listing(accept);
+    auto body = json ? listing_json(*listing, path, listing_bytes_)
+                     : listing_html(*listing, path, order, listing_bytes_);
+    if (!body) return unexpected(kBusyListing);
+    http::Resource resource{.body = *std::move(body),
+                            .content_type = json ? "application/json; charset=utf-8"
+                                                 : "text/html; charset=utf-8",
+                            .extra_fields = "Vary: Accept\r\nCache-Control: no-cache\r\n"};
+    if (!json) {
+        fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
+                       http::page_security_policy());
+    }
+    return resource;
+}
+
+http::Resource LocalStore::file_resource(Entry entry, std::string_view name) const {
+    auto file = std::make_shared<http::OpenFile>();
+    file->fd = std::move(entry.fd);
+    file->size = static_cast<std::uint64_t>(entry.status.st_size);
+    file->mtime = {entry.status.st_mtim.tv_sec, entry.status.st_mtim.tv_nsec};
+    const http::Validators validators = http::make_validators(file->size, file->mtime, wall_now());
+    return {.body = http::Body::of(std::move(file)),
+            .content_type = std::string(mime_.of(name)),
+            .validators = validators};
+}
+
+} // namespace fsrv::content

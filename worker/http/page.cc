@@ -1,0 +1,98 @@
+#include "worker/http/page.h"
+
+#include "common/escape.h"
+
+namespace fsrv::http {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD"; // U+FFFD
+
+// Two columns of numbers never wrap, the name does; below 40rem the time of day goes. The icons are
+// shapes cut from the text colour, so that no image is needed.
+constexpr std::string_view kStyle = R"(
+:root{color-scheme:light dark;--paper:#fff;--ink:#1d2126;--soft:#5f6873;--line:#e3e6ea;--wash:#f3f6fa;--link:#0a58ca;--folder:#d99a1c}
+@media(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e4e7eb;--soft:#98a2ad;--line:#2a2f35;--wash:#1d2227;--link:#7db4ff;--folder:#e0b04f}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
+main{max-width:62rem;margin:0 auto;padding:2rem 1.25rem 1rem}
+h1{margin:0 0 1.25rem;font-size:1.6rem;line-height:1.25;font-weight:650;overflow-wrap:anywhere}
+p{margin:0 0 1rem}
+a{color:var(--link);text-decoration:none}
+a:hover{text-decoration:underline}
+a:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
+nav ol{display:flex;flex-wrap:wrap;margin:0 0 .25rem;padding:0;list-style:none;color:var(--soft);overflow-wrap:anywhere}
+nav li+li::before{content:"/";margin:0 .45rem;color:var(--soft)}
+table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
+th{font-weight:500;font-size:.875rem;color:var(--soft);text-align:left}
+th a{color:inherit}
+th[aria-sort] a{color:var(--ink)}
+th[aria-sort=ascending] a::after{content:" \2191"}
+th[aria-sort=descending] a::after{content:" \2193"}
+th,td{padding:.45rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
+td+td,th+th{width:1%;white-space:nowrap;text-align:right;color:var(--soft);padding-left:1rem}
+td:first-child{overflow-wrap:anywhere}
+tbody tr:hover{background:var(--wash)}
+td>a{display:block;position:relative;padding-left:1.75rem}
+td>a::before{content:"";position:absolute;left:.1rem;top:.2rem;width:1rem;height:1.1rem;background:var(--soft);opacity:.55;clip-path:polygon(10% 0,62% 0,92% 28%,92% 100%,10% 100%)}
+td>a[href$="/"]::before{top:.3rem;width:1.15rem;height:.95rem;background:var(--folder);opacity:1;clip-path:polygon(0 0,38% 0,50% 16%,100% 16%,100% 100%,0 100%)}
+td>a[href="../"]::before{left:.15rem;top:.35rem;width:1rem;height:.85rem;background:var(--soft);clip-path:polygon(50% 0,100% 55%,65% 55%,65% 100%,35% 100%,35% 55%,0 55%)}
+.note{padding:.6rem .9rem;border-left:3px solid var(--folder);background:var(--wash)}
+.none{padding:2rem 0;color:var(--soft);text-align:center}
+footer{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-top:1rem;color:var(--soft);font-size:.875rem}
+footer :last-child{margin-left:auto}
+@media(max-width:40rem){main{padding:1.25rem .75rem}h1{font-size:1.35rem}td+td,th+th{padding-left:.5rem}td,td>a{font-size:.95rem}time span{display:none}}
+@media print{td>a::before{display:none}td>a{padding:0}}
+)";
+
+constexpr std::string_view kIcon =
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath fill='%23d99a1c' d='M1 2h5l2 2h7v10H1z'/%3E%3C/svg%3E";
+
+} // namespace
+
+std::string escape_html(std::string_view text) {
+    std::string out;
+    out.reserve(text.size() + text.size() / 8);
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        switch (text.front()) {
+        case '&': out += "&amp;"; break;
+        case '<': out += "&lt;"; break;
+        case '>': out += "&gt;"; break;
+        case '"': out += "&quot;"; break;
+        case '\'': out += "&#39;"; break;
+        default: out += length == 0 ? kReplacement : text.substr(0, length); break;
+        }
+        text.remove_prefix(length == 0 ? 1 : length);
+    }
+    return out;
+}
+
+std::string page_start(std::string_view title) {
+    std::string out =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>";
+    out.append(escape_html(title)).append("</title>\n<link rel=\"icon\" href=\"").append(kIcon);
+    out.append("\">\n<style>").append(kStyle).append("</style>\n</head>\n<body>\n<main>\n");
+    return out;
+}
+
+std::string_view page_end() {
+    return "</main>\n</body>\n</html>\n";
+}
+
+std::string render_page(std::string_view title, std::string_view body_html) {
+    std::string out = page_start(title);
+    out.append(body_html).append("\n").append(page_end());
+    return out;
+}
+
+std::string_view page_security_policy() {
+    // The style is in the page, the icon in a data: URL; nothing else is loaded, sent or framed
+    // elsewhere.
+    return "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+           "form-action 'none'; "
+           "frame-ancestors 'self'";
+}
+
+} // namespace fsrv::http
