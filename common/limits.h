@@ -18,11 +18,16 @@ inline constexpr unsigned kMaxLeadingEmptyLines = 1; // RFC 9112 2.2 asks for "a
 inline constexpr std::size_t kMaxDroppedBody = 64 * 1024;
 
 // Lingering close: bytes and time that a peer may still send after its last answer.
-inline constexpr std::size_t kMaxLingerBytes = 1024 * 1024;
-inline constexpr std::uint64_t kLingerMs = 2000;
+inline constexpr std::size_t kMaxLingerBytes = 16 * 1024 * 1024;
+inline constexpr std::uint64_t kLingerMs = 5000;
 
 // File bytes: one chunk in flight per download.
 inline constexpr std::size_t kChunkBytes = 256 * 1024;
+inline constexpr std::size_t kSmallChunkBytes = 16 * 1024; // once kMaxBigChunks are in use: memory stays bounded
+inline constexpr unsigned kMaxBigChunks = 256;             // per worker: 64 MiB
+inline constexpr unsigned kMaxSpareChunks = 16;            // kept for reuse when nobody needs them
+inline constexpr unsigned kMaxSpareExchanges = 64;
+inline constexpr std::size_t kTurnBytes = 1024 * 1024; // one download sends so much, then others have their turn
 inline constexpr std::size_t kReadaheadBytes = 1024 * 1024; // hinted to the kernel beyond a chunk that was read
 
 // What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix sockets).
@@ -30,6 +35,8 @@ inline constexpr int kNotSentLowat = 128 * 1024;
 inline constexpr int kUnixSendBuffer = 256 * 1024;
 
 inline constexpr int kListenBacklog = 4096; // the kernel clamps it to somaxconn
+inline constexpr std::uint64_t kAcceptPauseMs = 1'000; // out of descriptors: try again after this
+inline constexpr unsigned kMaxOverloadAnswers = 64;    // connections beyond the limit that may get a 503 at a time
 inline constexpr unsigned kAcceptBatch = 16; // connections taken in one turn of the loop
 inline constexpr unsigned kPipelineBatch = 16; // requests of one connection answered in one turn
 
@@ -52,12 +59,18 @@ inline constexpr std::uint64_t kLogTroubleReportMs = 60'000;
 
 // Supervision.
 inline constexpr std::uint64_t kTickMs = 500;          // a worker's heartbeat
+inline constexpr std::uint64_t kSweepMs = 100;         // deadlines are looked at this often while there are connections
 inline constexpr std::uint64_t kCoverMs = 2'000;       // a tick older than this: the neighbour helps out
 inline constexpr std::uint64_t kFirstRespawnMs = 100;  // second death in a row; doubles
 inline constexpr std::uint64_t kMaxRespawnMs = 30'000;
 inline constexpr std::uint64_t kHealthyMs = 60'000;    // uptime that forgives earlier deaths
 inline constexpr std::uint64_t kAbortToKillMs = 1'000; // SIGABRT first, for the core; then SIGKILL
 inline constexpr std::uint64_t kStartTimeoutMs = 30'000; // spawn to ready
+
+// Draining.
+inline constexpr std::uint64_t kDrainFreshMs = 1'000;    // a connection that has not sent a byte yet
+inline constexpr std::uint64_t kLastCallbacksMs = 1'000; // for reads of the pool to come back once all is cut
+inline constexpr unsigned kAlarmMarginSeconds = 3;       // over --grace: a worker whose loop hangs dies of SIGALRM
 
 inline constexpr std::size_t kLastRequestBytes = 256; // of the last request, kept for the death notice
 

@@ -1,0 +1,63 @@
+// The access log's line: one per answer, made after its last byte. What a client sent is kept as it
+// came until then, in one allocation, and escaped when the line is made.
+#pragma once
+
+#include "common/clock.h"
+#include "common/options.h"
+#include "worker/http/request.h"
+#include "worker/net/close_reason.h"
+
+#include <cstdint>
+#include <netinet/in.h>
+#include <string>
+#include <string_view>
+
+namespace fsrv::net {
+
+// Where a client is, small enough for every idle connection to keep.
+struct Peer {
+    in6_addr address{}; // IPv4 as ::ffff:a.b.c.d; all zero: a Unix socket
+    std::uint16_t port = 0;
+    std::string text() const; // "192.0.2.1", "2001:db8::1" or "unix:"
+};
+
+class LogRecord final {
+  public:
+    LogRecord() = default;
+    static LogRecord of(const http::Request& request);
+    static LogRecord
+    of_refused(std::string_view bytes); // the first line of what could not be parsed
+
+    std::string_view request_line() const { return part(0); }
+    std::string_view referer() const { return part(1); }
+    std::string_view user_agent() const { return part(2); }
+    std::string_view range() const { return part(3); }
+
+    int status = 0;
+    FileTime started;             // wall clock, when the head was complete
+    std::uint64_t started_ms = 0; // monotonic
+
+  private:
+    void add(unsigned index, std::string_view text);
+    std::string_view part(unsigned index) const;
+
+    std::string text_;
+    std::uint32_t ends_[4] = {};
+};
+
+// How the answer ended: "complete", or the name of the reason why it did not.
+struct LogOutcome {
+    Peer peer;
+    std::uint64_t body_bytes = 0; // really given to the kernel
+    std::uint64_t now_ms = 0;
+    std::string_view end;
+};
+
+// combined: the well-known line, then duration in seconds, "range" and how it ended:
+//   192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88" 0.013
+//   "bytes=0-499" complete
+// json: one object a line with the same facts.
+void append_log_line(std::string& out, LogFormat format, const LogRecord& record,
+                     const LogOutcome& outcome);
+
+} // namespace fsrv::net

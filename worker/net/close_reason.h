@@ -1,0 +1,25 @@
+// Why a connection ended; the table is worker/close_reason.def.
+#pragma once
+
+#include <string_view>
+
+namespace fsrv::net {
+
+enum class CloseReason {
+#define FSRV_CLOSE_REASON(id, name, meaning) id,
+#include "worker/close_reason.def"
+#undef FSRV_CLOSE_REASON
+};
+
+constexpr std::string_view name_of(CloseReason reason) {
+    switch (reason) {
+#define FSRV_CLOSE_REASON(id, name, meaning)                                                       \
+    case CloseReason::id:                                                                          \
+        return name;
+#include "worker/close_reason.def"
+#undef FSRV_CLOSE_REASON
+    }
+    return "?";
+}
+
+} // namespace fsrv::net

@@ -1,0 +1,276 @@
+// The life of a connection: start, events, deadlines, close. What is answered: connection_http.cc.
+#include "worker/net/connection.h"
+
+#include "common/check.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "worker/net/worker.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace fsrv::net {
+namespace {
+
+// These end by RST, so that what was sent never looks like a whole answer and the kernel forgets
+// what it still holds.
+bool ends_by_reset(CloseReason reason) {
+    switch (reason) {
+    case CloseReason::file_changed:
+    case CloseReason::read_error:
+    case CloseReason::pause_timeout:
+    case CloseReason::too_slow:
+    case CloseReason::shed_paused:
+    case CloseReason::grace_over:
+    case CloseReason::client_aborted:
+    case CloseReason::internal: return true;
+    default: return false;
+    }
+}
+
+bool would_block(int error) {
+    return error == EAGAIN || error == EINTR;
+}
+
+} // namespace
+
+std::string_view name_of(State state) {
+    static constexpr std::string_view kNames[kStates] = {
+        "accepted", "idle",          "reading_head", "preparing", "sending",
+        "paused",   "skipping_body", "lingering",    "closing"};
+    return kNames[static_cast<unsigned>(state)];
+}
+
+Exchange::Exchange(const http::ParserLimits& limits)
+    : capacity(limits.max_head_bytes +
+               64), // a head at the limit, an empty line before it, and one byte too many
+      buffer(std::make_unique<char[]>(capacity)),
+      parser(limits) {}
+
+Connection::Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t id)
+    : worker_(worker), peer_(peer), fd_(fd), id_(id) {}
+
+Connection::~Connection() {
+    FSRV_CHECK(fd_ < 0, "a connection died without close()");
+}
+
+void Connection::start(bool overloaded) {
+    retain(); // the poll handle, until its close callback
+    since_ms_ = worker_.now_ms();
+    const int error = uv_poll_init(&worker_.loop(), &poll_, fd_);
+    FSRV_CHECK(error == 0, "a fresh socket cannot be polled");
+    poll_.data = this;
+    if (overloaded) {
+        refuse({.status = 503, .what = "too many connections"});
+        transfer_->end_reason = CloseReason::overload;
+        advance();
+        return;
+    }
+    poll_for(UV_READABLE);
+}
+
+void Connection::poll_for(int events) {
+    wanted_ = static_cast<std::uint8_t>(events);
+    if ((wanted_ & ~armed_) == 0) return;
+    armed_ = wanted_;
+    uv_poll_start(&poll_, events, [](uv_poll_t* handle, int status, int happened) {
+        static_cast<Connection*>(handle->data)->on_poll(status, happened);
+    });
+}
+
+void Connection::on_poll(int status, int events) {
+    if (status < 0) { // libuv stopped polling: the socket has an error, in practice the peer's RST
+        armed_ = 0;
+        const bool between_requests = state_ == State::idle || state_ == State::accepted;
+        close(state_ == State::lingering ? linger_reason_
+              : between_requests         ? CloseReason::client_closed
+                                         : CloseReason::client_aborted);
+        return;
+    }
+    if ((events & wanted_) ==
+        0) { // armed for more than this state waits for: now it is worth a system call
+        armed_ = wanted_;
+        if (wanted_ == 0) {
+            uv_poll_stop(&poll_);
+        } else {
+            const int wanted = wanted_;
+            armed_ = 0;
+            poll_for(wanted);
+        }
+        return;
+    }
+    switch (state_) {
+    case State::accepted:
+    case State::idle:
+    case State::reading_head:
+    case State::skipping_body: on_readable(); break;
+    case State::lingering: on_linger_readable(); break;
+    case State::paused:
+        set_state(State::sending);
+        transfer_->window_start_ms = 0;
+        [[fallthrough]];
+    case State::sending: advance(); break;
+    case State::preparing:
+    case State::closing: break;
+    }
+}
+
+void Connection::on_readable() {
+    if (!exchange_) exchange_ = worker_.take_exchange();
+    Exchange& x = *exchange_;
+    if (x.end == x.capacity && x.begin > 0) {
+        std::memmove(x.buffer.get(), x.buffer.get() + x.begin, x.end - x.begin);
+        x.end -= x.begin;
+        x.begin = 0;
+    }
+    FSRV_CHECK(x.end < x.capacity, "the parser asked for more than its limit");
+    const ssize_t n = ::recv(fd_, x.buffer.get() + x.end, x.capacity - x.end, 0);
+    if (n < 0 && would_block(errno)) {
+        if (x.begin == x.end && state_ != State::skipping_body) drop_exchange();
+        return;
+    }
+    if (n <= 0) {
+        const bool between_requests = state_ == State::idle || state_ == State::accepted;
+        close(between_requests ? CloseReason::client_closed : CloseReason::client_aborted);
+        return;
+    }
+    x.end += static_cast<std::size_t>(n);
+    if (state_ != State::skipping_body && state_ != State::reading_head)
+        set_state(State::reading_head);
+    advance();
+}
+
+void Connection::advance() {
+    for (unsigned turn = 0; turn < limits::kPipelineBatch; ++turn) {
+        bool more = false;
+        switch (state_) {
+        case State::reading_head: more = take_head(); break;
+        case State::sending: more = send_some(); break;
+        case State::skipping_body: more = skip_body(); break;
+        default: break; // an event goes on from here
+        }
+        if (!more) return;
+    }
+    worker_.continue_soon(*this);
+    retain();
+}
+
+void Connection::go_on() {
+    if (state_ != State::closing) advance();
+    release();
+}
+
+void Connection::pause() {
+    transfer_->sender.release_buffer();
+    if (exchange_) {
+        // What came early waits in as many bytes as it has. A body that is not skipped yet costs
+        // the connection its next request.
+        if (transfer_->skip_body) {
+            transfer_->keep_alive = false;
+        } else {
+            transfer_->leftover = std::string(exchange_->unparsed());
+        }
+        drop_exchange();
+    }
+    set_state(State::paused);
+    poll_for(UV_WRITABLE);
+    log_debug("conn={} paused after {} bytes", id_, transfer_->sender.body_bytes_sent());
+}
+
+void Connection::on_deadline() {
+    switch (state_) {
+    case State::accepted: close(CloseReason::header_timeout); break;
+    case State::idle: close(CloseReason::idle_timeout); break;
+    case State::reading_head:
+        refuse({.status = 408, .what = "the request did not arrive in time"});
+        transfer_->end_reason = CloseReason::header_timeout;
+        advance();
+        break;
+    case State::skipping_body: enter_lingering(CloseReason::header_timeout); break;
+    case State::sending:
+        if (!transfer_->sender.read_under_way()) pause(); // a slow disk is not the client's fault
+        break;
+    case State::paused: close(CloseReason::pause_timeout); break;
+    case State::lingering: close(linger_reason_); break;
+    case State::preparing:
+    case State::closing: break;
+    }
+}
+
+void Connection::on_drain() {
+    if (state_ != State::idle) return;
+    on_readable(); // a request may have come already: then it is answered
+    if (state_ == State::idle) close(CloseReason::drained);
+}
+
+void Connection::check_rate(std::uint64_t now_ms) {
+    const auto window_ms = static_cast<std::uint64_t>(worker_.options().stall_timeout.count());
+    const std::uint64_t sent = transfer_->sender.bytes_sent();
+    if (transfer_->window_start_ms == 0 || transfer_->sender.read_under_way()) {
+        transfer_->window_start_ms = now_ms;
+        transfer_->window_bytes = sent;
+        return;
+    }
+    const std::uint64_t elapsed_ms = now_ms - transfer_->window_start_ms;
+    if (elapsed_ms < window_ms) return;
+    const std::uint64_t moved = sent - transfer_->window_bytes;
+    if (moved > 0 && moved * 1000 / elapsed_ms < worker_.options().min_rate) {
+        close(CloseReason::too_slow);
+        return;
+    }
+    transfer_->window_start_ms = now_ms;
+    transfer_->window_bytes = sent;
+}
+
+void Connection::enter_lingering(CloseReason reason) {
+    drop_exchange();
+    transfer_.reset();
+    linger_reason_ = reason;
+    if (::shutdown(fd_, SHUT_WR) != 0) {
+        close(reason);
+        return;
+    }
+    set_state(State::lingering);
+    poll_for(UV_READABLE);
+}
+
+void Connection::on_linger_readable() {
+    auto& scratch = worker_.scratch_bytes();
+    const ssize_t n = ::recv(fd_, scratch.data(), scratch.size(), 0);
+    if (n < 0 && would_block(errno)) return;
+    if (n > 0) lingered_bytes_ += static_cast<std::uint64_t>(n);
+    if (n <= 0 || lingered_bytes_ > limits::kMaxLingerBytes) close(linger_reason_);
+}
+
+void Connection::close(CloseReason reason) {
+    if (state_ == State::closing) return;
+    if (transfer_) log_answer(name_of(reason));
+    worker_.count_close(reason);
+    set_state(State::closing);
+    if (ends_by_reset(reason)) {
+        const linger reset{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
+             [](uv_handle_t* handle) { static_cast<Connection*>(handle->data)->release(); });
+    ::close(fd_);
+    fd_ = -1;
+}
+
+void Connection::set_state(State state) {
+    const State from = std::exchange(state_, state);
+    worker_.moved(*this, from, state);
+    since_ms_ = worker_.now_ms();
+}
+
+void Connection::drop_exchange() {
+    if (exchange_) worker_.give_back(std::move(exchange_));
+}
+
+void Connection::release() {
+    if (--pending_ == 0) worker_.destroy(*this);
+}
+
+} // namespace fsrv::net

@@ -1,0 +1,167 @@
+// Connection: one client, from accept to close. A table of states, driven by four kinds of events:
+// the socket is ready, the pool has finished a job, a deadline has passed, the worker stops.
+//
+//   state          waits for                    polls     deadline (a list of the worker, in order
+//   of since_ms) accepted       the first byte               read      --header-timeout, then
+//   closed silently idle           the next request             read      --idle-timeout
+//   reading_head   the rest of a head           read      --header-timeout, then 408
+//   preparing      the pool: find and plan      nothing   none
+//   sending        the socket or the disk       write     --stall-timeout without a byte taken,
+//   then paused paused         the client                   write     --pause-timeout, then reset;
+//   holds no buffer skipping_body  the rest of a request's body read      --header-timeout
+//   lingering      the client's close           read      limits::kLingerMs
+//   closing        libuv's callbacks            nothing   none
+//
+//   accepted ─► reading_head ─► preparing ─► sending ⇄ paused          every state ─► closing
+//                 ▲    ▲            (errors and OPTIONS skip it)  │
+//                 │    └────── skipping_body ◄────────────────────┤
+//                idle ◄───────────────────────────────────────────┴──► lingering
+//
+// Lifetime: the worker owns it. close() is the only way down and idempotent; the object dies in
+// Worker::destroy(), called by release() when the count of open handles and requests in flight is
+// zero. release() is the last statement of a callback; a late completion settles accounts but never
+// acts. Thread: the loop's; the pool touches only Exchange::work's job.
+#pragma once
+
+#include "worker/http/parser.h"
+#include "worker/http/plan.h"
+#include "worker/http/target.h"
+#include "worker/net/access_log.h"
+#include "worker/net/close_reason.h"
+#include "worker/net/intrusive_list.h"
+#include "worker/net/sender.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <uv.h>
+
+namespace fsrv::net {
+
+class Worker;
+class Connection;
+
+enum class State : std::uint8_t {
+    accepted,
+    idle,
+    reading_head,
+    preparing,
+    sending,
+    paused,
+    skipping_body,
+    lingering,
+    closing,
+};
+inline constexpr unsigned kStates = 9;
+std::string_view name_of(State state);
+
+// What a request needs until its answer is planned: the received bytes, the parser, the job for the
+// pool. Pooled by the worker; an idle or paused connection has none.
+struct Exchange {
+    explicit Exchange(const http::ParserLimits& limits);
+
+    std::string_view unparsed() const { return {buffer.get() + begin, end - begin}; }
+
+    std::size_t capacity;
+    std::unique_ptr<char[]> buffer;
+    std::size_t begin = 0; // of the request being read, or of what follows the one being answered
+    std::size_t end = 0;   // of the received bytes
+    http::RequestParser parser;
+    http::Request request;
+    http::Target target;
+    std::optional<http::Plan> plan; // the job's result
+    uv_work_t work{};
+};
+
+// What an answer needs while it is sent.
+struct Transfer {
+    Transfer(const SenderContext& context, SenderOwner& owner, std::string head, http::Body body)
+        : sender(context, owner, std::move(head), std::move(body)) {}
+
+    Sender sender;
+    LogRecord record;
+    bool keep_alive = false;
+    bool skip_body = false;     // of the request, before the next one
+    bool client_closes = false; // the client announced that nothing follows: no need to linger
+    CloseReason end_reason = CloseReason::done;
+    std::string leftover;              // received after the request, while there is no Exchange
+    std::uint64_t window_start_ms = 0; // for --min-rate
+    std::uint64_t window_bytes = 0;
+};
+
+class Connection final : public SenderOwner {
+  public:
+    Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t id);
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection();
+
+    // Begins to poll; `overloaded`: the answer is a 503, whatever is asked. On failure it closes
+    // itself.
+    void start(bool overloaded);
+
+    void close(CloseReason reason);
+
+    void on_deadline(); // the time of its state is over
+    void on_drain();    // the worker stops: an idle one closes, unless a request has just come
+    void check_rate(std::uint64_t now_ms); // --min-rate, while sending
+    void go_on();                          // its next turn, after continue_soon()
+
+    State state() const { return state_; }
+    std::uint64_t id() const { return id_; }
+    std::uint64_t since_ms() const { return since_ms_; }
+    const Peer& peer() const { return peer_; }
+    std::string_view request_line() const {
+        return transfer_ ? transfer_->record.request_line() : std::string_view();
+    }
+
+    ListHook<Connection> hook; // the worker's list of this state
+
+  private:
+    friend class Worker; // takes exchange_ and transfer_ back
+
+    void on_poll(int status, int events);
+    void on_readable();
+    void on_linger_readable();
+    void on_chunk_read() override;
+    void on_planned();
+
+    void advance();
+    bool take_head();
+    void dispatch();
+    void prepare();
+    void respond(http::Plan plan);
+    void refuse(const http::Refusal& refusal);
+    void begin_transfer(http::Plan plan, LogRecord record, bool keep_alive);
+    bool send_some();
+    bool send_failed();
+    bool finish_response();
+    bool skip_body();
+    bool next_request();
+    void enter_lingering(CloseReason reason);
+    void pause();
+
+    void log_answer(std::string_view end);
+    void set_state(State state);
+    void poll_for(int events);
+    void drop_exchange();
+    void retain() { ++pending_; }
+    void release(); // may destroy *this
+
+    Worker& worker_;
+    uv_poll_t poll_{};
+    std::unique_ptr<Exchange> exchange_;
+    std::unique_ptr<Transfer> transfer_;
+    Peer peer_;
+    int fd_;
+    std::uint64_t id_;
+    std::uint64_t since_ms_ = 0;
+    std::uint64_t lingered_bytes_ = 0;
+    unsigned pending_ = 0;
+    std::uint8_t wanted_ = 0; // uv_poll events that the state waits for
+    std::uint8_t armed_ = 0;  // those that libuv was told: may be more, which saves system calls
+    State state_ = State::accepted;
+    CloseReason linger_reason_ = CloseReason::done;
+};
+
+} // namespace fsrv::net

@@ -1,0 +1,92 @@
+#include "worker/net/listener.h"
+
+#include "common/check.h"
+#include "common/limits.h"
+#include "worker/net/worker.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace fsrv::net {
+namespace {
+
+Peer to_peer(const sockaddr_storage& address) {
+    Peer peer;
+    if (address.ss_family == AF_INET6) {
+        sockaddr_in6 six{};
+        std::memcpy(&six, &address, sizeof six);
+        peer.address = six.sin6_addr;
+        peer.port = ntohs(six.sin6_port);
+    } else if (address.ss_family == AF_INET) {
+        sockaddr_in four{};
+        std::memcpy(&four, &address, sizeof four);
+        peer.address.s6_addr[10] = 0xFF;
+        peer.address.s6_addr[11] = 0xFF;
+        std::memcpy(&peer.address.s6_addr[12], &four.sin_addr, 4);
+        peer.port = ntohs(four.sin_port);
+    }
+    return peer;
+}
+
+// What accept(2) reports of the connection rather than of this process: the next one may be fine.
+bool peer_is_to_blame(int error) {
+    static constexpr int kPeerErrors[] = {ECONNABORTED, EPROTO,      EPERM,  ENETDOWN,
+                                          ENOPROTOOPT,  EHOSTDOWN,   ENONET, EHOSTUNREACH,
+                                          EOPNOTSUPP,   ENETUNREACH, EINTR};
+    return std::find(std::begin(kPeerErrors), std::end(kPeerErrors), error) !=
+           std::end(kPeerErrors);
+}
+
+} // namespace
+
+Listener::Listener(Worker& worker, const ListenSocket& socket) : worker_(worker), socket_(socket) {
+    const int error = uv_poll_init(&worker.loop(), &poll_, socket.fd);
+    FSRV_CHECK(error == 0, "a listen socket cannot be polled");
+    poll_.data = this;
+}
+
+void Listener::start() {
+    active_ = true;
+    uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+        static_cast<Listener*>(handle->data)->accept_batch(limits::kAcceptBatch);
+    });
+}
+
+void Listener::stop() {
+    active_ = false;
+    uv_poll_stop(&poll_);
+}
+
+void Listener::suspend() {
+    uv_poll_stop(&poll_);
+}
+
+void Listener::resume() {
+    if (active_) start();
+}
+
+void Listener::accept_batch(unsigned limit) {
+    for (unsigned i = 0; i < limit && worker_.accepting(); ++i) {
+        sockaddr_storage address{};
+        socklen_t length = sizeof address;
+        const int fd = ::accept4(socket_.fd, reinterpret_cast<sockaddr*>(&address), &length,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            worker_.adopt(fd, to_peer(address));
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (!peer_is_to_blame(errno)) {
+            worker_.out_of_descriptors(errno);
+            return;
+        }
+    }
+}
+
+void Listener::close() {
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), nullptr);
+}
+
+} // namespace fsrv::net

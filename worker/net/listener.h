@@ -1,0 +1,37 @@
+// Listener: accepts on one of the supervisor's sockets, while its slot is this worker's to serve.
+// The socket is never closed here before the worker drains: several processes hold it, and its
+// queue outlives each of them. Thread: the loop's.
+#pragma once
+
+#include "common/heritage.h"
+
+#include <uv.h>
+
+namespace fsrv::net {
+
+class Worker;
+
+class Listener final {
+  public:
+    Listener(Worker& worker, const ListenSocket& socket);
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+    const ListenSocket& socket() const { return socket_; }
+    void start();
+    void stop(); // the queue stays for whoever serves it next
+    bool active() const { return active_; }
+    void suspend(); // out of descriptors: polls nothing until resume(), else the loop would spin on
+                    // the waiting queue
+    void resume();
+    void accept_batch(unsigned limit);
+    void close(); // the handle; the object may go once the loop has run on
+
+  private:
+    Worker& worker_;
+    ListenSocket socket_;
+    uv_poll_t poll_{};
+    bool active_ = false;
+};
+
+} // namespace fsrv::net

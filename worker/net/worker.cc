@@ -1,0 +1,259 @@
+// The life of a worker: start, run, drain, end. Its dealings with connections:
+// worker_connections.cc.
+#include "worker/net/worker.h"
+
+#include "common/check.h"
+#include "common/control.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "worker/net/terminate_signal.h"
+
+#include <algorithm>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace fsrv::net {
+namespace {
+
+std::size_t connection_limit(const Options& options, std::size_t listen_sockets) {
+    if (options.max_connections > 0) return options.max_connections;
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    const std::size_t reserved = limits::kReservedFds + listen_sockets;
+    const std::size_t usable =
+        files.rlim_cur > reserved ? static_cast<std::size_t>(files.rlim_cur) - reserved : 0;
+    return std::max<std::size_t>(usable / 2, 1); // a socket and a file each
+}
+
+template <class Handle>
+uv_handle_t* as_handle(Handle& handle) {
+    return reinterpret_cast<uv_handle_t*>(&handle);
+}
+
+} // namespace
+
+Worker::Worker(Heritage heritage, const content::LocalStore& store)
+    : heritage_(std::move(heritage)),
+      store_(store),
+      plan_config_{.max_ranges = heritage_.options->max_ranges},
+      sender_context_{.loop = &loop_, .chunks = &chunks_, .io = heritage_.options->io},
+      max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
+    const int error = uv_loop_init(&loop_);
+    FSRV_CHECK(error == 0, "no event loop");
+    if (heritage_.access_log) log_ = std::make_unique<LogWriter>(std::move(heritage_.access_log));
+    for (const ListenSocket& socket : heritage_.sockets) {
+        listeners_.push_back(std::make_unique<Listener>(*this, socket));
+    }
+}
+
+Worker::~Worker() {
+    FSRV_CHECK(connections_ == 0, "connections outlive their worker");
+    const int error = uv_loop_close(&loop_);
+    FSRV_CHECK(error == 0, "handles outlive their loop");
+}
+
+int Worker::run() {
+    start_handles();
+    serve_slot(heritage_.slot, true);
+    serve_slot(kSharedSlot, true);
+    if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) return kExitFailure;
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    for (const CloseReason reason :
+         {CloseReason::file_changed, CloseReason::too_slow, CloseReason::internal}) {
+        if (const auto count = close_counts_[static_cast<unsigned>(reason)]; count > 0) {
+            log_info("slot={} closed {} connections: {}", heritage_.slot, count, name_of(reason));
+        }
+    }
+    if (log_ && !log_->stop(1000)) {
+        log_error("slot={} the access log does not take its last lines; they are lost",
+                  heritage_.slot);
+        ::_exit(kExitOk); // the thread hangs in a write: nothing may be destroyed under it
+    }
+    report_log_trouble();
+    return kExitOk;
+}
+
+void Worker::start_handles() {
+    uv_timer_init(&loop_, &timer_);
+    timer_.data = this;
+    uv_timer_start(
+        &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
+        limits::kTickMs);
+    uv_prepare_init(&loop_, &turn_end_);
+    turn_end_.data = this;
+    uv_prepare_start(&turn_end_, [](uv_prepare_t* handle) {
+        static_cast<Worker*>(handle->data)->on_turn_end();
+    });
+    uv_idle_init(&loop_, &continue_);
+    continue_.data = this;
+    uv_poll_init(&loop_, &control_, heritage_.control.get());
+    control_.data = this;
+    uv_poll_start(&control_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+        static_cast<Worker*>(handle->data)->on_control();
+    });
+    uv_poll_init(&loop_, &terminate_, terminate_event_fd());
+    terminate_.data = this;
+    uv_poll_start(&terminate_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+        auto& worker = *static_cast<Worker*>(handle->data);
+        uv_poll_stop(handle);
+        worker.drain(static_cast<std::uint64_t>(worker.options().grace.count()));
+    });
+}
+
+void Worker::close_handles() {
+    for (uv_handle_t* handle : {as_handle(timer_), as_handle(turn_end_), as_handle(continue_),
+                                as_handle(control_), as_handle(terminate_)}) {
+        uv_close(handle, nullptr);
+    }
+}
+
+void Worker::on_control() {
+    for (unsigned i = 0; i < 16; ++i) {
+        Received received = receive_control(heritage_.control.get());
+        switch (received.status) {
+        case ReceiveStatus::nothing: return;
+        case ReceiveStatus::malformed: break;
+        case ReceiveStatus::closed:
+            log_warn("slot={} the supervisor is gone: finishing what is under way", heritage_.slot);
+            uv_poll_stop(&control_);
+            drain(static_cast<std::uint64_t>(options().grace.count()));
+            return;
+        case ReceiveStatus::message: {
+            const auto slot = static_cast<unsigned>(received.message.value);
+            switch (received.message.kind) {
+            case ControlKind::serve: serve_slot(slot, true); break;
+            case ControlKind::unserve: serve_slot(slot, false); break;
+            case ControlKind::drain: drain(received.message.value); break;
+            case ControlKind::log_file:
+                if (log_ && received.fd) log_->replace(std::move(received.fd));
+                break;
+            case ControlKind::ready: break;
+            }
+        }
+        }
+    }
+}
+
+void Worker::serve_slot(unsigned slot, bool on) {
+    if (draining_) return;
+    for (const auto& listener : listeners_) {
+        if (listener->socket().slot != slot || listener->active() == on) continue;
+        if (on) {
+            listener->start();
+        } else {
+            listener->stop();
+        }
+    }
+}
+
+void Worker::on_timer() {
+    const std::uint64_t now = now_ms();
+    heritage_.score->tick_ms.store(monotonic_ms(), std::memory_order_relaxed);
+    if (accept_again_ms_ != 0 && now >= accept_again_ms_) {
+        accept_again_ms_ = 0;
+        for (const auto& listener : listeners_) listener->resume();
+    }
+    const Options& o = options();
+    const auto ms = [](Millis time) { return static_cast<std::uint64_t>(time.count()); };
+    sweep(State::accepted,
+          draining_ ? std::min(ms(o.header_timeout), limits::kDrainFreshMs) : ms(o.header_timeout));
+    sweep(State::idle, ms(o.idle_timeout));
+    sweep(State::reading_head, ms(o.header_timeout));
+    sweep(State::sending, ms(o.stall_timeout));
+    sweep(State::paused, ms(o.pause_timeout));
+    sweep(State::skipping_body, ms(o.header_timeout));
+    sweep(State::lingering, limits::kLingerMs);
+    if (o.min_rate > 0) {
+        for (Connection* c = list(State::sending).front(); c;) {
+            Connection* following = List::next(*c);
+            c->check_rate(now);
+            c = following;
+        }
+    }
+    if (draining_ && drain_deadline_ms_ != 0 && now >= drain_deadline_ms_) cut_the_rest();
+    if (now - log_report_ms_ >= limits::kLogTroubleReportMs || lost_lines_ == 0)
+        report_log_trouble();
+    const std::uint64_t wanted_ms =
+        connections_ > 0 || draining_ ? limits::kSweepMs : limits::kTickMs;
+    if (!finished_ && uv_timer_get_repeat(&timer_) != wanted_ms) {
+        uv_timer_set_repeat(&timer_, wanted_ms);
+        uv_timer_again(&timer_);
+    }
+}
+
+void Worker::report_log_trouble() {
+    if (!log_) return;
+    const LogWriter::Trouble trouble = log_->take_trouble();
+    lost_lines_ += trouble.lost_lines;
+    if (trouble.error != 0) log_error_ = trouble.error;
+    const bool due =
+        log_report_ms_ == 0 || now_ms() - log_report_ms_ >= limits::kLogTroubleReportMs;
+    if (lost_lines_ == 0 || !due) return;
+    log_warn("slot={} the access log lost {} lines: {}", heritage_.slot, lost_lines_,
+             log_error_ != 0 ? errno_text(log_error_) : "it does not take them fast enough");
+    lost_lines_ = 0;
+    log_error_ = 0;
+    log_report_ms_ = now_ms();
+}
+
+void Worker::on_turn_end() {
+    if (log_) log_->flush();
+    finish_if_drained();
+}
+
+void Worker::drain(std::uint64_t within_ms) {
+    uv_update_time(&loop_);
+    const std::uint64_t deadline = within_ms == 0 ? 0 : now_ms() + within_ms;
+    if (draining_) { // a second word may only shorten it
+        if (deadline != 0 && (drain_deadline_ms_ == 0 || deadline < drain_deadline_ms_))
+            drain_deadline_ms_ = deadline;
+        return;
+    }
+    // Who is in the queue came before the end: take them in, then let the kernel refuse the next.
+    for (const auto& listener : listeners_) {
+        if (listener->active()) listener->accept_batch(limits::kListenBacklog);
+    }
+    draining_ = true;
+    drain_deadline_ms_ = deadline;
+    for (const auto& listener : listeners_) {
+        listener->stop();
+        listener->close();
+        ::close(listener->socket().fd); // this process's copy
+    }
+    for (Connection* c = list(State::idle).front(); c;) {
+        Connection* following = List::next(*c);
+        c->on_drain();
+        c = following;
+    }
+    uv_timer_start(
+        &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
+        limits::kSweepMs);
+}
+
+void Worker::cut_the_rest() {
+    for (unsigned s = 0; s < kStates; ++s) {
+        const auto state = static_cast<State>(s);
+        if (state == State::closing) continue;
+        while (Connection* c = list(state).front()) {
+            if (!c->request_line().empty()) {
+                log_info("slot={} conn={} client={} state={} cut, the grace is over: {}",
+                         heritage_.slot, c->id(), c->peer().text(), name_of(state),
+                         c->request_line());
+            }
+            c->close(CloseReason::grace_over);
+        }
+    }
+    // What is still pending is with the pool, and a dead disk may never give it back.
+    if (now_ms() < drain_deadline_ms_ + limits::kLastCallbacksMs) return;
+    log_warn("slot={} {} reads never came back; exiting without them", heritage_.slot,
+             connections_);
+    ::_exit(kExitOk);
+}
+
+void Worker::finish_if_drained() {
+    if (!draining_ || finished_ || connections_ > 0) return;
+    finished_ = true;
+    close_handles();
+}
+
+} // namespace fsrv::net

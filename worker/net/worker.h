@@ -1,0 +1,125 @@
+// Worker: owns the loop, the listeners, every connection and what they share; ticks, sweeps
+// deadlines, obeys the supervisor, drains. One per process, made after fork, used by one thread.
+#pragma once
+
+#include "common/heritage.h"
+#include "worker/content/store.h"
+#include "worker/net/chunk_pool.h"
+#include "worker/net/connection.h"
+#include "worker/net/listener.h"
+#include "worker/net/log_writer.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <uv.h>
+#include <vector>
+
+namespace fsrv::net {
+
+class Worker final {
+  public:
+    Worker(Heritage heritage, const content::LocalStore& store);
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker();
+
+    // Serves until drained; the exit status.
+    int run();
+
+    // For SIGTERM and the supervisor's death, from the loop.
+    void drain(std::uint64_t within_ms); // 0: without a limit
+
+    // --- for connections and listeners
+    // -----------------------------------------------------------------
+    uv_loop_t& loop() { return loop_; }
+    const Options& options() const { return *heritage_.options; }
+    const content::LocalStore& store() const { return store_; }
+    const http::PlanConfig& plan_config() const { return plan_config_; }
+    const SenderContext& sender_context() const { return sender_context_; }
+    bool draining() const { return draining_; }
+    std::uint64_t now_ms() const { return uv_now(&loop_); } // the loop's, monotonic
+    std::string_view date();                                // IMF-fixdate of now
+    std::string& scratch_line() { return scratch_line_; }
+    std::array<char, 64 * 1024>& scratch_bytes() {
+        return scratch_bytes_;
+    } // for bytes that nobody wants
+
+    std::unique_ptr<Exchange> take_exchange();
+    void give_back(std::unique_ptr<Exchange> exchange);
+
+    void adopt(
+        int fd,
+        const Peer& peer); // a new connection; sheds others, or refuses it, when there are too many
+    bool accepting() const { return !draining_ && now_ms() >= accept_again_ms_; }
+    void out_of_descriptors(int error); // accept failed: pauses accepting
+
+    void moved(Connection& connection, State from, State to); // keeps the lists
+    void touched(Connection& connection);                     // its deadline starts anew
+    void continue_soon(Connection& connection); // go_on() in the next turn of the loop
+    void count_request(std::string_view request_line);
+    void count_close(CloseReason reason);
+    void count_bytes(std::uint64_t bytes);
+    bool logs_access() const { return log_ != nullptr; }
+    void log_line(std::string_view line) { log_->push(line); }
+    void destroy(Connection& connection);
+
+  private:
+    using List = IntrusiveList<Connection, &Connection::hook>;
+    List& list(State state) { return lists_[static_cast<unsigned>(state)]; }
+
+    void start_handles();
+    void close_handles();
+    void on_control();
+    void on_timer();
+    void on_turn_end();
+    void continue_connections();
+    void sweep(State state, std::uint64_t timeout_ms);
+    void serve_slot(unsigned slot, bool on);
+    bool make_room();
+    void report_log_trouble();
+    void cut_the_rest();
+    void finish_if_drained();
+    std::size_t live_connections() const { return connections_ - list_size(State::closing); }
+    std::size_t list_size(State state) const { return lists_[static_cast<unsigned>(state)].size(); }
+
+    Heritage heritage_;
+    const content::LocalStore& store_;
+    http::PlanConfig plan_config_;
+    uv_loop_t loop_{};
+    ChunkPool chunks_;
+    SenderContext sender_context_;
+    std::unique_ptr<LogWriter> log_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    uv_timer_t timer_{};
+    uv_prepare_t turn_end_{};
+    uv_idle_t continue_{};
+    uv_poll_t control_{};
+    uv_poll_t terminate_{};
+
+    std::array<List, kStates> lists_;
+    std::vector<Connection*> ready_;
+    std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
+    std::size_t connections_ = 0; // alive, closing ones included
+    std::size_t max_connections_ = 0;
+    std::size_t overload_answers_ = 0;
+    std::uint64_t next_id_ = 1;
+    std::array<std::uint64_t, 32> close_counts_{};
+
+    std::uint64_t accept_again_ms_ = 0;
+    bool accept_trouble_told_ = false;
+    std::uint64_t log_report_ms_ = 0;
+    std::uint64_t lost_lines_ = 0;
+    int log_error_ = 0;
+
+    bool draining_ = false;
+    bool finished_ = false;
+    std::uint64_t drain_deadline_ms_ = 0; // 0: none
+    std::int64_t date_second_ = -1;
+    std::string date_;
+    std::string scratch_line_;
+    std::array<char, 64 * 1024> scratch_bytes_;
+};
+
+} // namespace fsrv::net

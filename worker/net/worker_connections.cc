@@ -1,0 +1,142 @@
+// A worker's dealings with its connections: taking them in, making room, their lists and deadlines,
+// what they share.
+#include "common/limits.h"
+#include "common/log.h"
+#include "worker/http/date.h"
+#include "worker/net/worker.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace fsrv::net {
+
+std::string_view Worker::date() {
+    const FileTime now = wall_now();
+    if (now.seconds != date_second_) {
+        date_second_ = now.seconds;
+        date_ = http::format_date(now.seconds).value_or("Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+    return date_;
+}
+
+std::unique_ptr<Exchange> Worker::take_exchange() {
+    if (spare_exchanges_.empty()) {
+        return std::make_unique<Exchange>(http::ParserLimits{
+            .max_head_bytes = static_cast<std::size_t>(options().max_header_size)});
+    }
+    std::unique_ptr<Exchange> exchange = std::move(spare_exchanges_.back());
+    spare_exchanges_.pop_back();
+    return exchange;
+}
+
+void Worker::give_back(std::unique_ptr<Exchange> exchange) {
+    if (spare_exchanges_.size() >= limits::kMaxSpareExchanges) return;
+    exchange->begin = exchange->end = 0;
+    exchange->parser.reset();
+    exchange->plan.reset();
+    spare_exchanges_.push_back(std::move(exchange));
+}
+
+void Worker::adopt(int fd, const Peer& peer) {
+    accept_trouble_told_ = false;
+    const bool overloaded = live_connections() >= max_connections_ && !make_room();
+    if (overloaded && overload_answers_ >= limits::kMaxOverloadAnswers) {
+        count_close(CloseReason::overload);
+        ::close(fd);
+        return;
+    }
+    auto* connection = new Connection(*this, fd, peer, next_id_++);
+    ++connections_;
+    list(State::accepted).push_back(*connection);
+    heritage_.score->connections.store(connections_, std::memory_order_relaxed);
+    connection->start(overloaded);
+}
+
+// Who has the least to lose goes first: answered and only waiting for a close, idle the longest,
+// paused the longest.
+bool Worker::make_room() {
+    overload_answers_ = list_size(State::lingering);
+    if (Connection* c = list(State::idle).front()) {
+        c->close(CloseReason::shed_idle);
+        return true;
+    }
+    if (Connection* c = list(State::paused).front()) {
+        c->close(CloseReason::shed_paused);
+        return true;
+    }
+    return false;
+}
+
+void Worker::out_of_descriptors(int error) {
+    if (!accept_trouble_told_) {
+        log_warn("slot={} cannot accept: {}; trying again every {} ms", heritage_.slot,
+                 errno_text(error), limits::kAcceptPauseMs);
+    }
+    accept_trouble_told_ = true;
+    accept_again_ms_ = now_ms() + limits::kAcceptPauseMs;
+    for (const auto& listener : listeners_) listener->suspend();
+}
+
+void Worker::moved(Connection& connection, State from, State to) {
+    list(from).remove(connection);
+    list(to).push_back(connection);
+}
+
+void Worker::touched(Connection& connection) {
+    if (connection.since_ms_ == now_ms()) return;
+    connection.since_ms_ = now_ms();
+    List& own = list(connection.state_);
+    own.remove(connection);
+    own.push_back(connection);
+}
+
+void Worker::continue_soon(Connection& connection) {
+    ready_.push_back(&connection);
+    if (ready_.size() > 1) return;
+    uv_idle_start(&continue_, [](uv_idle_t* handle) {
+        static_cast<Worker*>(handle->data)->continue_connections();
+    });
+}
+
+void Worker::continue_connections() {
+    std::vector<Connection*> now;
+    now.swap(ready_);
+    uv_idle_stop(&continue_);
+    for (Connection* connection : now) connection->go_on();
+}
+
+void Worker::sweep(State state, std::uint64_t timeout_ms) {
+    const std::uint64_t now = now_ms();
+    for (Connection* c = list(state).front(); c && now - c->since_ms() >= timeout_ms;) {
+        Connection* following = List::next(*c);
+        c->on_deadline();
+        c = following;
+    }
+}
+
+void Worker::count_request(std::string_view request_line) {
+    ScoreSlot& score = *heritage_.score;
+    score.requests.store(score.requests.load(std::memory_order_relaxed) + 1,
+                         std::memory_order_relaxed);
+    score.set_last_request(request_line);
+}
+
+void Worker::count_bytes(std::uint64_t bytes) {
+    ScoreSlot& score = *heritage_.score;
+    score.bytes_sent.store(score.bytes_sent.load(std::memory_order_relaxed) + bytes,
+                           std::memory_order_relaxed);
+}
+
+void Worker::count_close(CloseReason reason) {
+    ++close_counts_[static_cast<unsigned>(reason)];
+}
+
+void Worker::destroy(Connection& connection) {
+    list(State::closing).remove(connection);
+    connection.drop_exchange();
+    delete &connection;
+    --connections_;
+    heritage_.score->connections.store(connections_, std::memory_order_relaxed);
+}
+
+} // namespace fsrv::net

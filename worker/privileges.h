@@ -1,0 +1,20 @@
+// A worker gives up what it does not need, once, before it reads a byte of a client's.
+#pragma once
+
+#include "common/heritage.h"
+#include "common/result.h"
+
+#include <string>
+
+namespace fsrv {
+
+// Becomes `credentials` (supplementary groups, gid, uid) and proves that there is no way back;
+// then, for everybody: no new privileges through exec, no core dump of a process that changed its
+// user. Fails closed: the text says what went wrong.
+Result<void, std::string> drop_privileges(const std::optional<Credentials>& credentials);
+
+// SIGTERM when the supervisor dies. After drop_privileges(): a change of user clears it. False: it
+// is dead already.
+bool follow_into_death(pid_t supervisor_pid);
+
+} // namespace fsrv

@@ -1,0 +1,65 @@
+#include "worker/worker_main.h"
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "worker/content/store.h"
+#include "worker/net/terminate_signal.h"
+#include "worker/net/worker.h"
+#include "worker/privileges.h"
+
+#include <cstdlib>
+#include <fmt/format.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FSRV_CHECKS_LEAKS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FSRV_CHECKS_LEAKS 1
+#endif
+#endif
+#ifdef FSRV_CHECKS_LEAKS
+#include <sanitizer/lsan_interface.h>
+#endif
+
+namespace fsrv {
+namespace {
+
+int serve(Heritage heritage) {
+    const Options& options = *heritage.options;
+    content::MimeTypes mime;
+    mime.load();
+    const content::LocalStore store({.root_fd = heritage.root_fd,
+                                     .root_path = heritage.root_path,
+                                     .listing = options.listing,
+                                     .index = options.index,
+                                     .hidden = options.hidden,
+                                     .symlinks = options.symlinks},
+                                    std::move(mime));
+    net::Worker worker(std::move(heritage), store);
+    return worker.run();
+}
+
+} // namespace
+
+int worker_main(Heritage heritage) {
+    const auto grace_seconds =
+        static_cast<unsigned>((heritage.options->grace.count() + 999) / 1000);
+    // libuv reads it once, when the pool is first used.
+    ::setenv("UV_THREADPOOL_SIZE", fmt::format("{}", heritage.options->threads).c_str(), 1);
+    if (!net::catch_terminate_signal(grace_seconds + limits::kAlarmMarginSeconds)) {
+        log_error("slot={} no descriptor left: {}", heritage.slot, errno_text(errno));
+        return kExitFailure;
+    }
+    if (const auto dropped = drop_privileges(heritage.credentials); !dropped) {
+        log_error("slot={} cannot give up privileges: {}", heritage.slot, dropped.error());
+        return kExitUsage;
+    }
+    if (!follow_into_death(heritage.supervisor_pid)) return kExitFailure;
+    const int status = serve(std::move(heritage));
+#ifdef FSRV_CHECKS_LEAKS
+    if (__lsan_do_recoverable_leak_check() != 0) return kExitFailure; // _exit() would skip it
+#endif
+    return status;
+}
+
+} // namespace fsrv
