@@ -1,5 +1,5 @@
-// The configuration: a plain value, made once from flags, FSRV_* variables, the TOML file and the defaults (in this order of
-// precedence), out of the one table in options.def.
+// The configuration: a plain value, made once from flags, FSRV_* variables, the TOML file and the
+// defaults (in this order of precedence), out of the one table in options.def.
 #pragma once
 
 #include "common/clock.h"
@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fsrv {
@@ -19,13 +20,13 @@ enum class LogFormat { combined, json };
 // The C++ type of each Type in options.def. Text that a parser accepts stands beside it.
 namespace option_type {
 using Text = std::string;
-using TextList = std::vector<std::string>; // repeat the flag; commas in the variable; an array in the file
+using TextList = std::vector<std::string>; // repeated flag; commas in a variable; array in a file
 using OnOff = bool;                        // on, off, true, false, yes, no, 1, 0
 using Port = std::uint16_t;                // 0 to 65535
 using Count = unsigned;                    // a decimal number
-using Workers = unsigned;                  // 1 to limits::kMaxWorkers, or auto (parsed to the CPUs this process may use)
+using Workers = unsigned;                  // 1 to limits::kMaxWorkers; auto: the CPUs it may use
 using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB (K = KiB = 1024)
-using Duration = Millis;                   // 500ms, 10s, 5m, 1h
+using Duration = Millis;                   // 500ms, 10s, 5m, 1h; nothing is 0 or 0s
 using IoMode = fsrv::IoMode;
 using Symlinks = fsrv::Symlinks;
 using LogFormat = fsrv::LogFormat;
@@ -41,21 +42,27 @@ struct Options {
 };
 
 // What the command line asks for besides serving.
-enum class Action { serve, check, dump_config, print_and_exit /* --help, --version: text in Invocation::output */ };
+enum class Action { serve, check, dump_config, print_and_exit };
 
 struct Invocation {
     Action action = Action::serve;
     Options options;
-    std::string output; // for print_and_exit, and the TOML text for dump_config
+    std::string output; // the text that dump_config and print_and_exit (--help, --version) print
 };
 
-// Why a command line, variable or file was refused: one line, complete, ready to print after "fsrv: ".
+// Why a command line, variable or file was refused: one line, complete, ready to print after "fsrv:
+// ".
 struct UsageError {
     std::string message;
 };
 
-// Reads everything. `environment` is a NULL-terminated envp. Touches the file system only to read --config FILE.
-// Unknown or bad option, variable (FSRV_ anything) or key: which one, where (flag, variable, file:line), what was expected.
-Result<Invocation, UsageError> parse_invocation(int argc, const char* const* argv, const char* const* environment);
+// Reads everything. `environment` is a NULL-terminated envp. Touches the file system only to read
+// --config FILE. Unknown or bad option, variable (FSRV_ anything) or key: which one, where (flag,
+// variable, file:line), what was expected.
+Result<Invocation, UsageError> parse_invocation(int argc, const char* const* argv,
+                                                const char* const* environment);
+
+// Only what a configuration file with this content says, as --dump-config would show it. For tests.
+Result<Invocation, UsageError> parse_config(std::string_view toml, std::string_view file_name);
 
 } // namespace fsrv

@@ -1,0 +1,180 @@
+// The configuration file: TOML, read by toml++ without exceptions.
+#include "common/option_sources.h"
+
+#include "common/unique_fd.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+namespace fsrv {
+namespace {
+
+constexpr std::size_t kMaxFile = 1024 * 1024; // bytes; every option spelt out takes 2 KiB
+
+// toml++ bounds the nesting of values, but not that of a.dotted.key, and destroys a table by
+// recursion. No option has a dot in its name, so a few are let through only for the sake of a
+// better message.
+constexpr std::size_t kMaxDots = 256;
+
+// Counts the dots outside of strings and comments. Where the file is no TOML it may be wrong;
+// toml++ stops there too.
+std::size_t count_dots(std::string_view toml) {
+    std::size_t dots = 0;
+    while (!toml.empty()) {
+        const char c = toml.front();
+        std::string_view end;
+        if (c == '#')
+            end = "\n";
+        else if (toml.starts_with("\"\"\""))
+            end = "\"\"\"";
+        else if (toml.starts_with("'''"))
+            end = "'''";
+        else if (c == '"' || c == '\'')
+            end = toml.substr(0, 1);
+        if (c == '.') ++dots;
+        toml.remove_prefix(std::max<std::size_t>(end.size(), 1));
+        if (end.empty()) continue;
+        const bool escapes = c == '"';
+        while (!toml.empty() && !toml.starts_with(end))
+            toml.remove_prefix(
+                std::min<std::size_t>(toml.size(), escapes && toml.front() == '\\' ? 2 : 1));
+        toml.remove_prefix(std::min(toml.size(), end.size()));
+    }
+    return dots;
+}
+
+// Booleans and integers become what a user would have typed. Other values are no option's.
+std::optional<std::string> scalar_text(const toml::node& node) {
+    if (const auto* text = node.as_string()) return text->get();
+    if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+    if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
+    return std::nullopt;
+}
+
+std::optional<OptionTexts> texts_of(const toml::node& node, bool is_list) {
+    const auto* array = node.as_array();
+    if (array == nullptr) {
+        const auto text = scalar_text(node);
+        if (!text) return std::nullopt;
+        return is_list ? split_list(*text) : OptionTexts{*text};
+    }
+    if (!is_list) return std::nullopt;
+    OptionTexts texts;
+    for (const toml::node& element : *array) {
+        auto text = scalar_text(element);
+        if (!text) return std::nullopt;
+        texts.push_back(std::move(*text));
+    }
+    return texts;
+}
+
+std::string_view kind_name(toml::node_type type) {
+    switch (type) {
+    case toml::node_type::table: return "a table";
+    case toml::node_type::array: return "an array";
+    case toml::node_type::floating_point: return "a fraction";
+    case toml::node_type::date:
+    case toml::node_type::time:
+    case toml::node_type::date_time: return "a date or time of day";
+    default: return "a value";
+    }
+}
+
+struct Entry {
+    std::string_view key;
+    const toml::node* value;
+    std::uint32_t line;
+};
+
+// In the order of the file, so that the first mistake is the one reported.
+std::vector<Entry> entries_by_line(const toml::table& table) {
+    std::vector<Entry> entries;
+    for (const auto& [key, node] : table)
+        entries.push_back({key.str(), &node, key.source().begin.line});
+    std::ranges::stable_sort(entries, {}, &Entry::line);
+    return entries;
+}
+
+Result<Setting, UsageError> setting_of(const Entry& entry, std::string_view file_name) {
+    const std::string place = fmt::format("{}:{}", file_name, entry.line);
+    const auto table = option_table();
+    const auto option = std::ranges::find(table, entry.key, &OptionSpec::name);
+    if (option == table.end()) {
+        std::vector<std::string> known;
+        for (const OptionSpec& o : table) known.emplace_back(o.name);
+        return unexpected(unknown_name(fmt::format("{}: {}", place, quoted_value(entry.key)), "key",
+                                       entry.key, known));
+    }
+    Setting setting{&*option, Source::file, place, {}};
+    auto texts = texts_of(*entry.value, option->is_list);
+    if (!texts) {
+        return unexpected(
+            UsageError{fmt::format("{}: expected {}, not {}", place_of(setting), option->expected(),
+                                   kind_name(entry.value->type()))});
+    }
+    setting.texts = std::move(*texts);
+    return setting;
+}
+
+Result<std::string, std::string> read_small_file(const std::string& path) {
+    // A FIFO must not block here, a terminal not become ours.
+    const UniqueFd fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!fd) return unexpected(errno_text(errno));
+    struct stat st {};
+    if (fstat(fd.get(), &st) != 0) return unexpected(errno_text(errno));
+    if (!S_ISREG(st.st_mode)) return unexpected(std::string("not a regular file"));
+
+    std::string content(kMaxFile + 1, '\0');
+    std::size_t size = 0;
+    while (size < content.size()) {
+        const ssize_t n = read(fd.get(), content.data() + size, content.size() - size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return unexpected(errno_text(errno));
+        if (n == 0) break;
+        size += static_cast<std::size_t>(n);
+    }
+    if (size > kMaxFile) return unexpected(std::string("larger than 1 MiB"));
+    content.resize(size);
+    return content;
+}
+
+} // namespace
+
+Result<Settings, UsageError> read_config_text(std::string_view toml_text,
+                                              std::string_view file_name) {
+    const std::string name = printable(file_name);
+    if (count_dots(toml_text) > kMaxDots)
+        return unexpected(UsageError{fmt::format("{}: too many dotted keys", name)});
+    const toml::parse_result parsed = toml::parse(toml_text);
+    if (!parsed) {
+        const toml::parse_error& error = parsed.error();
+        return unexpected(UsageError{fmt::format("{}:{}: {}", name, error.source().begin.line,
+                                                 printable(error.description()))});
+    }
+    Settings settings;
+    for (const Entry& entry : entries_by_line(parsed.table())) {
+        auto setting = setting_of(entry, name);
+        if (!setting) return unexpected(setting.error());
+        settings.push_back(std::move(*setting));
+    }
+    return settings;
+}
+
+Result<Settings, UsageError> read_config_file(const ConfigPath& config) {
+    auto content = read_small_file(config.path);
+    if (!content) {
+        return unexpected(UsageError{
+            fmt::format("{}: {}: {}", config.place, quoted_value(config.path), content.error())});
+    }
+    return read_config_text(*content, config.path);
+}
+
+} // namespace fsrv

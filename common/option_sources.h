@@ -1,0 +1,64 @@
+// The three places that options come from besides the defaults: each is read into a list of
+// settings, as text, unjudged but for names that do not exist.
+#pragma once
+
+#include "common/option_table.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fsrv {
+
+// Later ones win.
+enum class Source { fallback, file, variable, flag };
+
+struct Setting {
+    const OptionSpec* option = nullptr;
+    Source source{};
+    std::string place; // "--port", "FSRV_PORT", "fsrv.toml:3"
+    OptionTexts texts;
+};
+using Settings = std::vector<Setting>;
+
+// What a message begins with: "--port", "FSRV_PORT", "fsrv.toml:3: port".
+std::string place_of(const Setting& setting);
+
+// Where a configuration file was asked for.
+struct ConfigPath {
+    std::string place; // "--config" or "FSRV_CONFIG"
+    std::string path;
+};
+
+struct CommandLine {
+    bool help = false;
+    bool version = false;
+    bool check = false;
+    bool dump_config = false;
+    std::optional<ConfigPath> config;
+    Settings settings;
+};
+// Touches no file. With --help or --version everything else is left unread.
+Result<CommandLine, UsageError> read_command_line(int argc, const char* const* argv);
+
+struct Environment {
+    std::optional<ConfigPath> config;
+    Settings settings;
+};
+Result<Environment, UsageError> read_environment(const char* const* environment);
+
+Result<Settings, UsageError> read_config_file(const ConfigPath& config);
+Result<Settings, UsageError> read_config_text(std::string_view toml, std::string_view file_name);
+
+// "--prot: no such option; did you mean --port?" `name` is what is compared with the known ones.
+UsageError unknown_name(std::string_view place, std::string_view what, std::string_view name,
+                        const std::vector<std::string>& known);
+
+// In quotes, printable, cut when it is very long.
+std::string quoted_value(std::string_view text);
+
+// "127.0.0.1,::1" as a list; nothing is an empty list.
+OptionTexts split_list(std::string_view text);
+
+} // namespace fsrv

@@ -1,0 +1,128 @@
+#include "common/option_values.h"
+
+#include "common/limits.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fmt/format.h>
+#include <sched.h>
+
+namespace fsrv {
+namespace {
+
+struct Unit {
+    std::string_view name;
+    std::uint64_t factor;
+};
+
+// The first name of a factor is the one that messages use.
+constexpr Unit kSizeUnits[] = {
+    {"TiB", 1ULL << 40}, {"GiB", 1ULL << 30}, {"MiB", 1ULL << 20},
+    {"KiB", 1ULL << 10}, {"T", 1ULL << 40},   {"G", 1ULL << 30},
+    {"M", 1ULL << 20},   {"K", 1ULL << 10},   {"", 1},
+};
+constexpr Unit kTimeUnits[] = {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}};
+
+constexpr Unit kNoUnit[] = {{"", 1}};
+
+// Digits, then one of `units`.
+std::optional<std::uint64_t> parse_quantity(std::string_view text, std::span<const Unit> units,
+                                            const OptionBounds& bounds) {
+    std::uint64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{}) return std::nullopt;
+    const std::string_view name(stop, static_cast<std::size_t>(end - stop));
+    const auto unit = std::ranges::find(units, name, &Unit::name);
+    std::uint64_t product = 0;
+    if (unit == units.end() || __builtin_mul_overflow(number, unit->factor, &product))
+        return std::nullopt;
+    if (product < bounds.least || product > bounds.most) return std::nullopt;
+    return product;
+}
+
+// In the largest unit that divides it.
+std::string quantity_text(std::uint64_t value, std::span<const Unit> units) {
+    const auto unit = std::ranges::find_if(
+        units, [value](const Unit& u) { return value >= u.factor && value % u.factor == 0; });
+    if (unit == units.end()) return fmt::format("{}", value);
+    return fmt::format("{}{}", value / unit->factor, unit->name);
+}
+
+unsigned usable_cpus() {
+    cpu_set_t set;
+    const int known = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1024;
+    return std::clamp(static_cast<unsigned>(known), 1U, limits::kMaxWorkers);
+}
+
+} // namespace
+
+std::optional<bool> parse_on_off(std::string_view text) {
+    constexpr std::array<std::string_view, 4> on{"on", "true", "yes", "1"};
+    constexpr std::array<std::string_view, 4> off{"off", "false", "no", "0"};
+    if (parse_word(text, on)) return true;
+    if (parse_word(text, off)) return false;
+    return std::nullopt;
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBounds& bounds) {
+    return parse_quantity(text, kNoUnit, bounds);
+}
+
+std::optional<unsigned> parse_workers(std::string_view text, const OptionBounds& bounds) {
+    if (text == "auto") return usable_cpus();
+    const auto number = parse_number(text, bounds);
+    if (!number) return std::nullopt;
+    return static_cast<unsigned>(*number);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text, const OptionBounds& bounds) {
+    return parse_quantity(text, kSizeUnits, bounds);
+}
+
+std::optional<Millis> parse_duration(std::string_view text, const OptionBounds& bounds) {
+    // Nothing needs no unit.
+    const auto ms =
+        text == "0" ? parse_number(text, bounds) : parse_quantity(text, kTimeUnits, bounds);
+    if (!ms) return std::nullopt;
+    return Millis(static_cast<Millis::rep>(*ms));
+}
+
+std::optional<std::string> parse_text(std::string_view text, const OptionBounds& bounds) {
+    if (text.size() < bounds.least || text.size() > bounds.most) return std::nullopt;
+    if (text.find('\0') != std::string_view::npos) return std::nullopt;
+    if (bounds.is_file_name &&
+        (text.find('/') != std::string_view::npos || text == "." || text == ".."))
+        return std::nullopt;
+    return std::string(text);
+}
+
+std::optional<std::size_t> parse_word(std::string_view text,
+                                      std::span<const std::string_view> words) {
+    const auto word = std::ranges::find(words, text);
+    if (word == words.end()) return std::nullopt;
+    return static_cast<std::size_t>(word - words.begin());
+}
+
+std::string expected_number(const OptionBounds& bounds) {
+    return fmt::format("a number from {} to {}", bounds.least, bounds.most);
+}
+
+std::string expected_size(const OptionBounds& bounds) {
+    return fmt::format("a size from {} to {}, such as 65536, 64KiB or 1M",
+                       quantity_text(bounds.least, kSizeUnits),
+                       quantity_text(bounds.most, kSizeUnits));
+}
+
+std::string expected_duration(const OptionBounds& bounds) {
+    return fmt::format("a time from {} to {}, such as 500ms, 10s, 5m or 1h",
+                       quantity_text(bounds.least, kTimeUnits),
+                       quantity_text(bounds.most, kTimeUnits));
+}
+
+std::string expected_word(std::span<const std::string_view> words) {
+    return fmt::format("{} or {}", fmt::join(words.first(words.size() - 1), ", "), words.back());
+}
+
+} // namespace fsrv

@@ -1,0 +1,39 @@
+// One parser for each Type of options.def: text to value. Where the text came from is the caller's
+// business.
+#pragma once
+
+#include "common/options.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace fsrv {
+
+// What one option takes beyond its Type's own limits: numbers, bytes of a size or of a text,
+// milliseconds.
+struct OptionBounds {
+    std::uint64_t least = 0;
+    std::uint64_t most = 0;
+    std::string_view description; // of a text
+    bool is_file_name = false;    // of a text: one name, no path
+};
+
+std::optional<bool> parse_on_off(std::string_view text);
+std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBounds& bounds);
+std::optional<unsigned> parse_workers(std::string_view text, const OptionBounds& bounds);
+std::optional<std::uint64_t> parse_size(std::string_view text, const OptionBounds& bounds);
+std::optional<Millis> parse_duration(std::string_view text, const OptionBounds& bounds);
+std::optional<std::string> parse_text(std::string_view text, const OptionBounds& bounds);
+// Position of `text` in `words`.
+std::optional<std::size_t> parse_word(std::string_view text,
+                                      std::span<const std::string_view> words);
+
+std::string expected_number(const OptionBounds& bounds);
+std::string expected_size(const OptionBounds& bounds);
+std::string expected_duration(const OptionBounds& bounds);
+std::string expected_word(std::span<const std::string_view> words); // "inside, never or follow"
+
+} // namespace fsrv

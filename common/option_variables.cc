@@ -1,0 +1,104 @@
+// FSRV_* of the environment, and what all three sources share.
+#include "common/option_sources.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <numeric>
+#include <utility>
+
+namespace fsrv {
+namespace {
+
+constexpr std::string_view kPrefix = "FSRV_";
+constexpr std::string_view kConfigVariable = "FSRV_CONFIG";
+
+char lower(char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+// Characters to insert, remove, replace or swap with their neighbour; blind to case.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> before(b.size() + 1); // the row before the last one
+    std::vector<std::size_t> last(b.size() + 1);
+    std::iota(last.begin(), last.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::vector<std::size_t> row{i + 1};
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const bool same = lower(a[i]) == lower(b[j]);
+            row.push_back(std::min({last[j] + (same ? 0 : 1), last[j + 1] + 1, row[j] + 1}));
+            if (i > 0 && j > 0 && lower(a[i]) == lower(b[j - 1]) && lower(a[i - 1]) == lower(b[j]))
+                row.back() = std::min(row.back(), before[j - 1] + 1);
+        }
+        before = std::exchange(last, std::move(row));
+    }
+    return last.back();
+}
+
+} // namespace
+
+std::string place_of(const Setting& setting) {
+    if (setting.source != Source::file) return setting.place;
+    return fmt::format("{}: {}", setting.place, setting.option->name);
+}
+
+std::string quoted_value(std::string_view text) {
+    constexpr std::size_t kMaxShown = 100; // bytes; enough to recognise it
+    if (text.size() <= kMaxShown) return fmt::format("\"{}\"", printable(text));
+    return fmt::format("\"{}...\"", printable(text.substr(0, kMaxShown)));
+}
+
+OptionTexts split_list(std::string_view text) {
+    OptionTexts parts;
+    if (text.empty()) return parts;
+    for (std::size_t comma = 0; comma != std::string_view::npos;) {
+        comma = text.find(',');
+        parts.emplace_back(text.substr(0, comma));
+        if (comma != std::string_view::npos) text.remove_prefix(comma + 1);
+    }
+    return parts;
+}
+
+UsageError unknown_name(std::string_view place, std::string_view what, std::string_view name,
+                        const std::vector<std::string>& known) {
+    constexpr std::size_t kLongest = 40; // nothing known is nearly as long
+    const std::string* nearest = nullptr;
+    std::size_t least = name.size() > kLongest ? 0 : std::max<std::size_t>(3, name.size() / 3);
+    for (const std::string& candidate : known) {
+        const std::size_t distance = least == 0 ? 0 : edit_distance(name, candidate);
+        if (distance >= least) continue;
+        least = distance;
+        nearest = &candidate;
+    }
+    return UsageError{nearest != nullptr
+                          ? fmt::format("{}: no such {}; did you mean {}?", place, what, *nearest)
+                          : fmt::format("{}: no such {}; see fsrv --help", place, what)};
+}
+
+Result<Environment, UsageError> read_environment(const char* const* environment) {
+    Environment result;
+    const auto table = option_table();
+    std::vector<std::string> known;
+    for (const OptionSpec& option : table) known.push_back(variable_name(option.name));
+    known.emplace_back(kConfigVariable);
+
+    for (; environment != nullptr && *environment != nullptr; ++environment) {
+        const std::string_view entry = *environment;
+        const std::size_t equals = entry.find('=');
+        if (!entry.starts_with(kPrefix) || equals == std::string_view::npos) continue;
+        const std::string name(entry.substr(0, equals));
+        const std::string value(entry.substr(equals + 1));
+        const auto at = std::ranges::find(known, name);
+        if (at == known.end())
+            return unexpected(unknown_name(printable(name), "variable", name, known));
+        if (name == kConfigVariable) {
+            result.config = ConfigPath{name, value};
+            continue;
+        }
+        const OptionSpec& option = table[static_cast<std::size_t>(at - known.begin())];
+        result.settings.push_back({&option, Source::variable, name,
+                                   option.is_list ? split_list(value) : OptionTexts{value}});
+    }
+    return result;
+}
+
+} // namespace fsrv

@@ -1,0 +1,110 @@
+#include "common/options.h"
+
+#include "common/check.h"
+#include "common/option_sources.h"
+#include "common/option_text.h"
+
+#include <fmt/format.h>
+
+namespace fsrv {
+namespace {
+
+// The options as they grow, and for each the setting that made it what it is.
+struct Resolved {
+    Options options;
+    Settings chosen; // as in option_table()
+};
+
+std::string shown(const Setting& setting) {
+    return setting.option->is_list ? quoted_value(fmt::format("{}", fmt::join(setting.texts, ",")))
+                                   : quoted_value(setting.texts.front());
+}
+
+// Every setting is judged, whether or not a later one replaces it.
+std::optional<UsageError> settle(Resolved& resolved, const Settings& settings) {
+    for (const Setting& setting : settings) {
+        if (!setting.option->store(resolved.options, setting.texts)) {
+            return UsageError{fmt::format("{}: expected {}, not {}", place_of(setting),
+                                          setting.option->expected(), shown(setting))};
+        }
+        const auto index = setting.option - option_table().data();
+        resolved.chosen[static_cast<std::size_t>(index)] = setting;
+    }
+    return std::nullopt;
+}
+
+Resolved resolve_defaults() {
+    Resolved resolved;
+    Settings settings;
+    for (const OptionSpec& option : option_table()) {
+        const std::string text(option.fallback);
+        settings.push_back({&option, Source::fallback, "default",
+                            option.is_list ? split_list(text) : OptionTexts{text}});
+    }
+    resolved.chosen = settings;
+    const auto error = settle(resolved, settings);
+    FSRV_CHECK(!error, "options.def: a default is not a value of its option");
+    return resolved;
+}
+
+// TOML is UTF-8; a path need not be.
+std::optional<UsageError> check_can_be_dumped(const Settings& chosen) {
+    for (const Setting& setting : chosen) {
+        for (const std::string& text : setting.texts) {
+            if (!is_utf8(text)) {
+                return UsageError{fmt::format("{}: expected UTF-8 to write it as TOML, not {}",
+                                              place_of(setting), quoted_value(text))};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Resolved& resolved) {
+    Invocation invocation{.action = line.check ? Action::check : Action::serve,
+                          .options = resolved.options,
+                          .output = ""};
+    if (line.dump_config) {
+        if (const auto error = check_can_be_dumped(resolved.chosen)) return unexpected(*error);
+        invocation.action = Action::dump_config;
+        invocation.output = dump_text(resolved.options, resolved.chosen);
+    }
+    return invocation;
+}
+
+} // namespace
+
+Result<Invocation, UsageError> parse_invocation(int argc, const char* const* argv,
+                                                const char* const* environment) {
+    const auto line = read_command_line(argc, argv);
+    if (!line) return unexpected(line.error());
+    if (line->help || line->version) {
+        return Invocation{.action = Action::print_and_exit,
+                          .options = {},
+                          .output = line->help ? help_text() : version_text()};
+    }
+    const auto variables = read_environment(environment);
+    if (!variables) return unexpected(variables.error());
+
+    Resolved resolved = resolve_defaults();
+    if (const auto& config = line->config ? line->config : variables->config) {
+        const auto file = read_config_file(*config);
+        if (!file) return unexpected(file.error());
+        if (const auto error = settle(resolved, *file)) return unexpected(*error);
+    }
+    if (const auto error = settle(resolved, variables->settings)) return unexpected(*error);
+    if (const auto error = settle(resolved, line->settings)) return unexpected(*error);
+    return make_invocation(*line, resolved);
+}
+
+Result<Invocation, UsageError> parse_config(std::string_view toml, std::string_view file_name) {
+    Resolved resolved = resolve_defaults();
+    const auto settings = read_config_text(toml, file_name);
+    if (!settings) return unexpected(settings.error());
+    if (const auto error = settle(resolved, *settings)) return unexpected(*error);
+    CommandLine line;
+    line.dump_config = true;
+    return make_invocation(line, resolved);
+}
+
+} // namespace fsrv
