@@ -180,7 +180,6 @@ constexpr auto kRawTable = std::to_array<OptionSpec>({
             [](const Options& options, const OptionTexts& texts) {                                 \
                 return to_toml<OptionType::type>(options.field, texts);                            \
             },                                                                                     \
-        .words = [] { return std::span<const std::string_view>(kWords<OptionType::type>); },       \
     },
 #include "common/options.def"
 #undef FSRV_GROUP

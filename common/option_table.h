@@ -16,7 +16,7 @@ using OptionTexts = std::vector<std::string>;
 
 struct OptionSpec {
     std::string_view name;
-    std::string_view metavar;
+    std::string_view metavar; // "N", or alternatives: "N|auto"; words in lower case are literal
     std::string_view fallback;
     std::string_view meaning;
     std::string_view group;
@@ -30,8 +30,6 @@ struct OptionSpec {
     // The stored value as TOML. `texts` are what it was stored from: a size or a time is written as
     // its author wrote it.
     std::string (*to_toml)(const Options& options, const OptionTexts& texts);
-    // The words it takes, for the completion; empty when they cannot be listed.
-    std::span<const std::string_view> (*words)();
 };
 
 std::span<const OptionSpec> option_table();

@@ -19,7 +19,7 @@ constexpr std::string_view kClosing =
     "  fsrv --port 8000 ~/Downloads                 share a folder with the network\n"
     "  fsrv --config /etc/fsrv.toml --check         is this file good?\n";
 
-constexpr std::size_t kMeaningColumn = 34;
+constexpr std::size_t kMeaningColumn = 36;
 
 std::string help_line(std::string_view name, std::string_view metavar, std::string_view meaning,
                       std::string_view fallback) {

@@ -1,0 +1,46 @@
+# Completion of fsrv(8) for bash. Made by scripts/docs from common/options.def.
+_fsrv() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} from=(-d)
+    # --flag=value comes as three words.
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    COMPREPLY=()
+    case $prev in
+    --root) from=(-d) ;;
+    --listing) from=(-W 'on off') ;;
+    --index) return ;;
+    --hidden) from=(-W 'on off') ;;
+    --symlinks) from=(-W 'inside never follow') ;;
+    --host) return ;;
+    --port) return ;;
+    --unix) from=(-f) ;;
+    --workers) from=(-W 'auto') ;;
+    --io) from=(-W 'auto threads inline') ;;
+    --threads) return ;;
+    --user) from=(-u) ;;
+    --group) from=(-g) ;;
+    --pid-file) from=(-f) ;;
+    --grace) return ;;
+    --hang-timeout) return ;;
+    --header-timeout) return ;;
+    --idle-timeout) return ;;
+    --stall-timeout) return ;;
+    --pause-timeout) return ;;
+    --min-rate) return ;;
+    --max-connections) return ;;
+    --max-header-size) return ;;
+    --max-ranges) return ;;
+    --server-header) from=(-W 'on off') ;;
+    --access-log) from=(-f -W '- off') ;;
+    --log-format) from=(-W 'combined json') ;;
+    --log-level) from=(-W 'error warn info debug') ;;
+    --config) from=(-f) ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --grace --hang-timeout --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --version --help') ;;
+    esac
+    [[ ${from[0]} != -[df] ]] || compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")
+}
+complete -F _fsrv fsrv
