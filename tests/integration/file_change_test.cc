@@ -1,0 +1,187 @@
+// A file that changes while it is being downloaded slowly. Either the old version arrives whole,
+// because it still exists (renamed over, removed), or the client sees a broken connection: never a
+// whole answer that is no version of the file.
+
+#include "tests/support/files.h"
+#include "tests/support/process.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server.h"
+
+#include <atomic>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace fsrv::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// More than the kernel holds for a connection, so that the server has to read on after the change.
+constexpr std::uint64_t kSize = 6 << 20;
+
+struct Change {
+    const char* name;
+    void (*make)(const fs::path&);
+    bool old_version_arrives;
+};
+
+void rewrite_in_place(const fs::path& path) {
+    for (std::uint64_t at = 0; at < kSize; at += 1 << 20)
+        write_at(path, at, pattern(at, 1 << 20, 2));
+}
+
+const Change kChanges[] = {
+    {"truncated to nothing", [](const fs::path& path) { fs::resize_file(path, 0); }, false},
+    {"truncated to half", [](const fs::path& path) { fs::resize_file(path, kSize / 2); }, false},
+    {"shorter by a byte", [](const fs::path& path) { fs::resize_file(path, kSize - 1); }, false},
+    {"grown", [](const fs::path& path) { append_file(path, "more"); }, false},
+    {"rewritten in place", rewrite_in_place, false},
+    {"truncated and rewritten to the same size",
+     [](const fs::path& path) {
+         fs::resize_file(path, 0);
+         rewrite_in_place(path);
+     },
+     false},
+    {"one byte changed at its end", [](const fs::path& path) { write_at(path, kSize - 1, "!"); },
+     false},
+    {"touched", [](const fs::path& path) { set_mtime(path, 1'600'000'000); }, false},
+    {"replaced by rename",
+     [](const fs::path& path) {
+         write_pattern(path.string() + ".new", kSize, 2);
+         set_mtime(path.string() + ".new", 1'600'000'000);
+         fs::rename(path.string() + ".new", path);
+     },
+     true},
+    {"replaced by a shorter one",
+     [](const fs::path& path) {
+         write_file(path.string() + ".new", "short");
+         fs::rename(path.string() + ".new", path);
+     },
+     true},
+    {"removed", [](const fs::path& path) { fs::remove(path); }, true},
+    {"closed to readers", [](const fs::path& path) { ::chmod(path.c_str(), 0); }, true},
+    {"its folder renamed",
+     [](const fs::path& path) {
+         fs::rename(path.parent_path(), path.parent_path().string() + ".old");
+     },
+     true},
+};
+
+struct Mode {
+    const char* name;
+    std::vector<std::string> args;
+    std::string fields; // of the request
+    bool paused;        // change it while the download is paused
+};
+
+class FileChange : public testing::TestWithParam<const char*> {
+  protected:
+    void expect_the_right_end(const Change& change, const Mode& mode);
+    TempDir base_;
+};
+
+void FileChange::expect_the_right_end(const Change& change, const Mode& mode) {
+    const fs::path root = base_ / "root", path = root / "folder/file.bin";
+    fs::remove_all(root);
+    fs::create_directories(root / "folder");
+    write_pattern(path, kSize);
+    std::vector<std::string> args = {"--workers", "1", "--io", GetParam(), "--log-level", "debug"};
+    args.insert(args.end(), mode.args.begin(), mode.args.end());
+    Server server(root, args);
+    RawClient client(server.port(), {.receive_buffer = 65536});
+    client.send(get("/folder/file.bin", mode.fields));
+    const Response begun = client.read_head();
+    ASSERT_TRUE(begun.status == 200 || begun.status == 206);
+    const std::uint64_t promised = begun.content_length().value_or(0);
+    std::string bytes = client.read_bytes(100'000);
+    if (mode.paused) {
+        ASSERT_TRUE(server.log().await_line("paused")) << server.log().text();
+    }
+    change.make(path);
+    bytes += client.read_bytes(promised - bytes.size());
+    const std::uint64_t first = promised == kSize ? 0 : 1000;
+    if (change.old_version_arrives) {
+        EXPECT_EQ(bytes.size(), promised) << got_name(client.end());
+        EXPECT_EQ(pattern_mismatch(bytes, first), std::nullopt);
+        EXPECT_TRUE(server.access().await_line(" complete")) << server.access().text();
+    } else {
+        EXPECT_LT(bytes.size(), promised) << "looks whole";
+        EXPECT_EQ(client.end(), Got::rst) << got_name(client.end());
+        EXPECT_EQ(pattern_mismatch(bytes, first), std::nullopt)
+            << "what came is of the version that was promised";
+        EXPECT_TRUE(server.access().await_line("file-changed")) << server.access().text();
+    }
+}
+
+TEST_P(FileChange, InMidDownloadNeverLooksWhole) {
+    const Mode modes[] = {
+        {"a download", {}, "", false},
+        {"a paused download", {"--stall-timeout", "100ms"}, "", true},
+        {"a range", {}, "Range: bytes=1000-\r\n", false},
+    };
+    for (const Mode& mode : modes)
+        for (const Change& change : kChanges) {
+            SCOPED_TRACE(std::string(mode.name) + ", " + change.name);
+            expect_the_right_end(change, mode);
+        }
+}
+
+TEST_P(FileChange, IsSeenByTheNextRequest) {
+    write_pattern(base_ / "f", 1000);
+    Server server(base_.path(), {"--workers", "1", "--io", GetParam()});
+    RawClient client(server.port());
+    std::string tag = client.ask(get("/f")).field("ETag").value_or("");
+    const auto expect_new = [&](int status, const std::string& body, const char* what) {
+        SCOPED_TRACE(what);
+        const Response response = client.ask(get("/f", "If-None-Match: " + tag + "\r\n"));
+        EXPECT_EQ(response.status, status);
+        EXPECT_TRUE(status != 200 || response.body == body);
+        EXPECT_EQ(client.ask(get("/f", "Range: bytes=0-9\r\nIf-Range: " + tag + "\r\n")).status,
+                  status);
+        tag = response.field("ETag").value_or("\"none\"");
+    };
+    append_file(base_ / "f", "x");
+    set_mtime(base_ / "f");
+    expect_new(200, pattern(0, 1000) + "x", "grown with its time put back");
+    write_at(base_ / "f", 0, "y");
+    set_mtime(base_ / "f", 1'600'000'000);
+    expect_new(200, "y" + pattern(1, 999) + "x", "changed, and older than before");
+    write_file(base_ / "g", "another");
+    fs::rename(base_ / "g", base_ / "f");
+    set_mtime(base_ / "f", 1'600'000'001);
+    expect_new(200, "another", "replaced");
+    fs::remove(base_ / "f");
+    expect_new(404, "", "removed");
+}
+
+// Every version is one letter, so an answer that mixes two shows.
+TEST_P(FileChange, ReplacedAllTheTimeItIsAlwaysOneVersion) {
+    constexpr std::size_t kBytes = 700'000;
+    write_file(base_ / "f", std::string(kBytes, 'a'));
+    Server server(base_.path(), {"--workers", "1", "--io", GetParam()});
+    std::atomic<bool> over = false;
+    std::thread writer([&] {
+        for (unsigned i = 0; !over; ++i) {
+            write_file(base_ / "new", std::string(kBytes, static_cast<char>('a' + i % 26)));
+            fs::rename(base_ / "new", base_ / "f");
+        }
+    });
+    RawClient client(server.port());
+    for (int i = 0; i < 150; ++i) {
+        const Response response = client.ask(get("/f"));
+        EXPECT_TRUE(response.complete() && response.status == 200) << got_name(response.got);
+        if (!response.complete()) break;
+        EXPECT_EQ(response.body, std::string(kBytes, response.body[0]));
+    }
+    over = true;
+    writer.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(Io, FileChange, testing::Values("threads", "inline", "auto"),
+                         [](const auto& mode) { return std::string(mode.param); });
+
+} // namespace
+} // namespace fsrv::test
