@@ -91,6 +91,7 @@ Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
             status = entry->status;
         }
         const bool is_folder = S_ISDIR(status.st_mode);
+        if (path.empty() && is_folder && name == "-") continue; // "/-/" is reserved
         if (!is_folder && !S_ISREG(status.st_mode)) continue;
         if (listing.entries.size() == rules.max_entries) {
             listing.truncated = true;

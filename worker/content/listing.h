@@ -35,9 +35,9 @@ struct ListingRules {
     std::size_t max_entries = 0;
 };
 
-// What of the folder may be served: files and folders, links to them where the resolver allows it.
-// What vanishes meanwhile is left out. `folder_fd`: O_PATH will do. `path`: of the folder, for
-// links. ENOMEM: over `memory`'s budget.
+// What of the folder can be had by a link: files and folders, links to them where the resolver
+// allows it. What vanishes meanwhile is left out. `folder_fd`: O_PATH will do. `path`: of the
+// folder, for links. ENOMEM: over `memory`'s budget.
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reservation& memory);

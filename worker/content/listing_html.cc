@@ -37,6 +37,10 @@ std::string shown_name(std::string_view name) {
     return http::escape_html(plain);
 }
 
+std::string counted(std::uint64_t number, std::string_view one, std::string_view many) {
+    return fmt::format("{} {}", grouped(number), number == 1 ? one : many);
+}
+
 // The folders above as links, and the folder itself as the heading. All relative, so that a proxy
 // may put the tree anywhere.
 void append_heading(std::string& out, std::string_view path) {
@@ -76,18 +80,16 @@ void append_column(std::string& out, std::string_view label, ListingOrder::Key k
         sorted, word, descending ? "desc" : "asc", label);
 }
 
-void append_row(std::string& out, const ListedEntry& entry) {
+void append_row(std::string& out, const ListedEntry& entry, std::string_view path) {
     const std::string_view slash = entry.folder ? "/" : "";
-    out.append("<tr><td><a href=\"./")
-        .append(http::encode_segment(entry.name))
-        .append(slash)
-        .append("\">");
+    // "./" in front, so that no name can be a scheme.
+    out.append("<tr><td><a href=\"./").append(entry_href(entry, path)).append("\">");
     out.append(shown_name(entry.name)).append(slash).append("</a></td>");
     if (entry.folder) {
         out += "<td></td>";
     } else {
-        fmt::format_to(std::back_inserter(out), "<td title=\"{} bytes\">{}</td>",
-                       grouped(entry.size), human_size(entry.size));
+        fmt::format_to(std::back_inserter(out), "<td title=\"{}\">{}</td>",
+                       counted(entry.size, "byte", "bytes"), human_size(entry.size));
     }
     out += "<td>";
     if (const auto time = iso_time(entry.mtime, false)) {
@@ -96,10 +98,6 @@ void append_row(std::string& out, const ListedEntry& entry) {
                        text, text.substr(0, 10), text.substr(11, 5));
     }
     out += "</td></tr>\n";
-}
-
-std::string counted(std::size_t number, std::string_view one, std::string_view many) {
-    return fmt::format("{} {}", grouped(number), number == 1 ? one : many);
 }
 
 void append_footer(std::string& out, const Listing& listing) {
@@ -115,8 +113,8 @@ void append_footer(std::string& out, const Listing& listing) {
         out.append(counted(folders, "folder", "folders")).append(files > 0 ? ", " : "");
     if (files > 0 || folders == 0) out.append(counted(files, "file", "files"));
     if (files > 0) {
-        fmt::format_to(std::back_inserter(out), ", <span title=\"{} bytes\">{}</span>",
-                       grouped(bytes), human_size(bytes));
+        fmt::format_to(std::back_inserter(out), ", <span title=\"{}\">{}</span>",
+                       counted(bytes, "byte", "bytes"), human_size(bytes));
     }
     out += "</span><span>Times are UTC</span><a href=\"./?format=json\" "
            "rel=\"nofollow\">JSON</a><span>fsrv</span></footer>\n";
@@ -146,7 +144,7 @@ std::optional<http::Body> listing_html(const Listing& listing, std::string_view 
     if (!path.empty())
         out += "<tr><td><a href=\"../\">Parent folder</a></td><td></td><td></td></tr>\n";
     for (const ListedEntry& entry : listing.entries) {
-        append_row(out, entry);
+        append_row(out, entry, path);
         if (!pieces.settle()) return std::nullopt;
     }
     out += "</tbody>\n</table>\n";

@@ -2,7 +2,6 @@
 
 #include "common/json.h"
 #include "worker/content/listing_text.h"
-#include "worker/http/target.h"
 
 #include <fmt/format.h>
 
@@ -25,9 +24,7 @@ std::optional<http::Body> listing_json(const Listing& listing, std::string_view 
         if (!entry.folder) fmt::format_to(std::back_inserter(out), ",\"size\":{}", entry.size);
         if (const auto time = iso_time(entry.mtime, true))
             out.append(",\"mtime\":\"").append(*time).append("\"");
-        out.append(",\"href\":\"")
-            .append(http::encode_segment(entry.name))
-            .append(entry.folder ? "/\"}" : "\"}");
+        out.append(",\"href\":\"").append(entry_href(entry, path)).append("\"}");
         if (!pieces.settle()) return std::nullopt;
     }
     out += listing.truncated ? "\n],\"truncated\":true}\n" : "\n],\"truncated\":false}\n";

@@ -1,5 +1,7 @@
 #include "worker/content/listing_text.h"
 
+#include "worker/http/target.h"
+
 #include <array>
 #include <chrono>
 #include <fmt/format.h>
@@ -22,6 +24,12 @@ bool PiecedText::finish_piece() {
         std::shared_ptr<const std::string>(piece, &piece->bytes), 0, text_.size()});
     text_.clear();
     return true;
+}
+
+std::string entry_href(const ListedEntry& entry, std::string_view path) {
+    // The tree's "/files" is the API, which has that file too.
+    if (path.empty() && !entry.folder && entry.name == "files") return "files?path=files";
+    return http::encode_segment(entry.name) + (entry.folder ? "/" : "");
 }
 
 std::optional<std::string> iso_time(FileTime time, bool milliseconds) {

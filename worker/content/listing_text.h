@@ -4,12 +4,14 @@
 
 #include "common/clock.h"
 #include "worker/content/byte_budget.h"
+#include "worker/content/listing.h"
 #include "worker/http/body.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace fsrv::content {
 
@@ -35,6 +37,10 @@ class PiecedText final {
     std::string text_;
     http::Body body_;
 };
+
+// Of an entry, relative to its folder at `path`: the exact bytes of the name, percent-encoded; a
+// folder ends with a slash.
+std::string entry_href(const ListedEntry& entry, std::string_view path);
 
 // "2024-01-01T00:00:00.123Z", with or without the milliseconds; none outside the years 0 to 9999.
 std::optional<std::string> iso_time(FileTime time, bool milliseconds);

@@ -15,11 +15,20 @@ namespace {
 
 using http::Miss;
 
-constexpr Miss kNoSuchFile{.status = 404, .what = "no such file"};
-constexpr Miss kNotAFile{.status = 403, .what = "not a regular file"};
-constexpr Miss kFolder{.status = 403, .what = "a folder, not a file"};
-constexpr Miss kNoListing{.status = 403, .what = "this folder is not listed"};
-constexpr Miss kBusyListing{.status = 503, .what = "too many folders are being listed"};
+// A Miss holds a string, so it is no constant of its own.
+struct Reason {
+    int status;
+    std::string_view what;
+};
+constexpr Reason kNoSuchFile{404, "no such file"};
+constexpr Reason kNotAFile{403, "not a regular file"};
+constexpr Reason kFolder{403, "a folder, not a file"};
+constexpr Reason kNoListing{403, "this folder is not listed"};
+constexpr Reason kBusyListing{503, "too many folders are being listed"};
+
+auto miss(Reason reason) {
+    return unexpected(Miss{.status = reason.status, .what = reason.what});
+}
 
 std::string_view last_segment(std::string_view path) {
     const std::size_t slash = path.rfind('/');
@@ -63,21 +72,21 @@ http::FindResult LocalStore::find(const http::Target& target, std::string_view a
     std::string path = target.path;
     if (target.absolute) {
         const auto below = below_root(path, config_.root_path);
-        if (!below) return unexpected(kNoSuchFile);
+        if (!below) return miss(kNoSuchFile);
         path = *below;
     }
-    if (!config_.hidden && http::has_hidden_segment(path)) return unexpected(kNoSuchFile);
+    if (!config_.hidden && http::has_hidden_segment(path)) return miss(kNoSuchFile);
 
     auto entry = resolver_.open(path);
     if (!entry) return unexpected(miss_of(entry.error()));
     switch (entry->kind) {
-    case EntryKind::special: return unexpected(kNotAFile);
+    case EntryKind::special: return miss(kNotAFile);
     case EntryKind::folder:
-        if (api) return unexpected(kFolder);
+        if (api) return miss(kFolder);
         return find_folder(target, path, *entry, accept);
     case EntryKind::file: break;
     }
-    if (target.wants_folder) return unexpected(kNoSuchFile);
+    if (target.wants_folder) return miss(kNoSuchFile);
     const std::string_view name = last_segment(path);
     http::Resource resource = file_resource(*std::move(entry), name);
     if (api) resource.content_disposition = attachment(name);
@@ -94,16 +103,16 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const std::
         auto index = resolver_.open(join(path, config_.index));
         if (index && index->kind == EntryKind::file)
             return file_resource(*std::move(index), config_.index);
-        if (index) return unexpected(kNotAFile);
+        if (index) return miss(kNotAFile);
         if (index.error().code != ENOENT) return unexpected(miss_of(index.error()));
         // A link that leads nowhere is no missing index: its owner meant something else to be seen
         // than a listing.
         struct stat link {};
         if (::fstatat(folder.fd.get(), config_.index.c_str(), &link, AT_SYMLINK_NOFOLLOW) == 0)
-            return unexpected(kNoSuchFile);
+            return miss(kNoSuchFile);
         if (errno != ENOENT) return unexpected(miss_of(Errno::last()));
     }
-    if (!config_.listing) return unexpected(kNoListing);
+    if (!config_.listing) return miss(kNoListing);
     return make_listing(target, path, folder, accept);
 }
 
@@ -112,15 +121,15 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
     const ListingRules rules{.hidden = config_.hidden, .max_entries = config_.max_listing_entries};
     Reservation memory(listing_bytes_);
     auto listing = read_listing(folder.fd.get(), path, resolver_, rules, memory);
-    if (!listing)
-        return unexpected(listing.error().code == ENOMEM ? kBusyListing : miss_of(listing.error()));
+    if (!listing && listing.error().code == ENOMEM) return miss(kBusyListing);
+    if (!listing) return unexpected(miss_of(listing.error()));
     const ListingOrder order = parse_listing_order(target.query);
     sort_listing(*listing, order);
 
     const bool json = target.format_json || http::prefers_json_listing(accept);
     auto body = json ? listing_json(*listing, path, listing_bytes_)
                      : listing_html(*listing, path, order, listing_bytes_);
-    if (!body) return unexpected(kBusyListing);
+    if (!body) return miss(kBusyListing);
     http::Resource resource{.body = *std::move(body),
                             .content_type = json ? "application/json; charset=utf-8"
                                                  : "text/html; charset=utf-8",

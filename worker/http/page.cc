@@ -39,7 +39,7 @@ td>a[href="../"]::before{left:.15rem;top:.35rem;width:1rem;height:.85rem;backgro
 .note{padding:.6rem .9rem;border-left:3px solid var(--folder);background:var(--wash)}
 .none{padding:2rem 0;color:var(--soft);text-align:center}
 footer{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-top:1rem;color:var(--soft);font-size:.875rem}
-footer :last-child{margin-left:auto}
+footer>:last-child{margin-left:auto}
 @media(max-width:40rem){main{padding:1.25rem .75rem}h1{font-size:1.35rem}td+td,th+th{padding-left:.5rem}td,td>a{font-size:.95rem}time span{display:none}}
 @media print{td>a::before{display:none}td>a{padding:0}}
 )";
