@@ -1,5 +1,6 @@
-// Body: what is sent after a head, as a list of segments: bytes in memory, or an extent of an open file. A range is a slice, a
-// multipart answer is a list. (A producer, which cannot be sliced, will be the third kind.) Copyable; extents share the file.
+// Body: what is sent after a head, as a list of segments: bytes in memory, or an extent of an open
+// file. A range is a slice, a multipart answer is a list. (A producer, which cannot be sliced, will
+// be the third kind.) Copyable; extents share the file.
 #pragma once
 
 #include "common/clock.h"
@@ -13,8 +14,9 @@
 
 namespace fsrv::http {
 
-// An open regular file, pinned at open: the descriptor and what fstat said of it then. Closed with the last Body that
-// has an extent of it, never while a read is under way (the reader holds a reference).
+// An open regular file, pinned at open: the descriptor and what fstat said of it then. Closed with
+// the last Body that has an extent of it, never while a read is under way (the reader holds a
+// reference).
 struct OpenFile {
     UniqueFd fd;
     std::uint64_t size = 0;

@@ -1,5 +1,5 @@
-// Range (RFC 9110 14) with the answers of product.md section 4. Pure; linear in the header's length; no overflow: numbers
-// saturate at 2^64-1.
+// Range (RFC 9110 14) with the answers of product.md section 4. Pure; linear in the header's
+// length; no overflow: numbers saturate at 2^64-1.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,9 @@ struct RangeResult {
 };
 
 // `value`: the field's value. `size`: of the whole representation. `max_ranges` > 0.
-//   other unit, empty representation, more than max_ranges satisfiable ones, sum of lengths > size with several: whole
-//   bytes= with a syntax error anywhere, first > last, or nothing satisfiable: unsatisfiable
+//   other unit, empty representation, more than max_ranges satisfiable ones, sum of lengths > size
+//   with several: whole bytes= with a syntax error anywhere, first > last, or nothing satisfiable:
+//   unsatisfiable
 RangeResult evaluate_ranges(std::string_view value, std::uint64_t size, unsigned max_ranges);
 
 } // namespace fsrv::http

@@ -1,5 +1,5 @@
-// Resource: what was found for a target: its representation and what HTTP says of it. A file, a folder's listing, later an
-// archive or a remote object: the plan does not care which.
+// Resource: what was found for a target: its representation and what HTTP says of it. A file, a
+// folder's listing, later an archive or a remote object: the plan does not care which.
 #pragma once
 
 #include "common/result.h"
@@ -14,12 +14,15 @@ namespace fsrv::http {
 struct Resource {
     Body body; // the whole representation
     std::string content_type;
-    std::optional<Validators> validators; // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
-    std::string content_disposition;      // empty: inline, no such field
-    std::string extra_fields;             // ready "Name: value\r\n" lines, e.g. a listing's Content-Security-Policy and Vary
+    std::optional<Validators>
+        validators; // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+    std::string content_disposition; // empty: inline, no such field
+    std::string extra_fields;        // ready "Name: value\r\n" lines, e.g. a listing's
+                                     // Content-Security-Policy and Vary
 };
 
-// Why nothing was found, as an answer. 301: `location` (encoded path and query, never to another host). 503: Retry-After is added.
+// Why nothing was found, as an answer. 301: `location` (encoded path and query, never to another
+// host). 503: Retry-After is added.
 struct Miss {
     int status = 404;
     std::string location;

@@ -1,4 +1,5 @@
-// Request target to what is asked for: decoded once, normalised once, no system call. Product section 3, RFC 3986.
+// Request target to what is asked for: decoded once, normalised once, no system call. Product
+// section 3, RFC 3986.
 #pragma once
 
 #include "common/result.h"
@@ -10,23 +11,26 @@ namespace fsrv::http {
 
 struct Target {
     enum class Kind {
-        tree,     // /any/name: inline
-        api,      // /files?path=P: as an attachment; a folder is 403
-        health,   // /-/health
-        server,   // OPTIONS *
+        tree,   // /any/name: inline
+        api,    // /files?path=P: as an attachment; a folder is 403
+        health, // /-/health
+        server, // OPTIONS *
     };
     Kind kind = Kind::tree;
 
-    // Decoded bytes without leading or trailing slash, without empty, "." and ".." segments; "" is the root. For api with
-    // `absolute`, the same but taken from "/" (the store maps it to the root or refuses it).
+    // Decoded bytes without leading or trailing slash, without empty, "." and ".." segments; "" is
+    // the root. For api with `absolute`, the same but taken from "/" (the store maps it to the root
+    // or refuses it).
     std::string path;
     bool absolute = false;
-    bool wants_folder = false; // the path ended in a slash (or in "." or ".."): a regular file there is 404
-    bool format_json = false;  // ?format=json
-    std::string_view query;    // as sent, without "?", for redirects; a view into the target
+    bool wants_folder =
+        false; // the path ended in a slash (or in "." or ".."): a regular file there is 404
+    bool format_json = false; // ?format=json
+    std::string_view query;   // as sent, without "?", for redirects; a view into the target
 };
 
-// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=), 404 (reserved /-/ names, an encoded slash in a segment).
+// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=), 404 (reserved /-/ names,
+// an encoded slash in a segment).
 struct TargetRefusal {
     int status = 400;
     std::string_view what;
@@ -38,8 +42,8 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin);
 // True when a segment begins with a dot, ".well-known" excepted.
 bool has_hidden_segment(std::string_view path);
 
-// Percent-encodes a path for a Location or href: everything but unreserved, "/" and the sub-delims that are safe there; never
-// starts with "//" and never holds a control character.
+// Percent-encodes a path for a Location or href: everything but unreserved, "/" and the sub-delims
+// that are safe there; never starts with "//" and never holds a control character.
 std::string encode_path(std::string_view path);
 std::string encode_segment(std::string_view name); // "/" encoded too
 

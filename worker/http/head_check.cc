@@ -1,0 +1,193 @@
+#include "worker/http/head_check.h"
+
+#include "common/limits.h"
+#include "worker/http/authority.h"
+
+#include <algorithm>
+#include <array>
+
+namespace fsrv::http {
+namespace {
+
+constexpr std::size_t kMaxMethodBytes = 32; // the longest that HTTP knows has 17
+
+enum CharClass : std::uint8_t { kToken = 1, kTargetChar = 2, kValueChar = 4 };
+
+constexpr std::array<std::uint8_t, 256> make_classes() {
+    std::array<std::uint8_t, 256> classes{};
+    for (std::size_t c = 0x21; c <= 0x7E; ++c) classes[c] = kTargetChar | kValueChar;
+    for (std::size_t c = 0x80; c <= 0xFF; ++c) classes[c] = kValueChar;
+    classes[' '] = classes['\t'] = kValueChar;
+    for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+        classes[static_cast<unsigned char>(c)] |= kToken;
+    classes['#'] &=
+        static_cast<std::uint8_t>(~kTargetChar); // a fragment is never sent (RFC 9112 3.2)
+    return classes;
+}
+constexpr auto kClasses = make_classes();
+
+constexpr bool is(char c, CharClass wanted) {
+    return (kClasses[static_cast<unsigned char>(c)] & wanted) != 0;
+}
+
+constexpr std::array<std::string_view, 29> kOtherMethods = {
+    "ACL",      "BIND",       "CHECKOUT",   "COPY",   "DELETE",     "LINK",   "LOCK",   "M-SEARCH",
+    "MERGE",    "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",       "NOTIFY", "PATCH",  "POST",
+    "PROPFIND", "PROPPATCH",  "PURGE",      "PUT",    "REBIND",     "REPORT", "SEARCH", "SUBSCRIBE",
+    "TRACE",    "UNBIND",     "UNLINK",     "UNLOCK", "UNSUBSCRIBE"};
+
+constexpr std::string_view kVersion = "HTTP/d.d"; // d: a digit
+
+} // namespace
+
+bool is_token_char(char c) {
+    return is(c, kToken);
+}
+bool is_value_char(char c) {
+    return is(c, kValueChar);
+}
+bool is_token(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
+}
+
+KnownMethod known_method(std::string_view token) {
+    if (token == "GET") return KnownMethod::get;
+    if (token == "HEAD") return KnownMethod::head;
+    if (token == "OPTIONS") return KnownMethod::options;
+    if (token == "CONNECT") return KnownMethod::connect;
+    return std::find(kOtherMethods.begin(), kOtherMethods.end(), token) != kOtherMethods.end()
+               ? KnownMethod::other
+               : KnownMethod::unknown;
+}
+
+HeadResult HeadCheck::check(std::string_view buffer) {
+    const auto end = std::min(buffer.size(), max_head_bytes_);
+    while (scanned_ < end && state_ != State::done && state_ != State::refused) {
+        if (state_ == State::value || state_ == State::name) { // most of a head: straight on
+            const auto wanted = state_ == State::value ? kValueChar : kToken;
+            while (scanned_ < end && is(buffer[scanned_], wanted)) ++scanned_;
+            if (scanned_ == end) break;
+        }
+        state_ = step(buffer, scanned_);
+        ++scanned_;
+    }
+    if (scanned_ == max_head_bytes_ && state_ != State::done && state_ != State::refused)
+        state_ = state_ == State::target ? refuse(414, "target over the limit for heads")
+                                         : refuse(431, "head over the limit");
+    return result_;
+}
+
+HeadCheck HeadCheck::for_trailers() {
+    HeadCheck check(0); // check_piece() leaves the number of bytes to its caller
+    check.state_ = State::field_first;
+    return check;
+}
+
+HeadResult HeadCheck::check_piece(std::string_view piece) {
+    std::size_t i = 0;
+    while (i < piece.size() && result_.status == HeadStatus::need_more) state_ = step(piece, i++);
+    result_.head_bytes = i;
+    return result_;
+}
+
+HeadCheck::State HeadCheck::step(std::string_view buffer, std::size_t i) {
+    const char c = buffer[i];
+    switch (state_) {
+    case State::start:
+        if (c == '\r') {
+            if (leading_empty_lines_ >= limits::kMaxLeadingEmptyLines)
+                return refuse(400, "empty lines before the request");
+            return State::start_lf;
+        }
+        if (!is(c, kToken)) return refuse(400, "no method");
+        line_.method_begin = i;
+        return State::method;
+    case State::start_lf:
+        if (c != '\n') return refuse(400, "CR without LF");
+        ++leading_empty_lines_;
+        return State::start;
+    case State::method:
+        if (c == ' ') {
+            line_.method_length = i - line_.method_begin;
+            line_.target_begin = i + 1;
+            return State::target;
+        }
+        if (!is(c, kToken)) return refuse(400, "byte not allowed in a method");
+        if (i - line_.method_begin >= kMaxMethodBytes) return refuse(400, "method too long");
+        return State::method;
+    case State::target:
+        if (c == ' ') return finish_target(buffer, i);
+        if (c == '\r' || c == '\n') return refuse(400, "request line without a version");
+        if (!is(c, kTargetChar)) return refuse(400, "byte not allowed in a target");
+        if (i - line_.target_begin >= limits::kMaxTarget) return refuse(414, "target too long");
+        return State::target;
+    case State::version: {
+        const auto at = i - (line_.target_begin + line_.target_length + 1);
+        if (at == kVersion.size()) {
+            if (c == '\r') return State::line_lf;
+            return refuse(400, c == '\n' ? "LF without CR" : "malformed version");
+        }
+        const bool digit = kVersion[at] == 'd';
+        if (digit ? c < '0' || c > '9' : c != kVersion[at]) return refuse(400, "malformed version");
+        if (digit) (at == kVersion.size() - 1 ? minor_ : major_) = c;
+        return State::version;
+    }
+    case State::line_lf:
+        if (c != '\n') return refuse(400, "CR without LF");
+        return finish_line();
+    case State::field_first:
+        if (c == '\r') return State::end_lf;
+        if (c == ' ' || c == '\t') return refuse(400, "field line that begins with white space");
+        if (c == ':') return refuse(400, "field without a name");
+        if (c == '\n') return refuse(400, "LF without CR");
+        if (!is(c, kToken)) return refuse(400, "byte not allowed in a field name");
+        if (++field_count_ > limits::kMaxFields) return refuse(431, "too many fields");
+        return State::name;
+    case State::name:
+        if (c == ':') return State::value;
+        if (c == ' ' || c == '\t') return refuse(400, "white space before the colon");
+        if (c == '\r' || c == '\n') return refuse(400, "field without a colon");
+        return refuse(400, "byte not allowed in a field name");
+    case State::value:
+        if (c == '\r') return State::value_lf;
+        return refuse(400, c == '\n' ? "LF without CR" : "control byte in a field");
+    case State::value_lf:
+        if (c != '\n') return refuse(400, "CR without LF");
+        return State::field_first;
+    case State::end_lf:
+        if (c != '\n') return refuse(400, "CR without LF");
+        result_ = {.status = HeadStatus::complete, .head_bytes = i + 1};
+        return State::done;
+    case State::done:
+    case State::refused: break;
+    }
+    return state_;
+}
+
+HeadCheck::State HeadCheck::refuse(int status, std::string_view what) {
+    result_ = {.status = HeadStatus::refused, .refusal = {.status = status, .what = what}};
+    return State::refused;
+}
+
+HeadCheck::State HeadCheck::finish_target(std::string_view buffer, std::size_t end) {
+    line_.target_length = end - line_.target_begin;
+    const auto method = buffer.substr(line_.method_begin, line_.method_length);
+    const auto target = buffer.substr(line_.target_begin, line_.target_length);
+    if (target.empty()) return refuse(400, "two spaces, or no target");
+    line_.method = known_method(method);
+    const bool sound = target.front() == '/' || line_.method == KnownMethod::connect ||
+                       (target == "*" ? line_.method == KnownMethod::options || method == "PRI"
+                                      : split_absolute(target).has_value());
+    return sound ? State::version : refuse(400, "malformed target");
+}
+
+// A version is judged before a method: that of another protocol means nothing here.
+HeadCheck::State HeadCheck::finish_line() {
+    if (major_ != '1' || minor_ > '1') return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken");
+    line_.minor_version = minor_ == '1' ? 1 : 0;
+    if (line_.method == KnownMethod::unknown) return refuse(501, "unknown method");
+    return State::field_first;
+}
+
+} // namespace fsrv::http

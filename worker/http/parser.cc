@@ -1,0 +1,168 @@
+#include "worker/http/parser.h"
+
+#include "common/limits.h"
+#include "worker/http/authority.h"
+#include "worker/http/framing.h"
+#include "worker/http/head_check.h"
+#include "worker/http/text.h"
+
+#include <algorithm>
+#include <llhttp.h>
+
+namespace fsrv::http {
+
+struct RequestParser::State {
+    explicit State(const ParserLimits& limits) : max_head_bytes(limits.max_head_bytes) {}
+
+    std::size_t max_head_bytes;
+    HeadCheck head{max_head_bytes};
+    HeadCheck trailers = HeadCheck::for_trailers();
+    llhttp_t llhttp{};
+    Request* request = nullptr; // during parse_head() only
+    std::size_t body_bytes = 0; // eaten so far
+    std::uint64_t body_length = 0;
+    bool in_trailers = false;
+    bool message_complete = false;
+
+    // llhttp's callbacks. The whole head is in one piece, so each name and each value comes in one
+    // piece too.
+    static State& of(llhttp_t* parser) { return *static_cast<State*>(parser->data); }
+
+    static int on_header_field(llhttp_t* parser, const char* at, std::size_t length) {
+        Request& request = *of(parser).request;
+        if (request.field_count >= request.fields.size()) return HPE_USER;
+        request.fields[request.field_count].name = {at, length};
+        return 0;
+    }
+    static int on_header_value(llhttp_t* parser, const char* at, std::size_t length) {
+        Request& request = *of(parser).request;
+        if (request.field_count >= request.fields.size()) return HPE_USER;
+        request.fields[request.field_count++].value = trim({at, length});
+        return 0;
+    }
+    static int on_headers_complete(llhttp_t* parser) {
+        parser->upgrade = 0; // never: what follows is the body, then the next request
+        return 0;
+    }
+    static int on_chunk_header(llhttp_t* parser) {
+        return parser->content_length == 0 ? HPE_PAUSED : 0; // the trailers are HeadCheck's
+    }
+    static int on_message_complete(llhttp_t* parser) {
+        of(parser).message_complete = true;
+        return HPE_PAUSED;
+    }
+
+    static constexpr llhttp_settings_t make_settings() {
+        llhttp_settings_t settings{};
+        settings.on_header_field = on_header_field;
+        settings.on_header_value = on_header_value;
+        settings.on_headers_complete = on_headers_complete;
+        settings.on_chunk_header = on_chunk_header;
+        settings.on_message_complete = on_message_complete;
+        return settings;
+    }
+    static const llhttp_settings_t kSettings;
+};
+
+constexpr llhttp_settings_t RequestParser::State::kSettings = make_settings();
+
+namespace {
+
+// Methods that fsrv does not tell apart were told apart by HeadCheck for the 405.
+Method method_of(KnownMethod method) {
+    switch (method) {
+    case KnownMethod::get: return Method::get;
+    case KnownMethod::head: return Method::head;
+    case KnownMethod::options: return Method::options;
+    default: return Method::other;
+    }
+}
+
+HeadResult refused(Refusal refusal) {
+    return {.status = HeadStatus::refused, .refusal = refusal};
+}
+
+} // namespace
+
+RequestParser::RequestParser(const ParserLimits& limits)
+    : state_(std::make_unique<State>(limits)) {}
+RequestParser::~RequestParser() = default;
+RequestParser::RequestParser(RequestParser&&) noexcept = default;
+RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
+
+void RequestParser::reset() {
+    *state_ = State({.max_head_bytes = state_->max_head_bytes});
+}
+
+HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) {
+    State& state = *state_;
+    const HeadResult result = state.head.check(buffer);
+    if (result.status != HeadStatus::complete) return result;
+
+    const RequestLine& line = state.head.line();
+    if (line.method == KnownMethod::connect)
+        return refused({.status = 405, .what = "CONNECT is for proxies"});
+    request.method = method_of(line.method);
+    request.method_token = buffer.substr(line.method_begin, line.method_length);
+    request.target = buffer.substr(line.target_begin, line.target_length);
+    request.origin = request.target;
+    request.host = {};
+    request.minor_version = line.minor_version;
+    if (const auto absolute = split_absolute(request.target)) {
+        request.origin = absolute->origin;
+        request.host = absolute->authority;
+    }
+
+    request.field_count = 0;
+    state.request = &request;
+    llhttp_init(&state.llhttp, HTTP_REQUEST, &State::kSettings);
+    state.llhttp.data = &state;
+    const auto head = buffer.substr(line.method_begin, result.head_bytes - line.method_begin);
+    const auto error = llhttp_execute(&state.llhttp, head.data(), head.size());
+    state.request = nullptr;
+    // HeadCheck should have left nothing for llhttp to refuse but oddly placed white space around
+    // framing values.
+    if ((error != HPE_OK && error != HPE_PAUSED) || request.field_count != state.head.field_count())
+        return refused({.status = 400, .what = "malformed head"});
+
+    if (const auto refusal = apply_fields(request)) return refused(*refusal);
+    // Two readers of the same framing must agree, or the next request begins at the wrong byte.
+    if (state.message_complete == request.has_body())
+        return refused({.status = 400, .what = "ambiguous body length"});
+    state.body_length = request.content_length;
+    return result;
+}
+
+RequestParser::BodyResult RequestParser::skip_body(std::string_view bytes) {
+    State& state = *state_;
+    if (state.message_complete) return {.status = BodyStatus::complete};
+    if (state.body_length > limits::kMaxDroppedBody) return {.status = BodyStatus::refused};
+
+    const auto piece = bytes.substr(0, limits::kMaxDroppedBody - state.body_bytes);
+    std::size_t used = 0;
+    bool sound = true;
+    if (!state.in_trailers) {
+        const auto error = llhttp_execute(&state.llhttp, piece.data(), piece.size());
+        used = piece.size();
+        if (error == HPE_PAUSED) {
+            used = static_cast<std::size_t>(llhttp_get_error_pos(&state.llhttp) - piece.data());
+            state.in_trailers = !state.message_complete;
+        } else {
+            sound = error == HPE_OK;
+        }
+    }
+    if (state.in_trailers) {
+        const auto result = state.trailers.check_piece(piece.substr(used));
+        used += result.head_bytes;
+        state.message_complete = result.status == HeadStatus::complete;
+        sound = result.status != HeadStatus::refused;
+    }
+    state.body_bytes += used;
+    if (!sound) return {.status = BodyStatus::refused, .consumed = used};
+    if (state.message_complete) return {.status = BodyStatus::complete, .consumed = used};
+    if (state.body_bytes == limits::kMaxDroppedBody)
+        return {.status = BodyStatus::refused, .consumed = used};
+    return {.status = BodyStatus::need_more, .consumed = used};
+}
+
+} // namespace fsrv::http

@@ -1,0 +1,189 @@
+#include "worker/http/target.h"
+
+#include <optional>
+#include <utility>
+
+namespace fsrv::http {
+namespace {
+
+constexpr int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+constexpr TargetRefusal kBadEncoding{.status = 400, .what = "bad percent-encoding"};
+constexpr TargetRefusal kNul{.status = 400, .what = "NUL in the path"};
+constexpr TargetRefusal kEncodedSlash{.status = 404, .what = "encoded slash in a name"};
+constexpr TargetRefusal kAboveRoot{.status = 400, .what = "the path leads above the root"};
+constexpr TargetRefusal kNoPath{.status = 400, .what = "the query has no path="};
+constexpr TargetRefusal kTwoPaths{.status = 400, .what = "the query has more than one path="};
+constexpr TargetRefusal kReserved{.status = 404, .what = "reserved name"};
+
+enum class Slash { separates, must_not_be_encoded };
+enum class Plus { literal, is_space };
+
+Result<std::string, TargetRefusal> decode(std::string_view text, Slash slash, Plus plus) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '%') {
+            if (text.size() - i < 3) return unexpected(kBadEncoding);
+            const int high = hex_value(text[i + 1]);
+            const int low = hex_value(text[i + 2]);
+            if (high < 0 || low < 0) return unexpected(kBadEncoding);
+            c = static_cast<char>(high * 16 + low);
+            if (c == '/' && slash == Slash::must_not_be_encoded) return unexpected(kEncodedSlash);
+            i += 2;
+        } else if (c == '+' && plus == Plus::is_space) {
+            c = ' ';
+        }
+        if (c == '\0') return unexpected(kNul);
+        out.push_back(c);
+    }
+    return out;
+}
+
+struct Normalised {
+    std::string path;
+    bool wants_folder = false;
+};
+
+// Removes empty, "." and ".." segments; nothing when ".." goes above the top.
+std::optional<Normalised> normalise(std::string_view path) {
+    Normalised out;
+    out.path.reserve(path.size());
+    while (!path.empty()) {
+        const auto slash = path.find('/');
+        const auto segment = path.substr(0, slash);
+        path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+        out.wants_folder = slash != std::string_view::npos || segment == "." || segment == "..";
+        if (segment.empty() || segment == ".") continue;
+        if (segment == "..") {
+            if (out.path.empty()) return std::nullopt;
+            const auto cut = out.path.rfind('/');
+            out.path.resize(cut == std::string::npos ? 0 : cut);
+            continue;
+        }
+        if (!out.path.empty()) out.path.push_back('/');
+        out.path.append(segment);
+    }
+    if (out.path.empty()) out.wants_folder = true;
+    return out;
+}
+
+// The raw value of a parameter of a query; nothing when it is absent. `repeated`: it is there more
+// than once.
+std::optional<std::string_view> parameter(std::string_view query, std::string_view name,
+                                          bool& repeated) {
+    std::optional<std::string_view> found;
+    repeated = false;
+    while (!query.empty()) {
+        const auto end = query.find('&');
+        const auto pair = query.substr(0, end);
+        query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+        if (pair.size() <= name.size() || !pair.starts_with(name) || pair[name.size()] != '=')
+            continue;
+        repeated = found.has_value();
+        if (repeated) return found;
+        found = pair.substr(name.size() + 1);
+    }
+    return found;
+}
+
+Result<Target, TargetRefusal> parse_api(std::string_view query) {
+    bool repeated = false;
+    const auto raw = parameter(query, "path", repeated);
+    if (!raw || raw->empty()) return unexpected(kNoPath);
+    if (repeated) return unexpected(kTwoPaths);
+    const auto decoded = decode(*raw, Slash::separates, Plus::is_space);
+    if (!decoded) return unexpected(decoded.error());
+    auto normalised = normalise(*decoded);
+    if (!normalised) return unexpected(kAboveRoot);
+    return Target{.kind = Target::Kind::api,
+                  .path = std::move(normalised->path),
+                  .absolute = decoded->starts_with('/'),
+                  .wants_folder = normalised->wants_folder,
+                  .query = query};
+}
+
+// RFC 3986 unreserved, and of the rest what means nothing in a path, in an attribute of HTML or to
+// those who split queries.
+constexpr bool is_plain(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._~!$()*,=@").find(c) != std::string_view::npos;
+}
+
+void append_encoded(std::string& out, char c) {
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    const auto byte = static_cast<unsigned char>(c);
+    out.push_back('%');
+    out.push_back(kHex[byte >> 4]);
+    out.push_back(kHex[byte & 15]);
+}
+
+} // namespace
+
+Result<Target, TargetRefusal> parse_target(std::string_view origin) {
+    if (origin == "*") return Target{.kind = Target::Kind::server};
+    const auto mark = origin.find('?');
+    const auto query =
+        mark == std::string_view::npos ? std::string_view{} : origin.substr(mark + 1);
+
+    const auto decoded = decode(origin.substr(0, mark), Slash::must_not_be_encoded, Plus::literal);
+    if (!decoded) return unexpected(decoded.error());
+    auto normalised = normalise(*decoded);
+    if (!normalised) return unexpected(kAboveRoot);
+
+    if (normalised->path == "files" && !normalised->wants_folder) return parse_api(query);
+    if (normalised->path == "-/health" && !normalised->wants_folder)
+        return Target{.kind = Target::Kind::health, .query = query};
+    if (normalised->path.starts_with("-/") || (normalised->path == "-" && normalised->wants_folder))
+        return unexpected(kReserved);
+
+    bool repeated = false;
+    return Target{.kind = Target::Kind::tree,
+                  .path = std::move(normalised->path),
+                  .wants_folder = normalised->wants_folder,
+                  .format_json = parameter(query, "format", repeated) == "json",
+                  .query = query};
+}
+
+bool has_hidden_segment(std::string_view path) {
+    while (!path.empty()) {
+        const auto slash = path.find('/');
+        const auto segment = path.substr(0, slash);
+        path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+        if (segment.starts_with('.') && segment != ".well-known") return true;
+    }
+    return false;
+}
+
+std::string encode_path(std::string_view path) {
+    while (path.starts_with("//")) path.remove_prefix(1);
+    std::string out;
+    out.reserve(path.size() + 16);
+    for (const char c : path) {
+        if (is_plain(c) || c == '/')
+            out.push_back(c);
+        else
+            append_encoded(out, c);
+    }
+    return out;
+}
+
+std::string encode_segment(std::string_view name) {
+    std::string out;
+    out.reserve(name.size() + 16);
+    for (const char c : name) {
+        if (is_plain(c))
+            out.push_back(c);
+        else
+            append_encoded(out, c);
+    }
+    return out;
+}
+
+} // namespace fsrv::http
