@@ -10,9 +10,8 @@
 namespace fsrv::content {
 namespace {
 
-// A name for a person's eyes: control characters as their pictures (U+2400 ...), and no character
-// that turns the writing direction of what follows, or "gpj.exe" could pose as a picture. The link
-// keeps the exact bytes.
+// A name for a person's eyes: without control characters, and without those that turn the writing
+// direction of what follows, or "gpj.exe" could pose as a picture. The link keeps the exact bytes.
 std::string shown_name(std::string_view name) {
     std::string plain;
     while (!name.empty()) {
@@ -21,18 +20,9 @@ std::string shown_name(std::string_view name) {
         const bool turns =
             (three >= "\xE2\x80\xAA" && three <= "\xE2\x80\xAE") || // U+202A to U+202E
             (three >= "\xE2\x81\xA6" && three <= "\xE2\x81\xA9");   // U+2066 to U+2069
-        if (turns && three.size() == 3) {
-            plain += "\xEF\xBF\xBD";
-            name.remove_prefix(3);
-            continue;
-        }
-        if (first < 0x20 || first == 0x7F) {
-            plain += "\xE2\x90";
-            plain += static_cast<char>(0x80 + (first == 0x7F ? 0x21 : first));
-        } else {
-            plain += name.front();
-        }
-        name.remove_prefix(1);
+        const bool hidden = first < 0x20 || first == 0x7F || turns;
+        plain += hidden ? std::string_view("\xEF\xBF\xBD") : name.substr(0, 1);
+        name.remove_prefix(turns ? 3 : 1);
     }
     return http::escape_html(plain);
 }

@@ -15,11 +15,13 @@ constexpr std::string_view kStyle = R"(
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 main{max-width:62rem;margin:0 auto;padding:2rem 1.25rem 1rem}
-h1{margin:0 0 1.25rem;font-size:1.6rem;line-height:1.25;font-weight:650;overflow-wrap:anywhere}
+h1{margin:0 0 1rem;font-size:1.6rem;line-height:1.25;font-weight:650;overflow-wrap:anywhere}
 p{margin:0 0 1rem}
+h1,p,nav,footer{padding:0 .5rem}
 a{color:var(--link);text-decoration:none}
 a:hover{text-decoration:underline}
 a:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
+td>a:focus-visible{outline-offset:-2px}
 nav ol{display:flex;flex-wrap:wrap;margin:0 0 .25rem;padding:0;list-style:none;color:var(--soft);overflow-wrap:anywhere}
 nav li+li::before{content:"/";margin:0 .45rem;color:var(--soft)}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
@@ -30,18 +32,19 @@ th[aria-sort=ascending] a::after{content:" \2191"}
 th[aria-sort=descending] a::after{content:" \2193"}
 th,td{padding:.45rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
 td+td,th+th{width:1%;white-space:nowrap;text-align:right;color:var(--soft);padding-left:1rem}
-td:first-child{overflow-wrap:anywhere}
+td:first-child{padding:0;overflow-wrap:anywhere}
 tbody tr:hover{background:var(--wash)}
-td>a{display:block;position:relative;padding-left:1.75rem}
-td>a::before{content:"";position:absolute;left:.1rem;top:.2rem;width:1rem;height:1.1rem;background:var(--soft);opacity:.55;clip-path:polygon(10% 0,62% 0,92% 28%,92% 100%,10% 100%)}
-td>a[href$="/"]::before{top:.3rem;width:1.15rem;height:.95rem;background:var(--folder);opacity:1;clip-path:polygon(0 0,38% 0,50% 16%,100% 16%,100% 100%,0 100%)}
-td>a[href="../"]::before{left:.15rem;top:.35rem;width:1rem;height:.85rem;background:var(--soft);clip-path:polygon(50% 0,100% 55%,65% 55%,65% 100%,35% 100%,35% 55%,0 55%)}
+td>a{display:block;position:relative;padding:.45rem .5rem .45rem 2.25rem}
+td>a::before{content:"";position:absolute;left:.6rem;top:.65rem;width:1rem;height:1.1rem;background:var(--soft);opacity:.55;clip-path:polygon(10% 0,62% 0,92% 28%,92% 100%,10% 100%)}
+td>a[href$="/"]::before{top:.75rem;width:1.15rem;height:.95rem;background:var(--folder);opacity:1;clip-path:polygon(0 0,38% 0,50% 16%,100% 16%,100% 100%,0 100%)}
+td>a[href="../"]::before{left:.65rem;top:.8rem;width:1rem;height:.85rem;background:var(--soft);clip-path:polygon(50% 0,100% 55%,65% 55%,65% 100%,35% 100%,35% 55%,0 55%)}
 .note{padding:.6rem .9rem;border-left:3px solid var(--folder);background:var(--wash)}
-.none{padding:2rem 0;color:var(--soft);text-align:center}
+.none{padding:2.5rem 0;color:var(--soft);text-align:center}
 footer{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-top:1rem;color:var(--soft);font-size:.875rem}
 footer>:last-child{margin-left:auto}
-@media(max-width:40rem){main{padding:1.25rem .75rem}h1{font-size:1.35rem}td+td,th+th{padding-left:.5rem}td,td>a{font-size:.95rem}time span{display:none}}
-@media print{td>a::before{display:none}td>a{padding:0}}
+@media(max-width:40rem){main{padding:1.25rem .75rem}h1{font-size:1.35rem}td+td,th+th{padding-left:.25rem}td+td{font-size:.8rem;line-height:1.9}time span{display:none}}
+@media(pointer:coarse){td>a,td+td{padding-top:.65rem;padding-bottom:.65rem}td>a::before{margin-top:.2rem}}
+@media print{td>a::before{display:none}td>a{padding-left:.5rem}}
 )";
 
 constexpr std::string_view kIcon =
