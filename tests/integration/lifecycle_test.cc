@@ -1,0 +1,367 @@
+// From the command line to the exit status: starting, where it listens, what it gives up, stopping.
+
+#include "tests/support/files.h"
+#include "tests/support/process.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server.h"
+
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+namespace fsrv::test {
+namespace {
+
+constexpr std::uint64_t kSize = 6 << 20;
+
+class Lifecycle : public testing::Test {
+  protected:
+    Lifecycle() {
+        write_pattern(root_ / "t.bin", 1000);
+        write_pattern(root_ / "big.bin", kSize);
+    }
+    std::unique_ptr<RawClient> begin_download(std::uint16_t port) {
+        auto client = std::make_unique<RawClient>(port, ClientSetup{.receive_buffer = 65536});
+        client->send(get("/big.bin"));
+        EXPECT_EQ(client->read_head().status, 200);
+        return client;
+    }
+    RunResult run_fsrv(std::vector<std::string> args, std::vector<std::string> environment = {}) {
+        args.insert(args.begin(), {fsrv_binary(), "--host", "127.0.0.1"});
+        return run(args,
+                   {.environment = std::move(environment), .directory = root_.str(), .input = ""});
+    }
+    TempDir root_;
+};
+
+struct Listener {
+    UniqueFd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    std::uint16_t port = 0;
+    Listener() {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t length = sizeof address;
+        EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(::listen(fd.get(), 1), 0);
+        ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length);
+        port = ntohs(address.sin_port);
+    }
+};
+
+TEST_F(Lifecycle, TheStartLineTellsAPersonWhatIsServedWhere) {
+    Server server(root_.path(), {"--workers", "3"});
+    const std::string& line = server.start_line();
+    for (const std::string& part :
+         {root_.str(), "http://127.0.0.1:" + std::to_string(server.port()) + "/",
+          std::to_string(server.pid())})
+        EXPECT_NE(line.find(part), std::string::npos) << part << " is not in: " << line;
+    EXPECT_NE(line.find("3 workers"), std::string::npos) << line;
+    EXPECT_NE(server.port(), 0);
+    EXPECT_TRUE(server.await_workers(3));
+}
+
+TEST_F(Lifecycle, WhatIsWrongOnTheCommandLineIsNamedAndEndsWith2) {
+    write_file(root_ / "unknown.toml", "port = 8080\nprot = 8081\n");
+    write_file(root_ / "bad.toml", "\n\nheader-timeout = \"soon\"\n");
+    write_file(root_ / "broken.toml", "port = = 1\n");
+    struct Bad {
+        std::vector<std::string> args, environment;
+        const char* named;
+    };
+    const Bad table[] = {
+        {{"--nosuch"}, {}, "--nosuch"},
+        {{"--port", "99999"}, {}, "--port"},
+        {{"--port", "http"}, {}, "--port"},
+        {{"--workers", "0"}, {}, "--workers"},
+        {{"--workers", "many"}, {}, "--workers"},
+        {{"--io", "fast"}, {}, "--io"},
+        {{"--header-timeout", "10 parsecs"}, {}, "--header-timeout"},
+        {{"--max-header-size", "1"}, {}, "--max-header-size"},
+        {{"--symlinks", "maybe"}, {}, "--symlinks"},
+        {{"--log-format", "xml"}, {}, "--log-format"},
+        {{"--config", "missing.toml"}, {}, "missing.toml"},
+        {{"--config", "unknown.toml"}, {}, "unknown.toml:2"},
+        {{"--config", "bad.toml"}, {}, "bad.toml:3"},
+        {{"--config", "broken.toml"}, {}, "broken.toml:1"},
+        {{}, {"FSRV_PORT=abc"}, "FSRV_PORT"},
+        {{}, {"FSRV_NOSUCH=1"}, "FSRV_NOSUCH"},
+        {{"missing-folder"}, {}, "missing-folder"},
+        {{"t.bin"}, {}, "t.bin"},
+        {{"--user", "nobody-by-that-name"}, {}, "nobody-by-that-name"},
+        {{".", "another"}, {}, "another"},
+    };
+    for (const Bad& bad : table) {
+        SCOPED_TRACE(bad.named);
+        std::vector<std::string> args = bad.args;
+        args.insert(args.begin(),
+                    {"--check"}); // should it be taken for good, it must not start to serve
+        for (const bool check : {true, false}) {
+            const RunResult result = run_fsrv(check ? args : bad.args, bad.environment);
+            EXPECT_EQ(result.exit_status, 2) << result.out << result.err;
+            EXPECT_NE(result.err.find(bad.named), std::string::npos) << result.err;
+            if (result.exit_status != 2) break;
+        }
+    }
+}
+
+TEST_F(Lifecycle, HelpVersionAndConfigurationGoToStdout) {
+    const std::pair<const char*, const char*> table[] = {{"--help", "--header-timeout"},
+                                                         {"--version", "0.1.0"},
+                                                         {"--dump-config", "header-timeout"}};
+    for (const auto& [flag, part] : table) {
+        const RunResult result = run_fsrv({flag});
+        EXPECT_EQ(result.exit_status, 0) << flag << result.err;
+        EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+        EXPECT_EQ(result.err, "");
+    }
+    write_file(root_ / "dumped.toml", run_fsrv({"--dump-config", "--idle-timeout", "7s"}).out);
+    const RunResult again = run_fsrv({"--dump-config", "--config", "dumped.toml"});
+    EXPECT_EQ(again.exit_status, 0) << again.err;
+    EXPECT_NE(again.out.find("7s"), std::string::npos) << again.out;
+}
+
+TEST_F(Lifecycle, ATakenPortEndsWith3AndIsNotStolen) {
+    const Listener other;
+    const std::string port = std::to_string(other.port);
+    RunResult result = run_fsrv({"--port", port});
+    EXPECT_EQ(result.exit_status, 3) << result.err;
+    EXPECT_NE(result.err.find(port), std::string::npos) << result.err;
+    EXPECT_EQ(run_fsrv({"--port", port, "--check"}).exit_status, 0) << "--check binds nothing";
+
+    Server server(root_.path(), {"--workers", "2"});
+    result = run_fsrv({"--port", std::to_string(server.port())});
+    EXPECT_EQ(result.exit_status, 3) << "another fsrv is there: " << result.err;
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+}
+
+TEST_F(Lifecycle, ListensOnIPv6AndOnSeveralAddresses) {
+    Server server(root_.path(), {.args = {"--workers", "2", "--host", "::1", "--host", "127.0.0.1",
+                                          "--host", "127.0.0.2", "--port", "0"},
+                                 .environment = {},
+                                 .wrapper = {},
+                                 .before_exec = {},
+                                 .loopback = false});
+    EXPECT_NE(server.start_line().find("http://[::1]:" + std::to_string(server.port()) + "/"),
+              std::string::npos)
+        << server.start_line();
+    for (const char* address : {"::1", "127.0.0.1", "127.0.0.2"})
+        for (int i = 0; i < 8; ++i) {
+            RawClient client(server.port(), {.address = address});
+            EXPECT_EQ(client.ask(get("/t.bin")).status, 200) << address;
+        }
+}
+
+TEST_F(Lifecycle, ListensOnAUnixSocket) {
+    const std::string path = root_.str() + "/socket";
+    for (int life = 0; life < 2; ++life) {
+        Server server(root_.path(), {"--workers", "2", "--unix", path});
+        for (int i = 0; i < 10; ++i) {
+            RawClient client(path);
+            EXPECT_EQ(client.ask(get("/t.bin")).body, pattern(0, 1000));
+        }
+        EXPECT_EQ(run_fsrv({"--port", "0", "--unix", path}).exit_status, 3)
+            << "somebody listens there";
+        RawClient client(path);
+        EXPECT_EQ(client.ask(get("/t.bin")).status, 200);
+        if (life == 0) { // its end leaves a socket that nobody serves: no obstacle
+            server.expect_trouble("the supervisor is gone");
+            server.signal(SIGKILL);
+            server.await_exit();
+            EXPECT_NE(client.await_end(), Got::nothing);
+        }
+    }
+}
+
+TEST_F(Lifecycle, ThePidFileNamesTheSupervisor) {
+    const std::string path = root_.str() + "/fsrv.pid";
+    write_file(path, "999999999\n"); // stale
+    Server server(root_.path(), {"--workers", "1", "--pid-file", path});
+    EXPECT_EQ(std::stol(read_file(path)), server.pid());
+}
+
+TEST_F(Lifecycle, StartsFromAnyState) {
+    ServerSetup setup{.args = {"--workers", "1"},
+                      .environment = {},
+                      .wrapper = {},
+                      .before_exec = {},
+                      .trouble = {"worker "}};
+    setup.before_exec = [] {
+        for (int fd = 100; fd < 1100; ++fd) ::dup2(0, fd);
+        sigset_t all;
+        sigfillset(&all);
+        ::sigprocmask(SIG_SETMASK, &all, nullptr);
+        for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGUSR1, SIGPIPE})
+            ::signal(number, SIG_IGN);
+        ::umask(0);
+    };
+    Server server(root_.path(), std::move(setup));
+    const pid_t worker = server.workers().at(0);
+    for (const pid_t process : {worker, server.pid()}) EXPECT_LT(open_descriptors(process), 60U);
+    ::kill(worker, SIGKILL);
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200) << "the death was noticed";
+    EXPECT_NE(server.workers().at(0), worker);
+}
+
+// With descriptors 0 to 2 closed the first socket would be stderr, and the log would go to a
+// client.
+TEST_F(Lifecycle, StartsWithoutStandardDescriptors) {
+    std::uint16_t port = 0;
+    {
+        const Listener free;
+        port = free.port;
+    }
+    ServerSetup setup{
+        .args = {"--host", "127.0.0.1", "--port", std::to_string(port), "--workers", "1"},
+        .environment = {},
+        .wrapper = {},
+        .before_exec =
+            [] {
+                for (int fd = 0; fd < 3; ++fd) ::close(fd);
+            },
+        .loopback = false,
+        .trouble = {},
+        .must_start = false};
+    Server server(root_.path(), std::move(setup));
+    ASSERT_TRUE(await([&] { return fetch(port, "/t.bin").status == 200; }));
+    const pid_t worker = children_of(server.pid()).at(0);
+    RawClient client(port);
+    for (int i = 0; i < 50; ++i)
+        EXPECT_EQ(client.ask(get("/none")).status, 404) << "nothing else is written to the client";
+    for (const pid_t process : {worker, server.pid()})
+        for (int fd = 0; fd < 3; ++fd)
+            EXPECT_EQ(std::filesystem::read_symlink("/proc/" + std::to_string(process) + "/fd/" +
+                                                    std::to_string(fd)),
+                      "/dev/null");
+    server.signal(SIGTERM);
+    const auto status = server.await_exit();
+    EXPECT_TRUE(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0);
+}
+
+TEST_F(Lifecycle, WorkersGiveUpEveryPrivilege) {
+    if (!am_root()) GTEST_SKIP() << "needs root to give something up";
+    Server server(root_.path(), {"--workers", "2", "--user", "nobody"});
+    const passwd* nobody = ::getpwnam("nobody");
+    ASSERT_NE(nobody, nullptr);
+    const std::string uid = std::to_string(nobody->pw_uid), gid = std::to_string(nobody->pw_gid);
+    for (const pid_t worker : server.workers()) {
+        auto status = process_status(worker);
+        EXPECT_EQ(status["Uid"], uid + "\t" + uid + "\t" + uid + "\t" + uid);
+        EXPECT_EQ(status["Gid"], gid + "\t" + gid + "\t" + gid + "\t" + gid);
+        EXPECT_TRUE(status["Groups"] == gid + " " || status["Groups"] == "" ||
+                    status["Groups"] == " ")
+            << status["Groups"];
+        for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
+            EXPECT_EQ(status[set], "0000000000000000") << set;
+        EXPECT_EQ(status["NoNewPrivs"], "1");
+        struct stat entry {};
+        ASSERT_EQ(::stat(("/proc/" + std::to_string(worker) + "/environ").c_str(), &entry), 0);
+        EXPECT_EQ(entry.st_uid, 0U) << "it can be dumped, and so read by any process of its user";
+    }
+    EXPECT_EQ(fetch(server.port(), "/t.bin").body, pattern(0, 1000));
+    server.expect_trouble("worker ");
+    ::kill(server.workers().at(0), SIGKILL);
+    EXPECT_TRUE(server.await_workers(2));
+    for (const pid_t worker : server.workers())
+        EXPECT_TRUE(await([&] { return process_status(worker)["Uid"].starts_with(uid); }))
+            << "a successor too";
+    // The supervisor's death is noticed after the change of user too.
+    server.expect_trouble("the supervisor is gone");
+    const std::vector<pid_t> workers = server.workers();
+    server.signal(SIGKILL);
+    server.await_exit();
+    for (const pid_t worker : workers) EXPECT_TRUE(await_gone(worker));
+}
+
+TEST_F(Lifecycle, IdleItEndsAtOnce) {
+    for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
+        SCOPED_TRACE(strsignal(signal));
+        Server server(root_.path(), {"--workers", "2", "--grace", "10m"});
+        RawClient idle(server.port()), fresh(server.port());
+        EXPECT_EQ(idle.ask(get("/t.bin")).status, 200);
+        server.signal(signal);
+        EXPECT_EQ(idle.await_end(), Got::fin);
+        const auto status = server.await_exit();
+        EXPECT_TRUE(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0);
+        EXPECT_FALSE(RawClient(server.port()).connected());
+    }
+}
+
+TEST_F(Lifecycle, DrainingItFinishesDownloadsAndTakesNothingNew) {
+    for (const int signal : {SIGTERM, SIGQUIT}) {
+        SCOPED_TRACE(strsignal(signal));
+        Server server(root_.path(),
+                      {"--workers", "1", "--grace", "10m", "--header-timeout", "10m"});
+        const auto download = begin_download(server.port());
+        RawClient idle(server.port()), fresh(server.port());
+        EXPECT_EQ(idle.ask(get("/t.bin")).status, 200);
+        fresh.send("GET /-/hea");                                 // a request that is under way
+        EXPECT_EQ(fetch(server.port(), "/-/health").status, 200); // so that it was accepted
+        server.signal(signal);
+        EXPECT_EQ(idle.await_end(), Got::fin) << "nobody waits for an idle one";
+        const Response health = fresh.ask("lth HTTP/1.1\r\nHost: t\r\n\r\n");
+        EXPECT_EQ(health.status, 503) << got_name(health.got);
+        EXPECT_TRUE(health.announces_close());
+        RawClient late(server.port());
+        if (late.connected()) {
+            const Response answer = late.ask(get("/-/health"));
+            EXPECT_TRUE(answer.status == 503 || answer.got == Got::rst || answer.got == Got::fin)
+                << got_name(answer.got);
+        }
+        EXPECT_EQ(pattern_mismatch(download->read_bytes(kSize), 0), std::nullopt);
+        EXPECT_EQ(download->await_end(), Got::fin);
+        const auto status = server.await_exit();
+        EXPECT_TRUE(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0);
+    }
+}
+
+TEST_F(Lifecycle, AfterTheGraceDownloadsAreCutAndTold) {
+    Server server(root_.path(), {"--workers", "1", "--grace", "300ms"});
+    const auto download = begin_download(server.port());
+    server.signal(SIGTERM);
+    EXPECT_LT(download->read_to_end().size(), kSize);
+    EXPECT_EQ(download->end(), Got::rst);
+    const auto status = server.await_exit();
+    EXPECT_TRUE(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0);
+    EXPECT_TRUE(server.log().await_finished());
+    EXPECT_GE(server.log().count("/big.bin"), 1U) << server.log().text();
+    EXPECT_EQ(server.access().count("grace-over"), 1U) << server.access().text();
+}
+
+TEST_F(Lifecycle, ASecondWordEndsItAtOnce) {
+    for (const auto& [first, second] :
+         {std::pair(SIGTERM, SIGTERM), std::pair(SIGINT, SIGINT), std::pair(SIGQUIT, SIGTERM)}) {
+        Server server(root_.path(),
+                      {"--workers", "1", "--grace", first == SIGQUIT ? "200ms" : "10m"});
+        const auto download = begin_download(server.port());
+        RawClient idle(server.port());
+        EXPECT_EQ(idle.ask(get("/t.bin")).status, 200);
+        server.signal(first);
+        EXPECT_EQ(idle.await_end(), Got::fin) << "the first was heard";
+        server.signal(second);
+        const auto status = server.await_exit();
+        EXPECT_TRUE(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0)
+            << status.value_or(-1);
+        EXPECT_LT(download->read_to_end().size(), kSize);
+    }
+}
+
+TEST_F(Lifecycle, SignalsWithoutAMeaningYetChangeNothing) {
+    Server server(root_.path(), {"--workers", "1"});
+    server.expect_trouble("SIG");
+    const std::vector<pid_t> workers = server.workers();
+    for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU}) {
+        server.signal(signal);
+        EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+    }
+    EXPECT_EQ(server.workers(), workers);
+}
+
+} // namespace
+} // namespace fsrv::test
