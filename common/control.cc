@@ -21,25 +21,20 @@ bool is_known(ControlKind kind) {
     case ControlKind::unserve:
     case ControlKind::drain:
     case ControlKind::log_file:
-    case ControlKind::ready: return true;
+    case ControlKind::ready:
+    case ControlKind::leaving: return true;
     }
     return false;
 }
 
-// The first descriptor that came along; every other one is closed. Those that did not fit, the
-// kernel closed.
-UniqueFd take_descriptors(msghdr& header) {
-    UniqueFd first;
-    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-        for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
-            int number = -1;
-            std::memcpy(&number, CMSG_DATA(c) + (at - CMSG_LEN(0)), sizeof number);
-            UniqueFd fd(number);
-            if (!first) first = std::move(fd);
-        }
-    }
-    return first;
+UniqueFd take_descriptor(msghdr& header) {
+    const cmsghdr* c = CMSG_FIRSTHDR(&header);
+    if (c == nullptr || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+        c->cmsg_len != CMSG_LEN(sizeof(int)))
+        return {};
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    return UniqueFd(fd);
 }
 
 // An empty datagram and the end of file both read as 0 bytes; only the latter hangs up.
@@ -80,7 +75,9 @@ Received receive_control(int socket) {
     header.msg_iov = &part;
     header.msg_iovlen = 1;
     header.msg_control = &ancillary;
-    header.msg_controllen = sizeof ancillary;
+    // Without the padding of CMSG_SPACE, where a second one would fit. The kernel closes what does
+    // not, and says so.
+    header.msg_controllen = CMSG_LEN(sizeof(int));
 
     ssize_t size = -1;
     do size = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -90,7 +87,7 @@ Received receive_control(int socket) {
         received.status = nothing ? ReceiveStatus::nothing : ReceiveStatus::closed;
         return received;
     }
-    received.fd = take_descriptors(header);
+    received.fd = take_descriptor(header);
     if (size == 0 && peer_is_gone(socket))
         received.status = ReceiveStatus::closed;
     else if (size == static_cast<ssize_t>(sizeof received.message) &&
