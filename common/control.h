@@ -19,7 +19,8 @@ enum class ControlKind : std::uint32_t {
     drain = 3,    // finish what is under way within `value` ms (0: without a limit), then exit 0
     log_file = 4, // a freshly opened access log travels with the message as SCM_RIGHTS
     // worker to supervisor
-    ready = 16, // accepting
+    ready = 16,   // accepting
+    leaving = 17, // accepts no more, told to or not; will end by itself
 };
 
 struct ControlMessage {
