@@ -9,6 +9,7 @@
 #include "worker/net/terminate_signal.h"
 
 #include <algorithm>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,6 +26,12 @@ std::size_t connection_limit(const Options& options, std::size_t listen_sockets)
     return std::max<std::size_t>(usable / 2, 1); // a socket and a file each
 }
 
+std::uint64_t random_key() {
+    std::uint64_t key = monotonic_ms(); // should the kernel have no entropy yet
+    [[maybe_unused]] const ssize_t n = ::getrandom(&key, sizeof key, GRND_NONBLOCK);
+    return key;
+}
+
 template <class Handle>
 uv_handle_t* as_handle(Handle& handle) {
     return reinterpret_cast<uv_handle_t*>(&handle);
@@ -35,7 +42,7 @@ uv_handle_t* as_handle(Handle& handle) {
 Worker::Worker(Heritage heritage, const content::LocalStore& store)
     : heritage_(std::move(heritage)),
       store_(store),
-      plan_config_{.max_ranges = heritage_.options->max_ranges},
+      plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
       sender_context_{.loop = &loop_, .chunks = &chunks_, .io = heritage_.options->io},
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
@@ -127,7 +134,8 @@ void Worker::on_control() {
             case ControlKind::log_file:
                 if (log_ && received.fd) log_->replace(std::move(received.fd));
                 break;
-            case ControlKind::ready: break;
+            case ControlKind::ready:
+            case ControlKind::leaving: break;
             }
         }
         }
@@ -220,6 +228,8 @@ void Worker::drain(std::uint64_t within_ms) {
         listener->close();
         ::close(listener->socket().fd); // this process's copy
     }
+    // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.
+    send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
     for (Connection* c = list(State::idle).front(); c;) {
         Connection* following = List::next(*c);
         c->on_drain();

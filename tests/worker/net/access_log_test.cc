@@ -1,0 +1,108 @@
+#include "worker/net/access_log.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <string>
+
+namespace fsrv::net {
+namespace {
+
+Peer peer(const char* address) {
+    Peer out{.port = 4711};
+    EXPECT_EQ(inet_pton(AF_INET6, address, &out.address), 1);
+    return out;
+}
+
+struct Sent {
+    std::string target = "/a.tar";
+    std::string referer;
+    std::string agent = "curl/7.88.1";
+    std::string range;
+};
+
+LogRecord record_of(const Sent& sent, int status) {
+    http::Request request;
+    request.method_token = "GET";
+    request.target = sent.target;
+    for (const auto& [name, value] :
+         {std::pair<std::string_view, std::string_view>{"Referer", sent.referer},
+          {"User-Agent", sent.agent},
+          {"Range", sent.range}}) {
+        if (!value.empty()) request.fields[request.field_count++] = {name, value};
+    }
+    LogRecord record = LogRecord::of(request);
+    record.status = status;
+    record.started = {.seconds = 784111777, .nanoseconds = 123'000'000};
+    record.started_ms = 1000;
+    return record;
+}
+
+std::string line(LogFormat format, const Sent& sent, int status, const LogOutcome& outcome) {
+    std::string out;
+    append_log_line(out, format, record_of(sent, status), outcome);
+    return out;
+}
+
+TEST(AccessLog, CombinedLineHasTheWellKnownFieldsAndThenItsOwn) {
+    EXPECT_EQ(line(LogFormat::combined, {.range = "bytes=0-499"}, 206,
+                   {.peer = peer("::ffff:192.0.2.1"),
+                    .body_bytes = 500,
+                    .now_ms = 1013,
+                    .end = "complete"}),
+              "192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] \"GET /a.tar HTTP/1.1\" 206 500 \"-\" "
+              "\"curl/7.88.1\" 0.013 \"bytes=0-499\" complete\n");
+}
+
+TEST(AccessLog, JsonLineIsOneObject) {
+    EXPECT_EQ(
+        line(LogFormat::json, {.referer = "http://r/"}, 200,
+             {.peer = peer("2001:db8::1"),
+              .body_bytes = 7,
+              .now_ms = 3500,
+              .end = "client-aborted"}),
+        R"({"time":"1994-11-06T08:49:37.123Z","client":"2001:db8::1","port":4711,)"
+        R"("request":"GET /a.tar HTTP/1.1","status":200,"bytes":7,"seconds":2.500,"range":"",)"
+        R"("referer":"http://r/","user_agent":"curl/7.88.1","end":"client-aborted"})"
+        "\n");
+}
+
+TEST(AccessLog, WhatAClientSentCannotBreakALine) {
+    const Sent hostile{.target = "/\"\\", .agent = "a\"b\\c\x1b[31m\nGET / HTTP/1.1\xff"};
+    for (const LogFormat format : {LogFormat::combined, LogFormat::json}) {
+        const std::string text =
+            line(format, hostile, 200, {.peer = peer("::1"), .end = "complete"});
+        ASSERT_FALSE(text.empty());
+        EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
+        for (const char c : text.substr(0, text.size() - 1)) {
+            EXPECT_GE(static_cast<unsigned char>(c), 0x20) << text;
+        }
+        EXPECT_EQ(text.find('\xff'), std::string::npos) << text;
+    }
+}
+
+TEST(AccessLog, ADurationIsNeverNegative) {
+    const std::string text =
+        line(LogFormat::combined, {}, 200, {.peer = peer("::1"), .now_ms = 10, .end = "complete"});
+    EXPECT_NE(text.find(" 0.000 "), std::string::npos) << text;
+}
+
+TEST(AccessLog, UnixSocketsHaveNoAddress) {
+    EXPECT_EQ(Peer{}.text(), "unix:");
+}
+
+TEST(AccessLog, OfWhatWasNoRequestOnlyTheFirstLineIsKept) {
+    struct Case {
+        std::string_view bytes;
+        std::string_view kept;
+    };
+    const std::string longest(1000, 'x');
+    for (const Case& c :
+         {Case{"GET / HTTP/9\r\nHost: x\r\n", "GET / HTTP/9"}, Case{"\x16\x03\x01", "\x16\x03\x01"},
+          Case{"", ""}, Case{"one\ntwo", "one"},
+          Case{longest, std::string_view(longest).substr(0, 256)}}) {
+        EXPECT_EQ(LogRecord::of_refused(c.bytes).request_line(), c.kept);
+    }
+}
+
+} // namespace
+} // namespace fsrv::net

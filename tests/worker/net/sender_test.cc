@@ -1,0 +1,201 @@
+#include "worker/net/sender.h"
+
+#include "tests/support/files.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace fsrv::net {
+namespace {
+
+using Step = Sender::Step;
+
+std::shared_ptr<http::OpenFile> open_file(const std::string& path) {
+    auto file = std::make_shared<http::OpenFile>();
+    file->fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    EXPECT_EQ(::fstat(file->fd.get(), &status), 0);
+    file->size = static_cast<std::uint64_t>(status.st_size);
+    file->mtime = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+    return file;
+}
+
+// A sender with its loop, a pair of sockets with little room between, and a client that reads what
+// is there.
+class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
+  protected:
+    SenderTest() {
+        EXPECT_EQ(uv_loop_init(&loop_), 0);
+        int ends[2] = {-1, -1};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        ours_.reset(ends[0]);
+        client_.reset(ends[1]);
+        const int room = 8 * 1024;
+        ::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+        context_ = {.loop = &loop_, .chunks = &chunks_, .io = GetParam()};
+    }
+    ~SenderTest() override { EXPECT_EQ(uv_loop_close(&loop_), 0); }
+
+    void on_chunk_read() override { sender_->settle_read(); }
+
+    void begin(std::string head, http::Body body) {
+        sender_ = std::make_unique<Sender>(context_, *this, std::move(head), std::move(body));
+    }
+
+    // One step; waits for the disk when it must.
+    Step step() {
+        const Step step = sender_->pump(ours_.get());
+        if (step == Step::wait_disk) uv_run(&loop_, UV_RUN_DEFAULT);
+        return step;
+    }
+
+    void client_reads() {
+        char buffer[65536];
+        for (ssize_t n = 0; (n = ::recv(client_.get(), buffer, sizeof buffer, 0)) > 0;) {
+            received_.append(buffer, static_cast<std::size_t>(n));
+        }
+    }
+
+    Step play() {
+        while (true) {
+            const Step last = step();
+            client_reads();
+            if (last == Step::complete || last == Step::failed) return last;
+        }
+    }
+
+    test::TempDir dir_;
+    uv_loop_t loop_{};
+    ChunkPool chunks_;
+    SenderContext context_;
+    UniqueFd ours_;
+    UniqueFd client_;
+    std::string received_;
+    std::unique_ptr<Sender> sender_;
+};
+
+TEST_P(SenderTest, SendsHeadMemoryAndExtentsInOrder) {
+    const std::uint64_t size = 3 * limits::kChunkBytes + 17;
+    test::write_pattern(dir_ / "f", size);
+    const auto file = open_file(dir_ / "f");
+    http::Body body = http::Body::of(std::string("[part]"));
+    body.append_slice(http::Body::of(file), 5, 100);
+    body.append_bytes("[next]");
+    body.append_slice(http::Body::of(file), 1000, size - 1000);
+    body.append_bytes("[end]");
+    begin("HEAD", body);
+    EXPECT_EQ(play(), Step::complete);
+    EXPECT_EQ(received_, "HEAD[part]" + test::pattern(5, 100) + "[next]" +
+                             test::pattern(1000, size - 1000) + "[end]");
+    EXPECT_EQ(sender_->body_bytes_sent(), body.size());
+    EXPECT_EQ(sender_->bytes_sent(), body.size() + 4);
+    EXPECT_FALSE(sender_->holds_buffer());
+}
+
+TEST_P(SenderTest, AnEmptyBodyIsOnlyTheHead) {
+    begin("HEAD", {});
+    EXPECT_EQ(play(), Step::complete);
+    EXPECT_EQ(received_, "HEAD");
+}
+
+TEST_P(SenderTest, AReleasedBufferIsReadAgainWhereTheClientStopped) {
+    const std::uint64_t size = 2 * limits::kChunkBytes;
+    test::write_pattern(dir_ / "f", size);
+    begin("", http::Body::of(open_file(dir_ / "f")));
+    while (true) {
+        const Step last = step();
+        if (last == Step::complete) break;
+        ASSERT_NE(last, Step::failed);
+        if (last == Step::wait_writable) {
+            sender_->release_buffer();
+            EXPECT_FALSE(sender_->holds_buffer());
+            client_reads();
+        }
+    }
+    client_reads();
+    EXPECT_EQ(received_.size(), size);
+    EXPECT_FALSE(test::pattern_mismatch(received_, 0));
+}
+
+TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
+    struct Change {
+        const char* name;
+        void (*make)(const std::filesystem::path&, std::uint64_t size);
+    };
+    const Change changes[] = {
+        {"truncated",
+         [](const auto& path, auto size) { std::filesystem::resize_file(path, size / 2); }},
+        {"emptied", [](const auto& path, auto) { std::filesystem::resize_file(path, 0); }},
+        {"grown", [](const auto& path, auto) { test::append_file(path, "more"); }},
+        {"rewritten", [](const auto& path, auto size) { test::write_at(path, size - 1, "x"); }},
+        {"touched", [](const auto& path, auto) { test::set_mtime(path, 1'600'000'000); }},
+    };
+    for (const Change& change : changes) {
+        SCOPED_TRACE(change.name);
+        const std::uint64_t size = 3 * limits::kChunkBytes;
+        const auto path = dir_ / change.name;
+        test::write_pattern(path, size);
+        test::set_mtime(path);
+        received_.clear();
+        begin("", http::Body::of(open_file(path)));
+        while (step() != Step::wait_writable) {
+        }
+        change.make(path, size);
+        EXPECT_EQ(play(), Step::failed);
+        EXPECT_EQ(sender_->failure(), CloseReason::file_changed);
+        EXPECT_LT(received_.size(), size);
+        EXPECT_FALSE(test::pattern_mismatch(received_, 0)) << "what was sent is the old version's";
+        sender_.reset();
+    }
+}
+
+TEST_P(SenderTest, AReplacedOrRemovedFileFinishesAsTheOldOne) {
+    const std::uint64_t size = 2 * limits::kChunkBytes;
+    for (const bool replaced : {true, false}) {
+        test::write_pattern(dir_ / "f", size);
+        received_.clear();
+        begin("", http::Body::of(open_file(dir_ / "f")));
+        while (step() != Step::wait_writable) {
+        }
+        if (replaced) {
+            test::write_pattern(dir_ / "new", size, 2);
+            std::filesystem::rename(dir_ / "new", dir_ / "f");
+        } else {
+            std::filesystem::remove(dir_ / "f");
+        }
+        EXPECT_EQ(play(), Step::complete);
+        EXPECT_EQ(received_.size(), size);
+        EXPECT_FALSE(test::pattern_mismatch(received_, 0));
+    }
+}
+
+TEST_P(SenderTest, AClientThatLeftIsNoFileTrouble) {
+    test::write_pattern(dir_ / "f", limits::kChunkBytes);
+    begin("HEAD", http::Body::of(open_file(dir_ / "f")));
+    client_.reset();
+    Step last = step();
+    while (last != Step::failed) last = step();
+    EXPECT_EQ(sender_->failure(), CloseReason::client_aborted);
+}
+
+TEST_P(SenderTest, AReadThatFailsSendsNothing) {
+    auto file = open_file(dir_.str()); // read() of a folder: EISDIR
+    file->size = 100;
+    http::Body body;
+    body.segments.emplace_back(http::FileExtent{.file = file, .offset = 0, .length = 100});
+    begin("HEAD", body);
+    EXPECT_EQ(play(), Step::failed);
+    EXPECT_EQ(sender_->failure(), CloseReason::read_error);
+    EXPECT_EQ(sender_->bytes_sent(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, SenderTest, testing::Values(IoMode::threads, IoMode::inline_),
+                         [](const auto& info) {
+                             return info.param == IoMode::threads ? "Threads" : "Inline";
+                         });
+
+} // namespace
+} // namespace fsrv::net
