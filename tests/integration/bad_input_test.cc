@@ -109,7 +109,7 @@ TEST_F(BadInput, TheStrangeButSoundIsServed) {
             EXPECT_NE(response.status, 200) << response.head;
             EXPECT_EQ(client.read_to_end(), "") << "an answer after the last";
         } else {
-            EXPECT_EQ(client.read_response().body, pattern(0, 1000)) << "the canary";
+            EXPECT_TRUE(is_pattern(client.read_response().body, 0, 1000)) << "the canary";
             client.half_close();
             EXPECT_EQ(client.read_to_end(), "") << "more answers than requests";
         }
@@ -144,7 +144,7 @@ TEST_F(BadInput, ARequestMayBeSplitAnywhere) {
                 << "cut at " << cut << ": " << response.problem;
             EXPECT_EQ(response.status, expected.status);
             EXPECT_EQ(response.body, expected.body) << "cut at " << cut;
-            EXPECT_EQ(client.ask(get("/t.bin")).body, pattern(0, 1000)) << "cut at " << cut;
+            EXPECT_TRUE(is_pattern(client.ask(get("/t.bin")).body, 0, 1000)) << "cut at " << cut;
         }
         RawClient dripping(port());
         for (const char& byte : request) ASSERT_TRUE(dripping.send({&byte, 1}));
@@ -170,7 +170,7 @@ TEST_F(BadInput, PipelinedRequestsAreAnsweredInOrder) {
                 << i << ": " << got_name(response.got) << response.problem;
             ASSERT_EQ(response.status, i % 3 == 0 ? 206 : i % 3 == 1 ? 200 : 404) << i;
             if (i % 3 == 0) {
-                ASSERT_EQ(response.body, pattern(i % 1000, 1000 - i % 1000)) << i;
+                ASSERT_TRUE(is_pattern(response.body, i % 1000, 1000 - i % 1000)) << i;
             }
         }
     }
@@ -195,7 +195,7 @@ TEST_F(BadInput, AHalfClosedClientGetsAllItsAnswers) {
     client.send(get("/big.bin") + get("/t.bin") + get("/big.bin"));
     client.half_close();
     EXPECT_EQ(pattern_mismatch(client.read_response().body, 0), std::nullopt);
-    EXPECT_EQ(client.read_response().body, pattern(0, 1000));
+    EXPECT_TRUE(is_pattern(client.read_response().body, 0, 1000));
     const Response last = client.read_response();
     EXPECT_TRUE(last.complete() && last.body.size() == 4U << 20);
     EXPECT_EQ(client.await_end(), Got::fin);
@@ -290,7 +290,7 @@ TEST_F(BadInput, ExpectContinueGetsOneFinalAnswer) {
         EXPECT_LE(client.interim_answers(), 1U);
         if (response.announces_close()) continue;
         if (!with_body) client.send("hello");
-        EXPECT_EQ(client.ask(get("/t.bin")).body, pattern(0, 1000));
+        EXPECT_TRUE(is_pattern(client.ask(get("/t.bin")).body, 0, 1000));
     }
     RawClient old(port());
     EXPECT_EQ(old.ask("GET /t.bin HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").status, 200);

@@ -108,7 +108,7 @@ TEST_P(HttpTable, AnswersEveryRowAndStaysInStep) {
         if (response.announces_close()) {
             EXPECT_EQ(client.await_end(), Got::fin);
         } else {
-            EXPECT_EQ(client.ask(get("/t.bin")).body, pattern(0, 1000))
+            EXPECT_TRUE(is_pattern(client.ask(get("/t.bin")).body, 0, 1000))
                 << "the next answer on the connection";
         }
     }
@@ -138,7 +138,7 @@ TEST_P(HttpTable, MultipartAnswersHoldTheRangesInOrder) {
         expect_sound(response);
         if (row.parts == 0) {
             EXPECT_EQ(response.status, 200);
-            EXPECT_EQ(response.body, pattern(0, 1000));
+            EXPECT_TRUE(is_pattern(response.body, 0, 1000));
             continue;
         }
         EXPECT_EQ(response.status, 206);
@@ -191,7 +191,7 @@ TEST_P(HttpTable, PersistenceFollowsTheVersion) {
         EXPECT_EQ(response.status, 200);
         EXPECT_EQ(response.announces_close(), !row.stays) << response.head;
         if (row.stays) {
-            EXPECT_EQ(client.ask(row.request).body, pattern(0, 1000));
+            EXPECT_TRUE(is_pattern(client.ask(row.request).body, 0, 1000));
         } else {
             EXPECT_EQ(client.await_end(), Got::fin);
         }
@@ -236,7 +236,7 @@ TEST_P(HttpTable, OptionsOfTheServerChangeTheAnswer) {
         EXPECT_EQ(response.status, 200);
         EXPECT_EQ(response.count("Accept-Ranges"), 0U) << response.head;
         EXPECT_EQ(response.count("Server"), 0U) << response.head;
-        EXPECT_EQ(response.body, pattern(0, 1000));
+        EXPECT_TRUE(is_pattern(response.body, 0, 1000));
     }
     {
         Server server(root_.path(),
@@ -245,7 +245,7 @@ TEST_P(HttpTable, OptionsOfTheServerChangeTheAnswer) {
         EXPECT_EQ(fetch(server.port(), "/t.bin", "Range: bytes=0-0,2-2,4-4\r\n").status, 200);
         EXPECT_EQ(fetch(server.port(), "/t.bin", "Range: bytes=0-0,2-2,5000-\r\n").status, 206);
         EXPECT_EQ(fetch(server.port(), "/").status, 403);
-        EXPECT_EQ(fetch(server.port(), "/sub/").body, pattern(0, 20));
+        EXPECT_TRUE(is_pattern(fetch(server.port(), "/sub/").body, 0, 20));
     }
 }
 

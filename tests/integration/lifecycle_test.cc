@@ -164,7 +164,7 @@ TEST_F(Lifecycle, ListensOnAUnixSocket) {
         Server server(root_.path(), {"--workers", "2", "--unix", path});
         for (int i = 0; i < 10; ++i) {
             RawClient client(path);
-            EXPECT_EQ(client.ask(get("/t.bin")).body, pattern(0, 1000));
+            EXPECT_TRUE(is_pattern(client.ask(get("/t.bin")).body, 0, 1000));
         }
         EXPECT_EQ(run_fsrv({"--port", "0", "--unix", path}).exit_status, 3)
             << "somebody listens there";
@@ -264,7 +264,7 @@ TEST_F(Lifecycle, WorkersGiveUpEveryPrivilege) {
         ASSERT_EQ(::stat(("/proc/" + std::to_string(worker) + "/environ").c_str(), &entry), 0);
         EXPECT_EQ(entry.st_uid, 0U) << "it can be dumped, and so read by any process of its user";
     }
-    EXPECT_EQ(fetch(server.port(), "/t.bin").body, pattern(0, 1000));
+    EXPECT_TRUE(is_pattern(fetch(server.port(), "/t.bin").body, 0, 1000));
     server.expect_trouble("worker ");
     ::kill(server.workers().at(0), SIGKILL);
     EXPECT_TRUE(server.await_workers(2));

@@ -117,7 +117,7 @@ TEST_P(Ranges, OfNoUseGetTheWholeFile) {
     for (const std::string& ranges : {bomb, tiny}) {
         const Response response = client.ask(get("/f", "Range: bytes=" + ranges + "\r\n"));
         EXPECT_EQ(response.status, 200);
-        EXPECT_EQ(response.body, pattern(0, 1000));
+        EXPECT_TRUE(is_pattern(response.body, 0, 1000));
     }
 }
 
@@ -150,12 +150,12 @@ TEST_P(Ranges, AreExactInFilesOfManyGigabytes) {
         expect_slice(client, target, giant.size, giant.size - 4, giant.size + 100);
         expect_slice(client, target, giant.size, giant.size, giant.size);
         const Response last = client.ask(get(target, "Range: bytes=-1\r\n"));
-        EXPECT_EQ(last.body, pattern(giant.size - 1, 1));
+        EXPECT_TRUE(is_pattern(last.body, giant.size - 1, 1));
         const Response ends = client.ask(get(target, "Range: bytes=0-0,-4\r\n"));
         const auto parts = parse_byteranges(ends);
         ASSERT_TRUE(parts && parts->size() == 2) << ends.head;
         EXPECT_EQ((*parts)[0].bytes, std::string(1, '\0'));
-        EXPECT_EQ((*parts)[1].bytes, pattern(giant.size - 4, 4));
+        EXPECT_TRUE(is_pattern((*parts)[1].bytes, giant.size - 4, 4));
         // A whole download begins, and the client leaves.
         client.send(get(target));
         EXPECT_EQ(client.read_head().content_length(), giant.size);

@@ -91,6 +91,11 @@ std::optional<std::size_t> pattern_mismatch(std::string_view bytes, std::uint64_
     return std::nullopt;
 }
 
+bool is_pattern(std::string_view bytes, std::uint64_t offset, std::uint64_t length,
+                std::uint64_t seed) {
+    return bytes.size() == length && !pattern_mismatch(bytes, offset, seed);
+}
+
 void write_file(const fs::path& path, std::string_view bytes) {
     const UniqueFd fd = open_for(path, O_WRONLY | O_CREAT | O_TRUNC);
     write_all(fd.get(), bytes, path);

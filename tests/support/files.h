@@ -33,6 +33,10 @@ std::string pattern(std::uint64_t offset, std::uint64_t length, std::uint64_t se
 // is.
 std::optional<std::size_t> pattern_mismatch(std::string_view bytes, std::uint64_t offset,
                                             std::uint64_t seed = 1);
+// True when `bytes` are exactly that slice. (A comparison that prints two megabytes when it fails
+// helps nobody.)
+bool is_pattern(std::string_view bytes, std::uint64_t offset, std::uint64_t length,
+                std::uint64_t seed = 1);
 
 // All of these abort the test program when the file system refuses.
 void write_file(const std::filesystem::path& path, std::string_view bytes);

@@ -47,15 +47,20 @@ bool drain_into(UniqueFd& fd, std::string& text) {
 
 } // namespace
 
+std::vector<char*> environment_with(const std::vector<std::string>& more) {
+    std::vector<char*> entries;
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        if (!std::string_view(*entry).starts_with("FSRV_")) entries.push_back(*entry);
+    for (const std::string& entry : more) entries.push_back(const_cast<char*>(entry.c_str()));
+    entries.push_back(nullptr);
+    return entries;
+}
+
 RunResult run(const std::vector<std::string>& command, const RunSetup& setup) {
     std::vector<char*> argv;
     for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
-    std::vector<char*> envp;
-    for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
-    for (const std::string& entry : setup.environment)
-        envp.push_back(const_cast<char*>(entry.c_str()));
-    envp.push_back(nullptr);
+    std::vector<char*> envp = environment_with(setup.environment);
 
     Pipe in, out, err;
     const pid_t pid = ::fork();

@@ -23,6 +23,10 @@ struct RunSetup {
     std::string input;                    // on stdin
 };
 
+// For exec: the test's own environment without FSRV_ variables, which are the server's, then
+// `more`, which must outlive it.
+std::vector<char*> environment_with(const std::vector<std::string>& more);
+
 // Runs a program to its end, with everything it prints. Found by PATH.
 RunResult run(const std::vector<std::string>& command, const RunSetup& setup = {});
 

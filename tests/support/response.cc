@@ -69,6 +69,10 @@ const char* got_name(Got got) {
     return "?";
 }
 
+void PrintTo(Got got, std::ostream* out) {
+    *out << got_name(got);
+}
+
 unsigned Response::count(std::string_view name) const {
     return static_cast<unsigned>(
         std::count_if(fields.begin(), fields.end(),

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@ enum class Got {
     malformed, // what came is no HTTP/1 response; see `problem`
 };
 const char* got_name(Got got);
+void PrintTo(Got got, std::ostream* out); // for GoogleTest
 
 struct Response {
     Got got = Got::nothing;

@@ -112,10 +112,7 @@ void Server::start(const std::filesystem::path& root) {
     std::vector<char*> argv;
     for (std::string& word : command) argv.push_back(word.data());
     argv.push_back(nullptr);
-    std::vector<char*> envp;
-    for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
-    for (std::string& entry : setup_.environment) envp.push_back(entry.data());
-    envp.push_back(nullptr);
+    std::vector<char*> envp = environment_with(setup_.environment);
 
     int out[2], err[2];
     if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) std::abort();
