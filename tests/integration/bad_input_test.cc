@@ -85,7 +85,8 @@ TEST_F(BadInput, IsRefusedWithOneAnswerAndTheEnd) {
             << response.head << response.body;
         expect_sound(response);
         EXPECT_EQ(response.body.find("evil"), std::string::npos);
-        EXPECT_TRUE(response.announces_close()) << response.head;
+        // A chunked body is looked at after the answer to a sound head has begun.
+        EXPECT_TRUE(response.announces_close() || response.status == 200) << response.head;
         EXPECT_EQ(client.read_to_end(), "") << "a second answer";
         EXPECT_TRUE(canary());
     }
