@@ -43,7 +43,10 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store)
     : heritage_(std::move(heritage)),
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
-      sender_context_{.loop = &loop_, .chunks = &chunks_, .io = heritage_.options->io},
+      sender_context_{.loop = &loop_,
+                      .chunks = &chunks_,
+                      .page_cache = &page_cache_,
+                      .io = heritage_.options->io},
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");

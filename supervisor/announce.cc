@@ -1,0 +1,28 @@
+#include "supervisor/announce.h"
+
+#include "common/log.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace fsrv {
+
+std::string start_line(const Announcement& a) {
+    std::string root;
+    append_escaped(root, a.root);
+    const std::string count = a.ready == a.workers ? fmt::format("{}", a.workers)
+                                                   : fmt::format("{} of {}", a.ready, a.workers);
+    return fmt::format("fsrv {} serves {} at {} with {} worker{} (pid {})", FSRV_VERSION, root,
+                       fmt::join(a.urls, " "), count, a.workers == 1 ? "" : "s", a.pid);
+}
+
+void print_for_person(std::string line) {
+    line += '\n';
+    pollfd out{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+    if (poll(&out, 1, 0) <= 0 || (out.revents & POLLOUT) == 0) return;
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
+} // namespace fsrv

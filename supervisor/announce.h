@@ -1,0 +1,27 @@
+// The line that tells a person that the server is up. Its words "serves" and "at", the URLs and
+// "(pid N)" are a promise: scripts wait for it and read it.
+//
+//   fsrv 0.1.0 serves /srv/files at http://localhost:8080/ http://192.0.2.2:8080/ with 2 workers
+//   (pid 4711)
+#pragma once
+
+#include <span>
+#include <string>
+#include <sys/types.h>
+
+namespace fsrv {
+
+struct Announcement {
+    std::string root;
+    std::span<const std::string> urls;
+    unsigned ready = 0; // workers that are
+    unsigned workers = 0;
+    pid_t pid = 0;
+};
+
+std::string start_line(const Announcement& announcement); // without the newline
+
+// To stderr, unless that cannot take it now: nobody reads it then.
+void print_for_person(std::string line);
+
+} // namespace fsrv

@@ -1,0 +1,6 @@
+#include "supervisor/serve.h"
+#include "worker/worker_main.h"
+
+int main(int argc, char** argv) {
+    return fsrv::fsrv_main(argc, argv, fsrv::worker_main);
+}

@@ -1,0 +1,67 @@
+#include "supervisor/pid_file.h"
+
+#include "common/log.h"
+#include "common/unique_fd.h"
+#include "supervisor/paths.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace fsrv {
+namespace {
+
+std::string explain(const std::string& path, Errno error) {
+    return fmt::format("cannot write the pid file \"{}\": {}", path, errno_text(error.code));
+}
+
+} // namespace
+
+Result<PidFile, StartError> PidFile::prepare(const std::string& path) {
+    PidFile file;
+    if (path.empty()) return file;
+    const auto refused = [&](Errno error) {
+        return unexpected(StartError{kExitUsage, explain(path, error)});
+    };
+    auto absolute = absolute_path(path);
+    if (!absolute) return refused(absolute.error());
+    struct stat st {};
+    if (lstat(absolute->c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return refused(Errno{EISDIR});
+    if (faccessat(AT_FDCWD, folder_of(*absolute).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+        return refused(Errno::last());
+    file.path_ = std::move(*absolute);
+    return file;
+}
+
+Result<void, std::string> PidFile::write(pid_t pid) {
+    if (path_.empty()) return {};
+    const std::string text = fmt::format("{}\n", pid);
+    const std::string fresh = fmt::format("{}.{}", path_, pid);
+    unlink(fresh.c_str()); // of a dead process that had our number
+    const UniqueFd fd(
+        open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    const bool written =
+        fd && fchmod(fd.get(), 0644) == 0 &&
+        ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        rename(fresh.c_str(), path_.c_str()) == 0;
+    const Errno error = Errno::last();
+    if (!written) {
+        if (fd) unlink(fresh.c_str());
+        return unexpected(explain(path_, error));
+    }
+    pid_ = pid;
+    return {};
+}
+
+PidFile::~PidFile() {
+    if (pid_ == 0) return;
+    const UniqueFd fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    char text[32] = {};
+    const ssize_t size = fd ? read(fd.get(), text, sizeof text) : -1;
+    if (size > 0 &&
+        std::string_view(text, static_cast<std::size_t>(size)) == fmt::format("{}\n", pid_))
+        unlink(path_.c_str());
+}
+
+} // namespace fsrv

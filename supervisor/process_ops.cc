@@ -1,0 +1,126 @@
+#include "supervisor/process_ops.h"
+
+#include "common/check.h"
+#include "common/log.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <fmt/format.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace fsrv {
+namespace {
+
+struct SignalRow {
+    int number;
+    SignalReaction reaction;
+    InWorker in_worker;
+};
+
+constexpr SignalRow kSignals[] = {
+#define FSRV_SIGNAL(name, reaction, in_worker, meaning, worker_meaning)                            \
+    {SIG##name, SignalReaction::reaction, InWorker::in_worker},
+#include "supervisor/signals.def"
+#undef FSRV_SIGNAL
+};
+
+sigset_t table_mask() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (const SignalRow& row : kSignals) sigaddset(&mask, row.number);
+    return mask;
+}
+
+// The mask opens last, so that a signal to the whole group that arrives in between meets the new
+// disposition.
+void prepare_child_signals() {
+    for (const SignalRow& row : kSignals)
+        std::signal(row.number, row.in_worker == InWorker::ignored ? SIG_IGN : SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+} // namespace
+
+SignalReaction reaction_to(int signal) {
+    for (const SignalRow& row : kSignals)
+        if (row.number == signal) return row.reaction;
+    return SignalReaction::none;
+}
+
+bool ExitStatus::exited_with(int status) const {
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status;
+}
+
+std::string ExitStatus::text() const {
+    if (WIFEXITED(wait_status))
+        return fmt::format("exited with status {}", WEXITSTATUS(wait_status));
+    const int number = WTERMSIG(wait_status);
+    const char* core = WCOREDUMP(wait_status) ? " (core dumped)" : "";
+    if (const char* name = sigabbrev_np(number))
+        return fmt::format("was killed by SIG{}{}", name, core);
+    return fmt::format("was killed by signal {}{}", number, core);
+}
+
+SystemProcessOps::SystemProcessOps() {
+    const sigset_t mask = table_mask();
+    sigprocmask(SIG_BLOCK, &mask, nullptr);
+    signals_.reset(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
+    FSRV_CHECK(signals_, errno_text(errno));
+}
+
+SystemProcessOps::~SystemProcessOps() {
+    const sigset_t mask = table_mask();
+    sigprocmask(SIG_UNBLOCK, &mask, nullptr);
+}
+
+Result<pid_t, Errno> SystemProcessOps::spawn(const std::function<int()>& child) {
+    const pid_t pid = fork();
+    if (pid < 0) return unexpected(Errno::last());
+    if (pid > 0) return pid;
+    signals_.reset();
+    prepare_child_signals();
+    _exit(child());
+}
+
+void SystemProcessOps::kill(pid_t pid, int signal) {
+    if (::kill(pid, signal) != 0)
+        log_warn("kill {} with signal {}: {}", pid, signal, errno_text(errno));
+}
+
+std::optional<EndedProcess> SystemProcessOps::reap() {
+    int status = 0;
+    pid_t pid = -1;
+    do pid = waitpid(-1, &status, WNOHANG);
+    while (pid < 0 && errno == EINTR);
+    if (pid <= 0) return std::nullopt;
+    return EndedProcess{.pid = pid, .status = {.wait_status = status}};
+}
+
+int SystemProcessOps::next_signal() {
+    signalfd_siginfo info{};
+    const ssize_t size = read(signals_.get(), &info, sizeof info);
+    return size == static_cast<ssize_t>(sizeof info) ? static_cast<int>(info.ssi_signo) : 0;
+}
+
+void SystemProcessOps::wait(std::span<pollfd> fds, std::uint64_t until_ms) {
+    std::vector<pollfd> all(fds.begin(), fds.end());
+    all.push_back({.fd = signals_.get(), .events = POLLIN, .revents = 0});
+    int timeout = -1;
+    if (until_ms != kNever) {
+        const std::uint64_t now = now_ms();
+        timeout = until_ms <= now
+                      ? 0
+                      : static_cast<int>(std::min<std::uint64_t>(until_ms - now, 1'000'000));
+    }
+    if (poll(all.data(), all.size(), timeout) < 0)
+        for (pollfd& entry : all) entry.revents = 0;
+    std::copy_n(all.begin(), fds.size(), fds.begin());
+}
+
+} // namespace fsrv

@@ -1,0 +1,84 @@
+// What the supervisor does to the world of processes, and what it hears from it: the only place
+// with fork, kill and waitpid. Narrow, so that tests put a world of their own in its place.
+#pragma once
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "common/unique_fd.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <poll.h>
+#include <span>
+#include <string>
+#include <sys/types.h>
+
+namespace fsrv {
+
+inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
+enum class SignalReaction { none, stop, stop_unhurried, unavailable, reopen_log, reap };
+enum class InWorker { ignored, worker_decides };
+
+// From signals.def; `none` for a signal that is not in it.
+SignalReaction reaction_to(int signal);
+
+// How a process ended, out of the status of waitpid().
+struct ExitStatus {
+    int wait_status = 0;
+
+    bool exited_with(int status) const;
+    bool clean() const { return exited_with(0); }
+    std::string text() const; // "was killed by SIGSEGV (core dumped)", "exited with status 1"
+};
+
+struct EndedProcess {
+    pid_t pid = 0;
+    ExitStatus status;
+};
+
+class ProcessOps {
+  public:
+    virtual ~ProcessOps() = default;
+
+    virtual std::uint64_t now_ms() = 0; // CLOCK_MONOTONIC
+
+    // A child process that runs `child` and ends with the status it returns. It starts with the
+    // signals of the table as their column says, everything else at its default, and an empty mask.
+    virtual Result<pid_t, Errno> spawn(const std::function<int()>& child) = 0;
+
+    // Only for a child that was not reaped yet, so that the number cannot be a stranger's.
+    virtual void kill(pid_t pid, int signal) = 0;
+
+    // One child that has ended, if any; ours or (as process 1) an orphan.
+    virtual std::optional<EndedProcess> reap() = 0;
+
+    // One signal out of the table that has arrived; 0: none.
+    virtual int next_signal() = 0;
+
+    // Sleeps until one of `fds` is ready (revents say which), a signal waits, or it is `until_ms`.
+    virtual void wait(std::span<pollfd> fds, std::uint64_t until_ms) = 0;
+};
+
+// The real world. While it lives, the signals of the table are blocked and read from a signalfd:
+// nothing runs in a handler, and none is lost between looking and sleeping.
+class SystemProcessOps final : public ProcessOps {
+  public:
+    SystemProcessOps();
+    ~SystemProcessOps() override;
+    SystemProcessOps(const SystemProcessOps&) = delete;
+    SystemProcessOps& operator=(const SystemProcessOps&) = delete;
+
+    std::uint64_t now_ms() override { return monotonic_ms(); }
+    Result<pid_t, Errno> spawn(const std::function<int()>& child) override;
+    void kill(pid_t pid, int signal) override;
+    std::optional<EndedProcess> reap() override;
+    int next_signal() override;
+    void wait(std::span<pollfd> fds, std::uint64_t until_ms) override;
+
+  private:
+    UniqueFd signals_;
+};
+
+} // namespace fsrv

@@ -1,0 +1,16 @@
+// Why the server cannot start: the exit status, and one line that says what is wrong and what to
+// do.
+#pragma once
+
+#include "common/heritage.h"
+
+#include <string>
+
+namespace fsrv {
+
+struct StartError {
+    int exit_status = kExitFailure;
+    std::string message; // ready to print after "fsrv: "
+};
+
+} // namespace fsrv

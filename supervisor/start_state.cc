@@ -1,0 +1,68 @@
+#include "supervisor/start_state.h"
+
+#include <algorithm>
+#include <csignal>
+#include <fcntl.h>
+#include <string_view>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace fsrv {
+namespace {
+
+[[noreturn]] void give_up(std::string_view text) {
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    _exit(1);
+}
+
+void close_inherited() {
+    if (close_range(3, ~0U, 0) == 0) return;
+    // A kernel before 5.9, or a filter that does not know the call.
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_max, 1 << 16));
+    for (int fd = 3; fd < end; ++fd) close(fd);
+}
+
+// exec() resets handlers, so what an ancestor can leave behind is "ignored". Handlers that are
+// there belong to this image: the sanitizers'.
+void reset_dispositions() {
+    for (int number = 1; number < NSIG; ++number) {
+        struct sigaction action {};
+        if (sigaction(number, nullptr, &action) != 0 || action.sa_handler != SIG_IGN) continue;
+        std::signal(number, SIG_DFL);
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void raise_open_files_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+} // namespace
+
+void open_standard_fds() {
+    for (int fd = 0; fd <= 2; ++fd) {
+        if (fcntl(fd, F_GETFD) >= 0) continue;
+        // The lowest free number is `fd`, since those below are open.
+        if (open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            give_up("fsrv: cannot open /dev/null for a closed standard descriptor\n");
+    }
+}
+
+void clean_start_state() {
+    close_inherited();
+    reset_dispositions();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    umask(0027);
+    raise_open_files_limit();
+}
+
+} // namespace fsrv

@@ -1,0 +1,19 @@
+// What a process has from whoever started it, and should not have. Called first thing in main,
+// before anything opens a descriptor; needs no log. A failure ends the process with status 1.
+#pragma once
+
+namespace fsrv {
+
+// Descriptors 0 to 2 that are closed become /dev/null: else the first socket would be number 2, and
+// the log would go to a client.
+void open_standard_fds();
+
+// Descriptors from 3 up are closed. Signals that were ignored are at their default again (SIGCHLD
+// among them), except SIGPIPE and SIGXFSZ, which are ignored: a dead reader and a full log are
+// errors of a write, not the end. The mask is empty. umask is 0027: logs name clients, so others do
+// not read them (pid file and Unix socket set their own mode). The limit of open files is raised as
+// far as it may be. NOTIFY_SOCKET and LISTEN_* stay in the environment; whoever wants them takes
+// them.
+void clean_start_state();
+
+} // namespace fsrv

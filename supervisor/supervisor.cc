@@ -1,0 +1,363 @@
+#include "supervisor/supervisor.h"
+
+#include "common/check.h"
+#include "common/control.h"
+#include "common/limits.h"
+#include "common/log.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace fsrv {
+namespace {
+
+constexpr unsigned kMessagesPerTurn =
+    16; // of one worker, so that a talkative one does not hold up the rest
+constexpr unsigned kUselessMessages = 64; // then it is no longer listened to
+constexpr std::uint64_t kResendMs = 100;  // a channel that was full
+constexpr std::uint64_t kLateMs = 1'000;  // a turn that comes so late means that we were stopped
+constexpr std::uint64_t kRefuseAfterMs =
+    1'000; // from the drain to shut sockets: time to empty the queues
+constexpr std::uint64_t kOvertimeMs = 2'000;    // beyond --grace, for a worker to end by itself
+constexpr std::uint64_t kAfterKillMs = 2'000;   // for the kernel to end a killed process
+constexpr std::uint64_t kLostChannelMs = 2'000; // for a worker that closed its channel to end
+
+} // namespace
+
+Supervisor::Supervisor(Setup setup, ProcessOps& ops)
+    : setup_(std::move(setup)), ops_(ops), scoreboard_(setup_.options.workers) {
+    const auto hang_timeout_ms = static_cast<std::uint64_t>(setup_.options.hang_timeout.count());
+    for (unsigned i = 0; i < scoreboard_.size(); ++i)
+        workers_.emplace_back(
+            std::max(hang_timeout_ms, 2 * limits::kTickMs)); // less would meet the healthy
+}
+
+int Supervisor::run() {
+    std::vector<pollfd> fds;
+    for (;;) {
+        if (const auto status = turn()) return *status;
+        fds.clear();
+        for (const Worker& worker : workers_)
+            if (worker.control && worker.useless < kUselessMessages)
+                fds.push_back({.fd = worker.control.get(), .events = POLLIN, .revents = 0});
+        ops_.wait(fds, next_deadline());
+    }
+}
+
+std::optional<int> Supervisor::turn() {
+    const std::uint64_t now = ops_.now_ms();
+    if (expected_at_ != kNever && now > expected_at_ + kLateMs)
+        for (Worker& worker : workers_) worker.slot.forgive_silence(now);
+
+    take_signal(now); // before reaping: the signal for a death must not be taken after the look
+    reap_workers(now);
+    read_control(now);
+    watch_time(now);
+    see_that_all_are_served();
+    send_what_is_due();
+    see_whether_started(now);
+    watch_stopping(now);
+
+    expected_at_ = next_deadline();
+    if (stop_ == Stop::no) return std::nullopt;
+    if (count(SlotState::gone) < workers_.size() && now < give_up_at_) return std::nullopt;
+    setup_.sockets.stop_listening();
+    return exit_status_;
+}
+
+std::uint64_t Supervisor::next_deadline() const {
+    std::uint64_t earliest = std::min({refuse_at_, kill_at_, give_up_at_});
+    for (const Worker& worker : workers_)
+        earliest = std::min(earliest, worker.slot.next_deadline());
+    if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
+    return earliest;
+}
+
+unsigned Supervisor::count(SlotState state) const {
+    return static_cast<unsigned>(
+        std::count_if(workers_.begin(), workers_.end(),
+                      [&](const Worker& worker) { return worker.slot.state() == state; }));
+}
+
+void Supervisor::take_signal(std::uint64_t now) {
+    const int number = ops_.next_signal();
+    switch (reaction_to(number)) {
+    case SignalReaction::none:
+    case SignalReaction::reap: return; // reaping comes every turn
+    case SignalReaction::stop:
+        return stop(stop_ < Stop::hurried ? Stop::hurried : Stop::killed, now);
+    case SignalReaction::stop_unhurried: return stop(Stop::unhurried, now);
+    case SignalReaction::reopen_log: return reopen_log();
+    case SignalReaction::unavailable:
+        log_info("SIG{} has no effect in this version{}", sigabbrev_np(number),
+                 number == SIGHUP ? ": to change the configuration, restart" : "");
+        return;
+    }
+}
+
+void Supervisor::reap_workers(std::uint64_t now) {
+    while (const auto ended = ops_.reap()) {
+        const auto worker = std::find_if(workers_.begin(), workers_.end(), [&](const Worker& w) {
+            return w.slot.pid() == ended->pid;
+        });
+        if (worker != workers_.end())
+            on_worker_ended(static_cast<unsigned>(worker - workers_.begin()), ended->status, now);
+        else
+            log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
+    }
+}
+
+void Supervisor::on_worker_ended(unsigned index, ExitStatus status, std::uint64_t now) {
+    Worker& worker = workers_[index];
+    if (worker.control) read_control_of(index, now); // "ready" may still be waiting in it
+    const LogLevel level =
+        status.clean() ? (stop_ == Stop::no ? LogLevel::info : LogLevel::debug) : LogLevel::warn;
+    const std::string request =
+        status.clean() ? std::string() : scoreboard_.slot(index).last_request();
+    const double uptime_s = static_cast<double>(worker.slot.uptime_ms(now)) / 1000;
+    if (log_enabled(level))
+        log_line(level, fmt::format("slot={} worker {} {} after {:.1f} s{}{}", index,
+                                    worker.slot.pid(), status.text(), uptime_s,
+                                    request.empty() ? "" : "; last request: ", request));
+    worker.slot.on_ended(status, now);
+    worker.control.reset();
+    worker.wants_drain = worker.wants_log = false;
+    ledger_.forget(index);
+    if (worker.slot.state() == SlotState::failed)
+        log_error("slot={} cannot start with this configuration, and is not tried again", index);
+}
+
+void Supervisor::read_control(std::uint64_t now) {
+    for (unsigned i = 0; i < workers_.size(); ++i)
+        if (workers_[i].control) read_control_of(i, now);
+}
+
+// What comes in is hostile: a worker parses what strangers send.
+void Supervisor::read_control_of(unsigned index, std::uint64_t now) {
+    Worker& worker = workers_[index];
+    for (unsigned i = 0; i < kMessagesPerTurn && worker.useless < kUselessMessages; ++i) {
+        const Received received = receive_control(worker.control.get());
+        switch (received.status) {
+        case ReceiveStatus::nothing: return;
+        case ReceiveStatus::message: on_message(index, received.message, now); break;
+        case ReceiveStatus::malformed: on_useless_message(index); break;
+        case ReceiveStatus::closed:
+            worker.control.reset();
+            worker.slot.on_leaving(now + kLostChannelMs);
+            return;
+        }
+    }
+}
+
+void Supervisor::on_message(unsigned index, const ControlMessage& message, std::uint64_t now) {
+    WorkerSlot& slot = workers_[index].slot;
+    if (message.kind == ControlKind::ready && slot.on_ready(now)) {
+        log_debug("slot={} worker {} is ready after {} ms", index, slot.pid(), slot.uptime_ms(now));
+        return;
+    }
+    if (message.kind == ControlKind::leaving) {
+        const auto grace_ms = static_cast<std::uint64_t>(setup_.options.grace.count());
+        if (slot.on_leaving(now + grace_ms + kOvertimeMs) || !slot.is_serving()) return;
+    }
+    on_useless_message(index);
+}
+
+void Supervisor::on_useless_message(unsigned index) {
+    Worker& worker = workers_[index];
+    ++worker.useless;
+    if (worker.useless == 1)
+        log_warn("slot={} worker {} sent a message that makes no sense", index, worker.slot.pid());
+    if (worker.useless == kUselessMessages)
+        log_warn("slot={} worker {} is no longer listened to", index, worker.slot.pid());
+}
+
+void Supervisor::watch_time(std::uint64_t now) {
+    for (unsigned i = 0; i < workers_.size(); ++i) {
+        WorkerSlot& slot = workers_[i].slot;
+        const SlotState before = slot.state();
+        const SlotAction action =
+            slot.on_time(scoreboard_.slot(i).tick_ms.load(std::memory_order_relaxed), now);
+        if (before == SlotState::ready && slot.state() == SlotState::silent)
+            log_info("slot={} worker {} has been silent for {} ms; a neighbour helps out", i,
+                     slot.pid(), limits::kCoverMs);
+        if (before == SlotState::silent && slot.state() == SlotState::ready)
+            log_info("slot={} worker {} is back", i, slot.pid());
+        switch (action) {
+        case SlotAction::none: break;
+        case SlotAction::spawn: spawn(i, now); break;
+        case SlotAction::abort:
+            log_warn("slot={} worker {} {}; aborting it", i, slot.pid(),
+                     before == SlotState::starting ? "did not become ready in time" : "hangs");
+            ops_.kill(slot.pid(), SIGABRT);
+            break;
+        case SlotAction::kill: ops_.kill(slot.pid(), SIGKILL); break;
+        }
+    }
+}
+
+void Supervisor::spawn(unsigned index, std::uint64_t now) {
+    Worker& worker = workers_[index];
+    ScoreSlot& score = scoreboard_.slot(index);
+    score.set_last_request({});
+    int ends[2] = {-1, -1};
+    Errno error;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        error = Errno::last();
+    UniqueFd ours(ends[0]), theirs(ends[1]);
+    Result<pid_t, Errno> pid = unexpected(error);
+    if (ours) pid = ops_.spawn([&] { return run_worker(index, std::move(theirs)); });
+    if (!pid) {
+        worker.slot.on_spawn_failed(now);
+        log_warn("slot={} cannot start a worker: {}; the next attempt is in {} ms", index,
+                 errno_text(pid.error().code), worker.slot.next_deadline() - now);
+        return;
+    }
+    worker.control = std::move(ours);
+    worker.useless = 0;
+    worker.slot.on_spawned(*pid, score.tick_ms.load(std::memory_order_relaxed), now);
+    log_debug("slot={} worker {} started", index, *pid);
+}
+
+// In the child. Memory is a copy of the supervisor's; descriptors that are the supervisor's alone
+// are closed.
+int Supervisor::run_worker(unsigned index, UniqueFd control) {
+    for (Worker& worker : workers_) worker.control.reset();
+    Heritage heritage{.slot = index,
+                      .supervisor_pid = supervisor_pid_,
+                      .options = &setup_.options,
+                      .sockets = setup_.sockets.sockets(),
+                      .root_fd = setup_.root_fd,
+                      .root_path = setup_.root_path,
+                      .control = std::move(control),
+                      .access_log = setup_.access_log.take(),
+                      .credentials = setup_.credentials,
+                      .score = &scoreboard_.slot(index)};
+    return setup_.worker_main(std::move(heritage));
+}
+
+void Supervisor::see_that_all_are_served() {
+    undelivered_ = false;
+    if (stop_ != Stop::no) return;
+    std::vector<Fitness> fitness;
+    for (const Worker& worker : workers_) {
+        const SlotState state = worker.slot.state();
+        fitness.push_back(state == SlotState::ready    ? Fitness::ready
+                          : state == SlotState::silent ? Fitness::doubtful
+                                                       : Fitness::none);
+    }
+    const std::vector<unsigned> servers = who_serves(fitness);
+    std::vector<bool> alone(workers_.size(),
+                            false); // its new server does not know yet, so the old one goes on
+    for (const CoverLedger::Order& order : ledger_.differences(servers)) {
+        if (order.kind == ControlKind::unserve && alone[order.slot]) continue;
+        const Worker& worker = workers_[order.worker];
+        if (worker.control &&
+            send_control(worker.control.get(), {.kind = order.kind, .value = order.slot})) {
+            ledger_.delivered(order);
+            log_debug("slot={} is told to {} slot {}", order.worker,
+                      order.kind == ControlKind::serve ? "serve" : "leave", order.slot);
+            continue;
+        }
+        undelivered_ = true;
+        if (order.kind == ControlKind::serve) alone[order.slot] = true;
+    }
+}
+
+void Supervisor::send_what_is_due() {
+    for (Worker& worker : workers_) {
+        if (!worker.control) continue;
+        if (worker.wants_log && send_control(worker.control.get(), {.kind = ControlKind::log_file},
+                                             setup_.access_log.fd()))
+            worker.wants_log = false;
+        if (worker.wants_drain &&
+            send_control(worker.control.get(), {.kind = ControlKind::drain, .value = drain_ms_}))
+            worker.wants_drain = false;
+        undelivered_ = undelivered_ || worker.wants_log || worker.wants_drain;
+    }
+}
+
+// The start is over when every slot is ready, or has failed so often that the others do not wait
+// for it.
+void Supervisor::see_whether_started(std::uint64_t now) {
+    if (started_ || stop_ != Stop::no) return;
+    if (!std::all_of(workers_.begin(), workers_.end(),
+                     [](const Worker& w) { return w.slot.had_its_chance(); }))
+        return;
+    const unsigned ready = count(SlotState::ready);
+    if (ready > 0) {
+        started_ = true;
+        if (!setup_.on_started(ready)) stop_failed(kExitFailure, now);
+        return;
+    }
+    const bool ever = std::any_of(workers_.begin(), workers_.end(),
+                                  [](const Worker& w) { return w.slot.was_ever_ready(); });
+    if (ever) return; // they were, and will be again
+    log_error("no worker could start");
+    stop_failed(count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
+}
+
+void Supervisor::reopen_log() {
+    if (!setup_.access_log.is_file()) {
+        log_info("SIGUSR1: the access log is no file, there is nothing to open anew");
+        return;
+    }
+    if (auto ok = setup_.access_log.reopen(); !ok) {
+        log_error("{}; the old one is kept", ok.error());
+        return;
+    }
+    log_info("access log \"{}\" opened anew", setup_.access_log.path());
+    for (Worker& worker : workers_) worker.wants_log = worker.slot.has_process();
+}
+
+void Supervisor::stop(Stop how, std::uint64_t now) {
+    if (how <= stop_) return;
+    const bool first = stop_ == Stop::no;
+    stop_ = how;
+    const auto grace_ms = static_cast<std::uint64_t>(setup_.options.grace.count());
+    if (how == Stop::killed) {
+        log_info("stopping at once");
+        kill_at_ = now;
+    } else if (how == Stop::hurried) {
+        log_info("stopping within {} ms", grace_ms);
+        drain_ms_ = std::max<std::uint64_t>(grace_ms, 1); // 0 would mean: without a limit
+        kill_at_ = now + grace_ms + kOvertimeMs;
+    } else {
+        log_info("stopping as soon as all downloads are finished");
+        drain_ms_ = 0;
+    }
+    if (first) {
+        refuse_at_ = now + kRefuseAfterMs;
+        for (Worker& worker : workers_) worker.slot.stop();
+        if (setup_.on_stopping) setup_.on_stopping(kill_at_ == kNever ? kNever : kill_at_ - now);
+    }
+    if (how != Stop::killed)
+        for (Worker& worker : workers_) worker.wants_drain = worker.slot.has_process();
+    send_what_is_due();
+    watch_stopping(now);
+}
+
+void Supervisor::stop_failed(int exit_status, std::uint64_t now) {
+    exit_status_ = exit_status;
+    stop(Stop::killed, now);
+}
+
+void Supervisor::watch_stopping(std::uint64_t now) {
+    if (now >= refuse_at_) {
+        refuse_at_ = kNever;
+        setup_.sockets.stop_listening();
+    }
+    if (now < kill_at_) return;
+    kill_at_ = kNever;
+    give_up_at_ = now + kAfterKillMs;
+    for (Worker& worker : workers_) {
+        if (worker.slot.kill_now() != SlotAction::kill) continue;
+        if (stop_ != Stop::killed)
+            log_warn("worker {} has not ended in time; killing it", worker.slot.pid());
+        ops_.kill(worker.slot.pid(), SIGKILL);
+    }
+}
+
+} // namespace fsrv

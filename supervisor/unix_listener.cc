@@ -1,0 +1,146 @@
+#include "supervisor/unix_listener.h"
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "supervisor/paths.h"
+
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+namespace fsrv {
+namespace {
+
+constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
+
+sockaddr_un address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return address;
+}
+
+StartError refused(const std::string& path, std::string_view why) {
+    return {kExitBind, fmt::format("cannot listen on the Unix socket \"{}\": {}", path, why)};
+}
+
+// Two servers that start at once must not both find the same stale file: the folder is locked from
+// the look to the listening. A stranger who holds the lock does not keep us from starting for more
+// than a second.
+UniqueFd lock_folder(const std::string& path) {
+    UniqueFd folder(open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (int attempt = 0; folder && attempt < 50; ++attempt) {
+        if (flock(folder.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) break;
+        poll(nullptr, 0, 20);
+    }
+    return folder;
+}
+
+UniqueFd make_socket() {
+    return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+Result<void, StartError> make_room(const std::string& path) {
+    struct stat st {};
+    if (lstat(path.c_str(), &st) != 0) {
+        if (errno == ENOENT) return {};
+        return unexpected(refused(path, errno_text(errno)));
+    }
+    if (!S_ISSOCK(st.st_mode))
+        return unexpected(
+            refused(path, "there is a file of another kind; move it away, or choose another path"));
+    const UniqueFd probe = make_socket();
+    if (!probe) return unexpected(refused(path, errno_text(errno)));
+    const sockaddr_un address = address_of(path);
+    if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+        errno == EAGAIN)
+        return unexpected(refused(
+            path, "another program listens on it already; choose another path with --unix"));
+    if (errno != ECONNREFUSED) return unexpected(refused(path, errno_text(errno)));
+    if (unlink(path.c_str()) != 0 && errno != ENOENT)
+        return unexpected(refused(
+            path, fmt::format("it is stale, and cannot be removed: {}", errno_text(errno))));
+    return {};
+}
+
+} // namespace
+
+Result<void, StartError> UnixListener::check_path(const std::string& path) {
+    if (path.size() <= kMaxPath) return {};
+    return unexpected(StartError{
+        kExitUsage,
+        fmt::format("--unix: the path has {} bytes, a Unix socket's has at most {}; choose "
+                    "a shorter one",
+                    path.size(), kMaxPath)});
+}
+
+Result<UnixListener, StartError> UnixListener::open(const std::string& path) {
+    if (auto ok = check_path(path); !ok) return unexpected(std::move(ok.error()));
+    const UniqueFd lock = lock_folder(path);
+    if (auto ok = make_room(path); !ok) return unexpected(std::move(ok.error()));
+
+    UnixListener listener;
+    listener.fd_ = make_socket();
+    if (!listener.fd_) return unexpected(refused(path, errno_text(errno)));
+    setsockopt(listener.fd_.get(), SOL_SOCKET, SO_SNDBUF, &limits::kUnixSendBuffer,
+               sizeof limits::kUnixSendBuffer);
+    const sockaddr_un address = address_of(path);
+    const mode_t saved_umask = umask(0111);
+    const int bound =
+        bind(listener.fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    const Errno error = Errno::last();
+    umask(saved_umask);
+    if (bound != 0) return unexpected(refused(path, errno_text(error.code)));
+
+    struct stat st {};
+    auto absolute = absolute_path(path);
+    if (lstat(path.c_str(), &st) == 0 && absolute) {
+        listener.path_ = std::move(*absolute);
+        listener.device_ = st.st_dev;
+        listener.inode_ = st.st_ino;
+    }
+    if (listen(listener.fd_.get(), limits::kListenBacklog) != 0)
+        return unexpected(refused(path, errno_text(errno)));
+    return listener;
+}
+
+UnixListener::UnixListener(UnixListener&& other) noexcept
+    : fd_(std::move(other.fd_)),
+      path_(std::exchange(other.path_, {})),
+      device_(other.device_),
+      inode_(other.inode_) {}
+
+UnixListener& UnixListener::operator=(UnixListener&& other) noexcept {
+    if (this == &other) return *this;
+    remove_file();
+    fd_ = std::move(other.fd_);
+    path_ = std::exchange(other.path_, {});
+    device_ = other.device_;
+    inode_ = other.inode_;
+    return *this;
+}
+
+UnixListener::~UnixListener() {
+    remove_file();
+}
+
+void UnixListener::stop_listening() {
+    remove_file();
+    if (fd_) shutdown(fd_.get(), SHUT_RD);
+    fd_.reset();
+}
+
+void UnixListener::remove_file() {
+    if (path_.empty()) return;
+    struct stat st {};
+    if (lstat(path_.c_str(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_)
+        unlink(path_.c_str());
+    path_.clear();
+}
+
+} // namespace fsrv

@@ -1,0 +1,43 @@
+// A listening Unix socket with a name in the file system.
+#pragma once
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "supervisor/start_error.h"
+
+#include <string>
+#include <sys/types.h>
+
+namespace fsrv {
+
+class UnixListener final {
+  public:
+    // The longest name that the kernel's address can hold.
+    static Result<void, StartError> check_path(const std::string& path);
+
+    // A socket file that nobody listens on any more is replaced; one with a living listener, and
+    // anything else, is not. Mode 0666: who may connect is decided by the folder's permissions, as
+    // for a TCP port by the network's.
+    static Result<UnixListener, StartError> open(const std::string& path);
+
+    UnixListener(UnixListener&& other) noexcept;
+    UnixListener& operator=(UnixListener&& other) noexcept;
+    ~UnixListener();
+
+    int fd() const { return fd_.get(); }
+    const std::string& path() const { return path_; } // absolute
+
+    // Removes the file, if it is still ours, and refuses new connections in all processes.
+    void stop_listening();
+
+  private:
+    UnixListener() = default;
+    void remove_file();
+
+    UniqueFd fd_;
+    std::string path_; // empty: nothing to remove
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+};
+
+} // namespace fsrv

@@ -1,0 +1,101 @@
+// The life of one slot, whatever workers it has: what happened + what time it is -> what to do.
+// Pure: it calls nothing and knows no clock. The supervisor tells it what happened, does what it
+// answers, and asks again at next_deadline().
+//
+//             spawned        ready              tick old            tick too old
+//   waiting ─────────► starting ───► ready ◄──────────────► silent ─────────────► aborting ──►
+//   killing
+//      ▲                  │            │        fresh                                 │           │
+//      └──────────────────┴────────────┴─── ended: respawn delay ─────────────────────┴───────────┘
+//
+//   starting ── ended with kExitUsage, slot never ready ──► failed      ready ── says that it
+//   leaves ──► leaving any ── stop() ──► stopping (draining) or as it was, then gone
+#pragma once
+
+#include "supervisor/process_ops.h"
+
+#include <cstdint>
+#include <string_view>
+#include <sys/types.h>
+
+namespace fsrv {
+
+enum class SlotState {
+    waiting,  // no process; one is due at the deadline
+    starting, // a process that is not accepting yet
+    ready,    // accepting
+    silent,   // ready, but without a heartbeat for kCoverMs: may be hanging
+    leaving,  // stopped accepting by itself; will end
+    aborting, // SIGABRT was sent
+    killing,  // SIGKILL was sent
+    stopping, // asked to drain
+    failed,   // no process, and no other attempt: its configuration does not let it start
+    gone,     // no process, and none wanted any more
+};
+std::string_view name_of(SlotState state);
+
+enum class SlotAction { none, spawn, abort, kill };
+
+// Deaths before a slot was ever ready after which it has had its chance: the server's start no
+// longer waits for it.
+inline constexpr unsigned kStartAttempts = 5;
+
+// How long to wait after the n-th death in a row: not at all, then kFirstRespawnMs doubling to
+// kMaxRespawnMs.
+std::uint64_t respawn_delay_ms(unsigned deaths);
+
+class WorkerSlot final {
+  public:
+    explicit WorkerSlot(std::uint64_t hang_timeout_ms) : hang_timeout_ms_(hang_timeout_ms) {}
+
+    SlotState state() const { return state_; }
+    pid_t pid() const { return pid_; } // 0: no process
+    bool has_process() const { return pid_ != 0; }
+    bool is_serving() const { return state_ == SlotState::ready || state_ == SlotState::silent; }
+    bool was_ever_ready() const { return ever_ready_; }
+    // Ready once, or failed often enough that it need not be waited for.
+    bool had_its_chance() const;
+    std::uint64_t uptime_ms(std::uint64_t now) const { return now - spawned_at_; }
+
+    // `tick` is what stands in the scoreboard, of whoever was there before.
+    void on_spawned(pid_t pid, std::uint64_t tick, std::uint64_t now);
+    void on_spawn_failed(std::uint64_t now);
+    // False: the message makes no sense now, and changed nothing.
+    bool on_ready(std::uint64_t now);
+    bool on_leaving(std::uint64_t must_end_at);
+    void on_ended(ExitStatus status, std::uint64_t now);
+
+    // Heartbeats and deadlines. After `spawn` comes on_spawned() or on_spawn_failed().
+    SlotAction on_time(std::uint64_t tick, std::uint64_t now);
+    // The supervisor itself did not run for a while, so silence says nothing about the worker.
+    void forgive_silence(std::uint64_t now);
+
+    // The server stops. A worker with a process is asked to drain by the caller.
+    void stop();
+    // At once: `kill` when there is a process.
+    SlotAction kill_now();
+
+    std::uint64_t next_deadline() const; // kNever: nothing is due
+
+  private:
+    bool heart_is_watched() const;
+    void observe(std::uint64_t tick, std::uint64_t now);
+    SlotAction abort_now(std::uint64_t now);
+
+    std::uint64_t hang_timeout_ms_;
+    SlotState state_ = SlotState::waiting;
+    pid_t pid_ = 0;
+    std::uint64_t due_ = 0; // what the state waits for; kNever: nothing
+    std::uint64_t spawned_at_ = 0;
+    std::uint64_t ready_at_ = 0;
+    std::uint64_t tick_ = 0;        // as last seen
+    std::uint64_t observed_at_ = 0; // when the tick was looked at
+    std::uint64_t alive_at_ = 0;    // time of the last heartbeat
+    unsigned deaths_ = 0;           // in a row, without a healthy time in between
+    unsigned failed_starts_ = 0;
+    bool is_ready_ = false; // this process has been ready
+    bool ever_ready_ = false;
+    bool stop_ = false;
+};
+
+} // namespace fsrv
