@@ -308,6 +308,7 @@ TEST_F(Lifecycle, DrainingItFinishesDownloadsAndTakesNothingNew) {
         const Response health = fresh.ask("lth HTTP/1.1\r\nHost: t\r\n\r\n");
         EXPECT_EQ(health.status, 503) << got_name(health.got);
         EXPECT_TRUE(health.announces_close());
+        fresh.close();
         RawClient late(server.port());
         if (late.connected()) {
             const Response answer = late.ask(get("/-/health"));
@@ -325,9 +326,9 @@ TEST_F(Lifecycle, AfterTheGraceDownloadsAreCutAndTold) {
     Server server(root_.path(), {"--workers", "1", "--grace", "300ms"});
     const auto download = begin_download(server.port());
     server.signal(SIGTERM);
+    const auto status = server.await_exit(); // nobody reads meanwhile
     EXPECT_LT(download->read_to_end().size(), kSize);
     EXPECT_EQ(download->end(), Got::rst);
-    const auto status = server.await_exit();
     EXPECT_TRUE(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0);
     EXPECT_TRUE(server.log().await_finished());
     EXPECT_GE(server.log().count("/big.bin"), 1U) << server.log().text();
@@ -339,6 +340,7 @@ TEST_F(Lifecycle, ASecondWordEndsItAtOnce) {
          {std::pair(SIGTERM, SIGTERM), std::pair(SIGINT, SIGINT), std::pair(SIGQUIT, SIGTERM)}) {
         Server server(root_.path(),
                       {"--workers", "1", "--grace", first == SIGQUIT ? "200ms" : "10m"});
+        server.expect_trouble("was killed by SIGKILL"); // by the supervisor itself
         const auto download = begin_download(server.port());
         RawClient idle(server.port());
         EXPECT_EQ(idle.ask(get("/t.bin")).status, 200);

@@ -138,9 +138,8 @@ TEST_F(Supervision, NoNewConnectionIsRefusedWhileWorkersAreKilledTenTimesASecond
     EXPECT_EQ(load.refused, 0U);
     EXPECT_EQ(load.unanswered, 0U);
     EXPECT_EQ(load.wrong, 0U);
-    // A connection that the dying worker had taken may break: with four clients that is at most
-    // four a kill, and rarely one.
-    EXPECT_LE(load.broken, kills) << "of " << load.answered << " answered";
+    // Connections that the dying worker had taken may break: with four clients four at the most.
+    EXPECT_LE(load.broken, 4 * kills) << "of " << load.answered << " answered";
     EXPECT_GT(load.answered, kills);
     std::printf("%u kills, %u answered, %u broken in mid-answer\n", kills, load.answered.load(),
                 load.broken.load());
@@ -222,13 +221,9 @@ TEST_F(Supervision, AWorkerThatIsToldToLeaveFinishesAndIsReplaced) {
     EXPECT_EQ(client.read_head().status, 200);
     const pid_t leaving = server.workers().at(0);
     ::kill(leaving, SIGTERM);
-    EXPECT_TRUE(await([&] {
-        return server.workers().size() == 1 ? server.workers()[0] != leaving
-                                            : server.workers().size() == 2;
-    })) << "somebody new before or after the old one has ended";
-    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
     EXPECT_EQ(pattern_mismatch(client.read_bytes(kSize), 0), std::nullopt);
     EXPECT_EQ(client.await_end(), Got::fin);
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200) << "by another";
     EXPECT_TRUE(await_gone(leaving));
 }
 
