@@ -27,6 +27,9 @@ inline constexpr std::size_t kSmallChunkBytes = 16 * 1024; // once kMaxBigChunks
 inline constexpr unsigned kMaxBigChunks = 256;             // per worker: 64 MiB
 inline constexpr unsigned kMaxSpareChunks = 16;            // kept for reuse when nobody needs them
 inline constexpr unsigned kMaxSpareExchanges = 64;
+inline constexpr std::uint64_t kProbeBytes = 256 * 1024; // asked of the page cache at a time
+inline constexpr std::uint64_t kCopiedTail = 4 * 1024 * 1024; // more than a socket can queue (tcp_wmem's maximum)
+inline constexpr std::int64_t kSettledNs = 10'000'000'000; // a file left alone for so long may be lent to a socket
 inline constexpr std::size_t kTurnBytes = 1024 * 1024; // one download sends so much, then others have their turn
 inline constexpr std::size_t kReadaheadBytes = 1024 * 1024; // hinted to the kernel beyond a chunk that was read
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -26,7 +27,11 @@ iovec to_vector(const char* data, std::size_t length) {
 } // namespace
 
 Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string head, http::Body body)
-    : context_(context), owner_(owner), head_(std::move(head)), body_(std::move(body)) {}
+    : context_(context),
+      owner_(owner),
+      head_(std::move(head)),
+      body_(std::move(body)),
+      body_size_(body_.size()) {}
 
 Sender::~Sender() {
     FSRV_CHECK(!reading_, "a pool thread still writes into the chunk");
@@ -35,55 +40,128 @@ Sender::~Sender() {
 
 Sender::Step Sender::pump(int fd) {
     FSRV_CHECK(!reading_, "pumped while a read is under way");
-    for (std::size_t turn = 0; turn < limits::kTurnBytes;) {
+    std::uint64_t turn = 0;
+    while (turn < limits::kTurnBytes) {
         while (segment_ < body_.segments.size() &&
                segment_sent_ == length_of(body_.segments[segment_])) {
             ++segment_;
             segment_sent_ = 0;
+            cached_until_ = 0;
         }
         if (extent_at_front() && chunk_sent_ == chunk_filled_) {
+            if (const auto step = lend(fd, limits::kTurnBytes - turn, turn)) {
+                if (*step != Step::yield) return *step;
+                continue;
+            }
             switch (load()) {
             case Load::ready: break;
             case Load::wait_disk: return Step::wait_disk;
             case Load::failed: return Step::failed;
             }
         }
-        std::array<iovec, kVectors> vectors;
-        bool more_follows = false;
-        const unsigned count = gather(vectors.data(), kVectors, more_follows);
-        if (count == 0) {
-            release_buffer();
-            return Step::complete;
-        }
-        const msghdr message{.msg_name = nullptr,
-                             .msg_namelen = 0,
-                             .msg_iov = vectors.data(),
-                             .msg_iovlen = count,
-                             .msg_control = nullptr,
-                             .msg_controllen = 0,
-                             .msg_flags = 0};
-        // MSG_MORE: a part's head leaves in one packet with the bytes that are about to be read.
-        const ssize_t n =
-            ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows ? MSG_MORE : 0));
-        if (n < 0) {
-            if (errno == EINTR) continue;
-            if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return Step::wait_writable;
-            failure_ = CloseReason::client_aborted;
-            return Step::failed;
-        }
-        advance(static_cast<std::size_t>(n));
-        turn += static_cast<std::size_t>(n);
+        if (const auto step = push(fd, turn)) return *step;
     }
     return Step::yield;
+}
+
+std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
+    std::array<iovec, kVectors> vectors;
+    bool more_follows = false;
+    const unsigned count = gather(vectors.data(), kVectors, more_follows);
+    if (count == 0) {
+        if (more_follows) return std::nullopt;
+        release_buffer();
+        return Step::complete;
+    }
+    const msghdr message{.msg_name = nullptr,
+                         .msg_namelen = 0,
+                         .msg_iov = vectors.data(),
+                         .msg_iovlen = count,
+                         .msg_control = nullptr,
+                         .msg_controllen = 0,
+                         .msg_flags = 0};
+    // MSG_MORE: a head leaves in one packet with the bytes of the file that follow it.
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows ? MSG_MORE : 0);
+    const ssize_t n = ::sendmsg(fd, &message, flags);
+    if (n >= 0) {
+        advance(static_cast<std::size_t>(n));
+        turn += static_cast<std::uint64_t>(n);
+        return std::nullopt;
+    }
+    if (errno == EINTR) return std::nullopt;
+    if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return Step::wait_writable;
+    failure_ = CloseReason::client_aborted;
+    return Step::failed;
+}
+
+std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint64_t& turn) {
+    const http::FileExtent& extent = *extent_at_front();
+    const http::OpenFile& file = *extent.file;
+    if (context_.io != IoMode::automatic || !may_lend(file)) return std::nullopt;
+    if (!unchanged(file)) {
+        failure_ = CloseReason::file_changed;
+        return Step::failed;
+    }
+    PageCache::Device& device = context_.page_cache->device(device_);
+    if (device.no_sendfile) return std::nullopt;
+
+    std::uint64_t length = std::min(extent.length - segment_sent_, limit);
+    if (body_size_ > limits::kCopiedTail) {
+        length = std::min(length, body_size_ - limits::kCopiedTail - body_sent_);
+    }
+    const std::uint64_t offset = extent.offset + segment_sent_;
+    if (cached_until_ <= offset) {
+        const std::uint64_t probed = std::min(limits::kProbeBytes, extent.length - segment_sent_);
+        cached_until_ = offset + context_.page_cache->cached(device, file.fd.get(), offset, probed);
+    }
+    length = std::min(length, cached_until_ - offset);
+    if (length == 0) return std::nullopt;
+    if (head_sent_ < head_.size()) {
+        const std::uint64_t before = sent_;
+        if (const auto step = push(fd, turn)) return *step;
+        if (head_sent_ < head_.size() || sent_ == before) return Step::yield;
+    }
+    auto position = static_cast<off_t>(offset);
+    const ssize_t n = ::sendfile(fd, file.fd.get(), &position, static_cast<std::size_t>(length));
+    if (n > 0) {
+        segment_sent_ += static_cast<std::uint64_t>(n);
+        body_sent_ += static_cast<std::uint64_t>(n);
+        sent_ += static_cast<std::uint64_t>(n);
+        turn += static_cast<std::uint64_t>(n);
+        if (body_sent_ == body_size_ && !unchanged(file)) { // it changed while it was lent
+            failure_ = CloseReason::file_changed;
+            return Step::failed;
+        }
+        return Step::yield; // to the caller's loop: that one counts the turn
+    }
+    if (n == 0) {
+        failure_ = CloseReason::file_changed;
+        return Step::failed;
+    }
+    switch (errno) {
+    case EINTR: return Step::yield;
+    case EAGAIN: cached_until_ = 0; return Step::wait_writable; // who knows how long: ask anew
+    case EINVAL:
+    case ENOSYS:
+    case EOPNOTSUPP: device.no_sendfile = true; return std::nullopt;
+    case EPIPE:
+    case ECONNRESET: failure_ = CloseReason::client_aborted; return Step::failed;
+    default: failure_ = CloseReason::read_error; return Step::failed;
+    }
+}
+
+bool Sender::may_lend(const http::OpenFile& file) const {
+    if (body_size_ > limits::kCopiedTail) return body_size_ - body_sent_ > limits::kCopiedTail;
+    const FileTime now = wall_now();
+    const std::int64_t age_s = now.seconds - file.mtime.seconds;
+    return age_s > limits::kSettledNs / 1'000'000'000;
 }
 
 void Sender::settle_read() {
     const ssize_t result = chunk_->request.result;
     uv_fs_req_cleanup(&chunk_->request);
     reading_ = false;
-    chunk_filled_ = 0;
-    chunk_sent_ = 0;
-    // A failure shows when pump() loads again: it finds failed_read_ and does not read.
+    // A failure shows when pump() loads again.
     failed_read_ = finish_load(result) == Load::failed;
 }
 
@@ -92,58 +170,71 @@ void Sender::release_buffer() {
     context_.chunks->give_back(std::exchange(chunk_, nullptr));
     chunk_filled_ = 0;
     chunk_sent_ = 0;
+    cached_until_ = 0;
 }
 
 Sender::Load Sender::load() {
     if (failed_read_) return Load::failed;
     const http::FileExtent& extent = *extent_at_front();
+    const std::uint64_t offset = extent.offset + segment_sent_;
     if (!chunk_) chunk_ = context_.chunks->take();
-    if (!chunk_) {
-        failure_ = CloseReason::internal;
-        return Load::failed;
-    }
+    if (!chunk_) return load_failed(CloseReason::internal);
     wanted_ = static_cast<std::size_t>(
         std::min<std::uint64_t>(chunk_->capacity, extent.length - segment_sent_));
-    const auto offset = static_cast<std::int64_t>(extent.offset + segment_sent_);
+    chunk_filled_ = 0;
+    chunk_sent_ = 0;
+    return context_.io == IoMode::threads ? load_in_pool(extent, offset)
+                                          : load_on_loop(extent, offset);
+}
+
+Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t offset) {
+    const int fd = extent.file->fd.get();
+    ssize_t n = 0;
     if (context_.io == IoMode::inline_) {
-        ssize_t n = 0;
-        do n = ::pread(extent.file->fd.get(), chunk_->data(), wanted_, offset);
+        do n = ::pread(fd, chunk_->data(), wanted_, static_cast<off_t>(offset));
         while (n < 0 && errno == EINTR);
         return finish_load(n < 0 ? -errno : n);
     }
+    PageCache::Device& device = context_.page_cache->device(device_);
+    n = context_.page_cache->read_cached(device, fd, chunk_->data(), wanted_, offset);
+    // Anything short of all of it, an error too, is for the pool to find out: it may wait.
+    if (n == static_cast<ssize_t>(wanted_)) return finish_load(n);
+    return load_in_pool(extent, offset);
+}
+
+Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t offset) {
     const uv_buf_t buffer = uv_buf_init(chunk_->data(), static_cast<unsigned>(wanted_));
     chunk_->request.data = &owner_;
-    const int error = uv_fs_read(
-        context_.loop, &chunk_->request, extent.file->fd.get(), &buffer, 1, offset,
-        [](uv_fs_t* request) { static_cast<SenderOwner*>(request->data)->on_chunk_read(); });
-    if (error != 0) {
-        failure_ = CloseReason::internal;
-        return Load::failed;
-    }
+    const int error = uv_fs_read(context_.loop, &chunk_->request, extent.file->fd.get(), &buffer, 1,
+                                 static_cast<std::int64_t>(offset), [](uv_fs_t* request) {
+                                     static_cast<SenderOwner*>(request->data)->on_chunk_read();
+                                 });
+    if (error != 0) return load_failed(CloseReason::internal);
     reading_ = true;
     return Load::wait_disk;
 }
 
 Sender::Load Sender::finish_load(ssize_t result) {
-    if (result < 0) {
-        failure_ = CloseReason::read_error;
-        return Load::failed;
-    }
+    if (result < 0) return load_failed(CloseReason::read_error);
     // The extent lay within the file when it was planned, so fewer bytes mean that the file became
     // shorter.
-    if (static_cast<std::size_t>(result) != wanted_ || !file_unchanged(*extent_at_front()->file)) {
-        failure_ = CloseReason::file_changed;
-        return Load::failed;
+    if (static_cast<std::size_t>(result) != wanted_ || !unchanged(*extent_at_front()->file)) {
+        return load_failed(CloseReason::file_changed);
     }
     chunk_filled_ = wanted_;
-    chunk_sent_ = 0;
     return Load::ready;
 }
 
-bool Sender::file_unchanged(const http::OpenFile& file) {
+Sender::Load Sender::load_failed(CloseReason reason) {
+    failure_ = reason;
+    return Load::failed;
+}
+
+bool Sender::unchanged(const http::OpenFile& file) {
     struct stat now {};
-    return ::fstat(file.fd.get(), &now) == 0 &&
-           static_cast<std::uint64_t>(now.st_size) == file.size &&
+    if (::fstat(file.fd.get(), &now) != 0) return false;
+    device_ = now.st_dev;
+    return static_cast<std::uint64_t>(now.st_size) == file.size &&
            FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
 }
 

@@ -5,17 +5,29 @@
 // right length read, and size and mtime of the open descriptor unchanged after the read. So an
 // answer whose last byte was sent is one version of the file.
 //
-// Where the ways of sending meet is load(): today the pool (uv_fs_read) or, with --io inline, a
-// read on the loop; zero-copy of cached extents takes its place beside them there. One chunk is in
-// flight at a time. Thread: the loop's.
+// Three ways, chosen per chunk:
+//   zero-copy  sendfile from the loop: what the page cache has (--io auto)
+//   copy       read on the loop, then send: what is cached but must not be lent (--io auto); all of
+//              it with --io inline, which waits for the disk
+//   pool       uv_fs_read in the pool, then send: what the disk must be asked for (--io auto); all
+//              of it with --io threads
+//
+// Zero-copy lends pages of the file to the socket, and a change in place would show in what is
+// still queued there. So the last limits::kCopiedTail bytes of a long body are copied: once they
+// are taken, nothing that was lent is queued any more. A shorter body is lent only if its file has
+// been left alone for limits::kSettledNs.
+//
+// One chunk is in flight at a time. Thread: the loop's.
 #pragma once
 
 #include "common/options.h"
 #include "worker/http/body.h"
 #include "worker/net/chunk_pool.h"
 #include "worker/net/close_reason.h"
+#include "worker/net/page_cache.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <uv.h>
 
@@ -34,6 +46,7 @@ class SenderOwner {
 struct SenderContext {
     uv_loop_t* loop = nullptr;
     ChunkPool* chunks = nullptr;
+    PageCache* page_cache = nullptr;
     IoMode io = IoMode::automatic;
 };
 
@@ -71,8 +84,17 @@ class Sender final {
   private:
     enum class Load { ready, wait_disk, failed };
     Load load();
+    Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
+    Load load_in_pool(const http::FileExtent& extent, std::uint64_t offset);
     Load finish_load(ssize_t result);
-    bool file_unchanged(const http::OpenFile& file);
+    Load load_failed(CloseReason reason);
+
+    // Zero-copy of at most `limit` bytes of the extent at the front. Nothing: not this way.
+    std::optional<Step> lend(int fd, std::uint64_t limit, std::uint64_t& turn);
+    bool may_lend(const http::OpenFile& file) const;
+    bool unchanged(const http::OpenFile& file);
+
+    std::optional<Step> push(int fd, std::uint64_t& turn); // head, memory and chunk
     unsigned gather(struct iovec* vectors, unsigned capacity, bool& more_follows) const;
     void advance(std::size_t bytes);
     const http::FileExtent* extent_at_front() const;
@@ -89,7 +111,10 @@ class Sender final {
     std::size_t chunk_sent_ = 0;
     std::uint64_t body_sent_ = 0;
     std::uint64_t sent_ = 0;
-    std::size_t wanted_ = 0; // bytes asked of the read under way
+    std::uint64_t body_size_ = 0;
+    std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
+    dev_t device_ = 0;               // of that file, as of the last check
+    std::size_t wanted_ = 0;         // bytes asked of the read under way
     bool reading_ = false;
     bool failed_read_ = false;
     CloseReason failure_ = CloseReason::internal;

@@ -89,6 +89,7 @@ class Worker final {
     http::PlanConfig plan_config_;
     uv_loop_t loop_{};
     ChunkPool chunks_;
+    PageCache page_cache_;
     SenderContext sender_context_;
     std::unique_ptr<LogWriter> log_;
     std::vector<std::unique_ptr<Listener>> listeners_;

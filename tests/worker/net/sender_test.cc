@@ -35,7 +35,8 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
         client_.reset(ends[1]);
         const int room = 8 * 1024;
         ::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-        context_ = {.loop = &loop_, .chunks = &chunks_, .io = GetParam()};
+        context_ = {
+            .loop = &loop_, .chunks = &chunks_, .page_cache = &page_cache_, .io = GetParam()};
     }
     ~SenderTest() override { EXPECT_EQ(uv_loop_close(&loop_), 0); }
 
@@ -70,6 +71,7 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
     test::TempDir dir_;
     uv_loop_t loop_{};
     ChunkPool chunks_;
+    PageCache page_cache_;
     SenderContext context_;
     UniqueFd ours_;
     UniqueFd client_;
@@ -192,9 +194,14 @@ TEST_P(SenderTest, AReadThatFailsSendsNothing) {
     EXPECT_EQ(sender_->bytes_sent(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, SenderTest, testing::Values(IoMode::threads, IoMode::inline_),
+INSTANTIATE_TEST_SUITE_P(Modes, SenderTest,
+                         testing::Values(IoMode::automatic, IoMode::threads, IoMode::inline_),
                          [](const auto& info) {
-                             return info.param == IoMode::threads ? "Threads" : "Inline";
+                             switch (info.param) {
+                             case IoMode::automatic: return "Auto";
+                             case IoMode::threads: return "Threads";
+                             default: return "Inline";
+                             }
                          });
 
 } // namespace

@@ -1,0 +1,64 @@
+#include "worker/net/page_cache.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace fsrv::net {
+namespace {
+
+// Linux 6.5; not yet in the headers of the distributions that fsrv is built on.
+constexpr long kCachestat = 451;
+struct CachestatRange {
+    std::uint64_t offset;
+    std::uint64_t length;
+};
+struct Cachestat {
+    std::uint64_t cached;
+    std::uint64_t dirty;
+    std::uint64_t writeback;
+    std::uint64_t evicted;
+    std::uint64_t recently_evicted;
+};
+
+constexpr std::uint64_t kPage = 4096; // what cachestat counts is at least this large
+
+} // namespace
+
+PageCache::Device& PageCache::device(dev_t id) {
+    const auto known = std::find_if(devices_.begin(), devices_.end(),
+                                    [id](const Device& d) { return d.id == id; });
+    if (known != devices_.end()) return *known;
+    return devices_.emplace_back(Device{.id = id});
+}
+
+std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset,
+                                std::uint64_t length) {
+    if (device.no_cachestat) return 0;
+    const CachestatRange range{.offset = offset, .length = length};
+    Cachestat found{};
+    if (::syscall(kCachestat, fd, &range, &found, 0U) != 0) {
+        device.no_cachestat = true;
+        return 0;
+    }
+    const std::uint64_t first = offset / kPage;
+    const std::uint64_t last = (offset + length - 1) / kPage;
+    return found.cached >= last - first + 1 ? length : 0;
+}
+
+ssize_t PageCache::read_cached(Device& device, int fd, char* buffer, std::size_t length,
+                               std::uint64_t offset) {
+    if (!device.no_nowait) {
+        const iovec vector{.iov_base = buffer, .iov_len = length};
+        const ssize_t n = ::preadv2(fd, &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+        if (n >= 0 || errno == EAGAIN || errno == EINTR) return n;
+        if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) return n;
+        device.no_nowait = true;
+    }
+    errno = EAGAIN;
+    return -1;
+}
+
+} // namespace fsrv::net

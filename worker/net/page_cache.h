@@ -1,0 +1,38 @@
+// Is a slice of a file in the page cache, so that sending it cannot wait for a disk? And reads that
+// answer rather than wait. What a file system cannot do is found out once per device and
+// remembered. Never blocks. Thread: the loop's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <sys/types.h>
+#include <vector>
+
+namespace fsrv::net {
+
+class PageCache final {
+  public:
+    // What was found out of one device (st_dev).
+    struct Device {
+        dev_t id = 0;
+        bool no_sendfile = false; // EINVAL: some FUSE and network file systems
+        bool no_nowait = false;   // EOPNOTSUPP for RWF_NOWAIT
+        bool no_cachestat =
+            false; // EPERM: not our files; EOPNOTSUPP: hugetlbfs; ENOSYS: before Linux 6.5
+    };
+    Device& device(dev_t id);
+
+    // Bytes from `offset` on that are cached whole, at most `length`; 0 when they are not or nobody
+    // can tell.
+    std::uint64_t cached(Device& device, int fd, std::uint64_t offset, std::uint64_t length);
+
+    // pread that takes only what is there: bytes read, or -1 with EAGAIN when the disk would have
+    // to be asked.
+    ssize_t read_cached(Device& device, int fd, char* buffer, std::size_t length,
+                        std::uint64_t offset);
+
+  private:
+    std::vector<Device> devices_; // few: one per mount that files were served from
+};
+
+} // namespace fsrv::net
