@@ -3,7 +3,7 @@
 #include "common/unique_fd.h"
 #include "tests/support/await.h"
 
-#include <charconv>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -47,10 +47,17 @@ bool drain_into(UniqueFd& fd, std::string& text) {
 
 } // namespace
 
+static bool is_set_anew(std::string_view entry, const std::vector<std::string>& more) {
+    const std::string_view name = entry.substr(0, entry.find('=') + 1);
+    return std::any_of(more.begin(), more.end(),
+                       [&](const std::string& other) { return other.starts_with(name); });
+}
+
 std::vector<char*> environment_with(const std::vector<std::string>& more) {
     std::vector<char*> entries;
     for (char** entry = environ; *entry != nullptr; ++entry)
-        if (!std::string_view(*entry).starts_with("FSRV_")) entries.push_back(*entry);
+        if (!std::string_view(*entry).starts_with("FSRV_") && !is_set_anew(*entry, more))
+            entries.push_back(*entry);
     for (const std::string& entry : more) entries.push_back(const_cast<char*>(entry.c_str()));
     entries.push_back(nullptr);
     return entries;
@@ -103,6 +110,38 @@ RunResult run(const std::vector<std::string>& command, const RunSetup& setup) {
     if (status && WIFEXITED(*status)) result.exit_status = WEXITSTATUS(*status);
     if (status && WIFSIGNALED(*status)) result.signal = WTERMSIG(*status);
     return result;
+}
+
+Background::Background(const std::vector<std::string>& command, const RunSetup& setup) {
+    std::vector<char*> argv;
+    for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    std::vector<char*> envp = environment_with(setup.environment);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::setpgid(0, 0);
+        const int null = ::open("/dev/null", O_RDWR);
+        for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
+        if (!setup.directory.empty() && ::chdir(setup.directory.c_str()) != 0) ::_exit(126);
+        ::execvpe(argv[0], argv.data(), envp.data());
+        ::_exit(127);
+    }
+}
+
+Background::~Background() {
+    if (pid_ > 0) {
+        ::kill(-pid_, SIGKILL);
+        ::kill(pid_, SIGKILL);
+        await_child(pid_);
+    }
+}
+
+int Background::wait() {
+    const std::optional<int> status = await_child(pid_, Deadline(2 * kPatience));
+    if (!status) return -1;
+    pid_ = -1;
+    return WIFEXITED(*status) ? WEXITSTATUS(*status) : -1;
 }
 
 bool ran_well(const RunResult& result, std::string_view what) {

@@ -30,6 +30,22 @@ std::vector<char*> environment_with(const std::vector<std::string>& more);
 // Runs a program to its end, with everything it prints. Found by PATH.
 RunResult run(const std::vector<std::string>& command, const RunSetup& setup = {});
 
+// A program that runs beside the test, in a process group of its own, without input or output;
+// killed with its group at the end.
+class Background final {
+  public:
+    explicit Background(const std::vector<std::string>& command, const RunSetup& setup = {});
+    ~Background();
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+
+    pid_t pid() const { return pid_; }
+    int wait(); // its exit status; -1: a signal ended it, or nothing did in time
+
+  private:
+    pid_t pid_ = -1;
+};
+
 bool have_program(std::string_view name);
 bool am_root();
 
