@@ -62,19 +62,24 @@ KnownMethod known_method(std::string_view token) {
 }
 
 HeadResult HeadCheck::check(std::string_view buffer) {
-    const auto end = std::min(buffer.size(), max_head_bytes_);
-    while (scanned_ < end && state_ != State::done && state_ != State::refused) {
+    while (result_.status == HeadStatus::need_more) {
+        const auto limit = max_head_bytes_ + line_.method_begin; // a leading empty line is extra
+        if (scanned_ == limit) {
+            state_ = refuse(state_ == State::target ? 414 : 431, "head over the limit");
+            break;
+        }
+        const auto end = std::min(buffer.size(), limit);
         if (state_ == State::value || state_ == State::name) { // most of a head: straight on
             const auto wanted = state_ == State::value ? kValueChar : kToken;
             while (scanned_ < end && is(buffer[scanned_], wanted)) ++scanned_;
-            if (scanned_ == end) break;
+        }
+        if (scanned_ == end) {
+            if (end == limit) continue;
+            break;
         }
         state_ = step(buffer, scanned_);
         ++scanned_;
     }
-    if (scanned_ == max_head_bytes_ && state_ != State::done && state_ != State::refused)
-        state_ = state_ == State::target ? refuse(414, "target over the limit for heads")
-                                         : refuse(431, "head over the limit");
     return result_;
 }
 
@@ -145,11 +150,13 @@ HeadCheck::State HeadCheck::step(std::string_view buffer, std::size_t i) {
         if (++field_count_ > limits::kMaxFields) return refuse(431, "too many fields");
         return State::name;
     case State::name:
+        if (is(c, kToken)) return State::name;
         if (c == ':') return State::value;
         if (c == ' ' || c == '\t') return refuse(400, "white space before the colon");
         if (c == '\r' || c == '\n') return refuse(400, "field without a colon");
         return refuse(400, "byte not allowed in a field name");
     case State::value:
+        if (is(c, kValueChar)) return State::value;
         if (c == '\r') return State::value_lf;
         return refuse(400, c == '\n' ? "LF without CR" : "control byte in a field");
     case State::value_lf:

@@ -120,12 +120,13 @@ HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) 
     const auto head = buffer.substr(line.method_begin, result.head_bytes - line.method_begin);
     const auto error = llhttp_execute(&state.llhttp, head.data(), head.size());
     state.request = nullptr;
-    // HeadCheck should have left nothing for llhttp to refuse but oddly placed white space around
-    // framing values.
-    if ((error != HPE_OK && error != HPE_PAUSED) || request.field_count != state.head.field_count())
+    if (request.field_count != state.head.field_count())
         return refused({.status = 400, .what = "malformed head"});
-
     if (const auto refusal = apply_fields(request)) return refused(*refusal);
+    // What is left for llhttp to refuse is oddly placed white space around the values it reads
+    // itself.
+    if (error != HPE_OK && error != HPE_PAUSED)
+        return refused({.status = 400, .what = "malformed framing field"});
     // Two readers of the same framing must agree, or the next request begins at the wrong byte.
     if (state.message_complete == request.has_body())
         return refused({.status = 400, .what = "ambiguous body length"});

@@ -14,7 +14,7 @@
 namespace fsrv::http {
 
 struct ParserLimits {
-    std::size_t max_head_bytes = 16 * 1024; // request line, fields and the empty line
+    std::size_t max_head_bytes = 16 * 1024; // request line, fields and the empty line behind them
 };
 
 // Why a request is refused; the connection closes after the answer. `status` is 400, 405 (CONNECT),
@@ -28,8 +28,8 @@ struct Refusal {
 enum class HeadStatus { need_more, complete, refused };
 struct HeadResult {
     HeadStatus status = HeadStatus::need_more;
-    std::size_t head_bytes =
-        0; // complete: bytes of the buffer that were the head (leading empty line included)
+    // complete: how many bytes of the buffer were the head, a leading empty line included
+    std::size_t head_bytes = 0;
     Refusal refusal; // refused
 };
 

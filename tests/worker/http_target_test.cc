@@ -1,0 +1,214 @@
+#include "worker/http/target.h"
+
+#include <gtest/gtest.h>
+#include <random>
+
+namespace fsrv::http {
+namespace {
+
+using namespace std::string_literals;
+using Kind = Target::Kind;
+
+struct Row {
+    const char* name;
+    std::string origin;
+    std::string answer; // "KIND path", with "/" in front when absolute and behind when a folder is
+                        // wanted; or a status
+};
+
+std::string show(const Result<Target, TargetRefusal>& target) {
+    if (!target) {
+        EXPECT_FALSE(target.error().what.empty());
+        return std::to_string(target.error().status);
+    }
+    static constexpr const char* kKinds[] = {"tree ", "api ", "health", "server"};
+    return kKinds[static_cast<int>(target->kind)] + (target->absolute ? "/"s : ""s) + target->path +
+           (target->wants_folder ? "/" : "");
+}
+
+TEST(Target, IsDecodedOnceAndNormalisedOnce) {
+    const Row table[] = {
+        {"root", "/", "tree /"},
+        {"file", "/a", "tree a"},
+        {"file in a folder", "/a/b.txt", "tree a/b.txt"},
+        {"folder", "/a/", "tree a/"},
+        {"query", "/a?b/c", "tree a"},
+        {"RL28 empty query", "/a?", "tree a"},
+        {"RL28 many question marks", "/a???x", "tree a"},
+        {"absolute-form without a path", "?x=1", "tree /"},
+        {"star", "*", "server"},
+
+        {"PA01 above", "/../x", "400"},
+        {"PA01 above after a segment", "/a/../../x", "400"},
+        {"PA01 above, nothing else", "/..", "400"},
+        {"PA01 dot", "/./x", "tree x"},
+        {"PA01 dot inside", "/a/./b", "tree a/b"},
+        {"PA01 back to the root", "/a/..", "tree /"},
+        {"PA01 back to a folder", "/a/b/..", "tree a/"},
+        {"PA01 back and on", "/a/../b", "tree b"},
+        {"PA01 a name of dots and more", "/..;/x", "tree ..;/x"},
+        {"PA01 three dots", "/.../x", "tree .../x"},
+        {"PA01 dot last", "/a/.", "tree a/"},
+        {"PA02 encoded dots", "/%2e%2e/x", "400"},
+        {"PA02 one encoded dot", "/.%2e/x", "400"},
+        {"PA02 the other encoded dot", "/%2E./x", "400"},
+        {"PA02 encoded dots and slash", "/%2E%2E%2Fx", "404"},
+        {"PA02 encoded slash", "/..%2fx", "404"},
+        {"PA02 backslash is a letter", "/..%5cx", "tree ..\\x"},
+        {"PA02 all encoded", "/%2e%2e%5cx", "tree ..\\x"},
+        {"PA02 encoded dot segment", "/a/%2e/b", "tree a/b"},
+        {"PA03 encoded twice", "/%252e%252e/x", "tree %2e%2e/x"},
+        {"PA03 percent of a percent", "/%%32%65", "400"},
+        {"PA03 encoded slash, twice", "/%252fx", "tree %2fx"},
+        {"PA03 hex of hex", "/%25%32%66", "tree %2f"},
+        {"PA04 overlong dots", "/%c0%ae%c0%ae/x", "tree \xC0\xAE\xC0\xAE/x"},
+        {"PA04 overlong slash", "/..%c0%afx", "tree ..\xC0\xAFx"},
+        {"PA04 long overlong slash", "/..%e0%80%afx", "tree ..\xE0\x80\xAFx"},
+        {"PA04 of another world", "/%u002e", "400"},
+        {"PA05 slash in a name", "/a%2fb", "404"},
+        {"PA05 upper case", "/a%2Fb", "404"},
+        {"PA06 NUL", "/%00", "400"},
+        {"PA06 NUL in a name", "/file%00.txt", "400"},
+        {"PA06 NUL in a folder", "/dir/%00", "400"},
+        {"PA07 only a percent", "/%", "400"},
+        {"PA07 one digit", "/%1", "400"},
+        {"PA07 no digits", "/%zz", "400"},
+        {"PA07 minus", "/%-1", "400"},
+        {"PA07 half", "/%4g", "400"},
+        {"PA07 percent last", "/a%", "400"},
+        {"PA08 two slashes", "//x", "tree x"},
+        {"PA08 three slashes", "///etc/passwd", "tree etc/passwd"},
+        {"PA08 inside", "/a//b", "tree a/b"},
+        {"PA08 at the end", "/a//", "tree a/"},
+        {"PA08 only slashes", "////", "tree /"},
+        {"PA09 CR and LF", "/dir%0d%0aX:1", "tree dir\r\nX:1"},
+        {"PA10 slash behind a file", "/file/", "tree file/"},
+        {"PA18 plus is a plus", "/a+b", "tree a+b"},
+        {"PA18 bytes", "/%ff%fe%0a%09%20%41", "tree \xFF\xFE\n\t A"},
+        {"PA18 raw odd characters", "/\"<>^`{|}\\", "tree \"<>^`{|}\\"},
+        {"PA24 no case", "/A/a", "tree A/a"},
+
+        {"health", "/-/health", "health"},
+        {"health with a query", "/-/health?x", "health"},
+        {"health encoded", "/%2d/health", "health"},
+        {"health in a roundabout way", "/x/../-//health", "health"},
+        {"reserved", "/-/", "404"},
+        {"reserved name", "/-/other", "404"},
+        {"reserved below health", "/-/health/x", "404"},
+        {"reserved folder of health", "/-/health/", "404"},
+        {"a dash is a name", "/-", "tree -"},
+        {"a dash is a name's beginning", "/-x/y", "tree -x/y"},
+        {"a dash further down", "/a/-/b", "tree a/-/b"},
+
+        {"api", "/files?path=a/b", "api a/b"},
+        {"api encoded", "/files?path=test_files%2F1000MB-file.tar",
+         "api test_files/1000MB-file.tar"},
+        {"api plus is a space", "/files?path=a+b%2Bc", "api a b+c"},
+        {"api absolute", "/files?path=/srv/x", "api /srv/x"},
+        {"api absolute, encoded", "/files?path=%2Fsrv%2Fx", "api /srv/x"},
+        {"api the top", "/files?path=/", "api //"},
+        {"api absolute, two slashes", "/files?path=//srv", "api /srv"},
+        {"api a folder", "/files?path=a/", "api a/"},
+        {"api the root", "/files?path=.", "api /"},
+        {"api among others", "/files?x=1&path=a&y=2", "api a"},
+        {"api an equals sign inside", "/files?path=a=b", "api a=b"},
+        {"api a question mark inside", "/files?path=a?b", "api a?b"},
+        {"api a semicolon parts nothing", "/files?path=a;path=b", "api a;path=b"},
+        {"api by another road", "/x/..//files?path=a", "api a"},
+        {"api without a query", "/files", "400"},
+        {"api without a path", "/files?x=1", "400"},
+        {"api without a value", "/files?path", "400"},
+        {"api with an empty value", "/files?path=", "400"},
+        {"api another parameter that begins alike", "/files?paths=a", "400"},
+        {"api two paths", "/files?path=a&path=b", "400"},
+        {"api above", "/files?path=../x", "400"},
+        {"api above, encoded", "/files?path=%2e%2e%2fx", "400"},
+        {"api above the top", "/files?path=/../x", "400"},
+        {"api NUL", "/files?path=a%00", "400"},
+        {"api bad encoding", "/files?path=%zz", "400"},
+        {"api bad encoding in another parameter", "/files?path=a&x=%zz", "api a"},
+        {"a folder named files", "/files/", "tree files/"},
+        {"in a folder named files", "/files/x", "tree files/x"},
+        {"a name that begins with files", "/files2", "tree files2"},
+        {"files further down", "/a/files", "tree a/files"},
+    };
+    for (const Row& row : table) {
+        SCOPED_TRACE(row.name);
+        EXPECT_EQ(show(parse_target(row.origin)), row.answer);
+    }
+}
+
+TEST(Target, LongPathsAreNoTrouble) { // PA19
+    std::string deep = "/";
+    for (int i = 0; i < 2100; ++i) deep += "a/";
+    EXPECT_EQ(parse_target(deep)->path.size(), 2100U * 2 - 1);
+    std::string back = deep;
+    for (int i = 0; i < 2100; ++i) back += "../";
+    EXPECT_EQ(parse_target(back)->path, "");
+    EXPECT_FALSE(parse_target(back + "../"));
+    EXPECT_EQ(parse_target("/" + std::string(8000, 'x'))->path.size(), 8000U);
+}
+
+TEST(Target, QueryIsKeptAsSent) {
+    const std::string origin = "/a%20b?x=%31&y?z";
+    const auto target = parse_target(origin);
+    EXPECT_EQ(target->query, "x=%31&y?z");
+    EXPECT_GE(target->query.data(), origin.data());
+    EXPECT_EQ(parse_target("/a")->query, "");
+    EXPECT_EQ(parse_target("/files?path=a&b")->query, "path=a&b");
+}
+
+TEST(Target, FormatJsonIsAParameterOfFolders) {
+    EXPECT_TRUE(parse_target("/a/?format=json")->format_json);
+    EXPECT_TRUE(parse_target("/?x&format=json&y")->format_json);
+    EXPECT_FALSE(parse_target("/a/")->format_json);
+    EXPECT_FALSE(parse_target("/a/?format=JSON")->format_json);
+    EXPECT_FALSE(parse_target("/a/?format=jsonx")->format_json);
+    EXPECT_FALSE(parse_target("/a/?xformat=json")->format_json);
+    EXPECT_FALSE(parse_target("/format=json")->format_json);
+}
+
+TEST(Target, HiddenIsASegmentThatBeginsWithADot) { // PA20
+    for (const char* path : {".git", ".git/config", "a/.env", "a/.x/b", ".well-known/.x", "...",
+                             ".well-knownx", "a/.htpasswd"})
+        EXPECT_TRUE(has_hidden_segment(path)) << path;
+    for (const char* path :
+         {"", "a", "a/b", "a.b", "x~", ".well-known", ".well-known/acme", "a./b."})
+        EXPECT_FALSE(has_hidden_segment(path)) << path;
+}
+
+TEST(Target, EncodingLeavesOnlyWhatIsSafe) {
+    EXPECT_EQ(encode_path("a/b c"), "a/b%20c");
+    EXPECT_EQ(encode_path("/a/"), "/a/");
+    EXPECT_EQ(encode_path("//evil.com/dir"), "/evil.com/dir");
+    EXPECT_EQ(encode_path("////"), "/");
+    EXPECT_EQ(encode_path(""), "");
+    EXPECT_EQ(encode_path("a\r\nX: y"), "a%0D%0AX%3A%20y");
+    EXPECT_EQ(encode_path("100%"), "100%25");
+    EXPECT_EQ(encode_path("\xFF\xC3\xA4\x7F"), "%FF%C3%A4%7F");
+    EXPECT_EQ(encode_path("a?b#c&d'e\"f<g>h+i\\j:k;l"),
+              "a%3Fb%23c%26d%27e%22f%3Cg%3Eh%2Bi%5Cj%3Ak%3Bl");
+    EXPECT_EQ(encode_path("A-z_0.9~"), "A-z_0.9~");
+    EXPECT_EQ(encode_segment("a/b"), "a%2Fb");
+    EXPECT_EQ(encode_segment("javascript:x"), "javascript%3Ax");
+}
+
+TEST(Target, EncodedPathsDecodeToThemselves) {
+    for (int byte = 1; byte < 256; ++byte) {
+        if (byte == '/') continue;
+        const std::string path = "a/"s + static_cast<char>(byte) + "b";
+        EXPECT_EQ(parse_target("/" + encode_path(path))->path, path) << byte;
+        EXPECT_EQ(parse_target("/files?path=" + encode_path(path))->path, path) << byte;
+    }
+    std::mt19937 random(3);
+    for (int i = 0; i < 5000; ++i) {
+        std::string name = "x";
+        for (auto n = random() % 20; n > 0; --n)
+            name.push_back(static_cast<char>(1 + random() % 255));
+        for (char& c : name) c = c == '/' ? '.' : c;
+        EXPECT_EQ(parse_target("/" + encode_segment(name))->path, name);
+    }
+}
+
+} // namespace
+} // namespace fsrv::http
