@@ -79,13 +79,13 @@ SystemProcessOps::~SystemProcessOps() {
     sigprocmask(SIG_UNBLOCK, &mask, nullptr);
 }
 
-Result<pid_t, Errno> SystemProcessOps::spawn(const std::function<int()>& child) {
+Result<pid_t, Errno> SystemProcessOps::spawn(UniqueFd control, const Child& child) {
     const pid_t pid = fork();
     if (pid < 0) return unexpected(Errno::last());
     if (pid > 0) return pid;
     signals_.reset();
     prepare_child_signals();
-    _exit(child());
+    _exit(child(std::move(control)));
 }
 
 void SystemProcessOps::kill(pid_t pid, int signal) {

@@ -40,13 +40,16 @@ struct EndedProcess {
 
 class ProcessOps {
   public:
+    using Child = std::function<int(UniqueFd control)>;
+
     virtual ~ProcessOps() = default;
 
     virtual std::uint64_t now_ms() = 0; // CLOCK_MONOTONIC
 
     // A child process that runs `child` and ends with the status it returns. It starts with the
     // signals of the table as their column says, everything else at its default, and an empty mask.
-    virtual Result<pid_t, Errno> spawn(const std::function<int()>& child) = 0;
+    // `control` is the child's end of its channel; here it is closed.
+    virtual Result<pid_t, Errno> spawn(UniqueFd control, const Child& child) = 0;
 
     // Only for a child that was not reaped yet, so that the number cannot be a stranger's.
     virtual void kill(pid_t pid, int signal) = 0;
@@ -71,7 +74,7 @@ class SystemProcessOps final : public ProcessOps {
     SystemProcessOps& operator=(const SystemProcessOps&) = delete;
 
     std::uint64_t now_ms() override { return monotonic_ms(); }
-    Result<pid_t, Errno> spawn(const std::function<int()>& child) override;
+    Result<pid_t, Errno> spawn(UniqueFd control, const Child& child) override;
     void kill(pid_t pid, int signal) override;
     std::optional<EndedProcess> reap() override;
     int next_signal() override;

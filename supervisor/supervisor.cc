@@ -21,9 +21,8 @@ constexpr std::uint64_t kResendMs = 100;  // a channel that was full
 constexpr std::uint64_t kLateMs = 1'000;  // a turn that comes so late means that we were stopped
 constexpr std::uint64_t kRefuseAfterMs =
     1'000; // from the drain to shut sockets: time to empty the queues
-constexpr std::uint64_t kOvertimeMs = 2'000;    // beyond --grace, for a worker to end by itself
-constexpr std::uint64_t kAfterKillMs = 2'000;   // for the kernel to end a killed process
-constexpr std::uint64_t kLostChannelMs = 2'000; // for a worker that closed its channel to end
+
+constexpr std::uint64_t kAfterKillMs = 2'000; // for the kernel to end a killed process
 
 } // namespace
 
@@ -55,6 +54,7 @@ std::optional<int> Supervisor::turn() {
     take_signal(now); // before reaping: the signal for a death must not be taken after the look
     reap_workers(now);
     read_control(now);
+    hurry_when_alone();
     watch_time(now);
     see_that_all_are_served();
     send_what_is_due();
@@ -63,13 +63,15 @@ std::optional<int> Supervisor::turn() {
 
     expected_at_ = next_deadline();
     if (stop_ == Stop::no) return std::nullopt;
-    if (count(SlotState::gone) < workers_.size() && now < give_up_at_) return std::nullopt;
+    const bool all_gone = count(SlotState::gone) == workers_.size() && leavers_.empty();
+    if (!all_gone && now < give_up_at_) return std::nullopt;
     setup_.sockets.stop_listening();
     return exit_status_;
 }
 
 std::uint64_t Supervisor::next_deadline() const {
-    std::uint64_t earliest = std::min({refuse_at_, kill_at_, give_up_at_});
+    std::uint64_t earliest =
+        std::min({refuse_at_, kill_at_, give_up_at_, leavers_.next_deadline()});
     for (const Worker& worker : workers_)
         earliest = std::min(earliest, worker.slot.next_deadline());
     if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
@@ -98,38 +100,6 @@ void Supervisor::take_signal(std::uint64_t now) {
     }
 }
 
-void Supervisor::reap_workers(std::uint64_t now) {
-    while (const auto ended = ops_.reap()) {
-        const auto worker = std::find_if(workers_.begin(), workers_.end(), [&](const Worker& w) {
-            return w.slot.pid() == ended->pid;
-        });
-        if (worker != workers_.end())
-            on_worker_ended(static_cast<unsigned>(worker - workers_.begin()), ended->status, now);
-        else
-            log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
-    }
-}
-
-void Supervisor::on_worker_ended(unsigned index, ExitStatus status, std::uint64_t now) {
-    Worker& worker = workers_[index];
-    if (worker.control) read_control_of(index, now); // "ready" may still be waiting in it
-    const LogLevel level =
-        status.clean() ? (stop_ == Stop::no ? LogLevel::info : LogLevel::debug) : LogLevel::warn;
-    const std::string request =
-        status.clean() ? std::string() : scoreboard_.slot(index).last_request();
-    const double uptime_s = static_cast<double>(worker.slot.uptime_ms(now)) / 1000;
-    if (log_enabled(level))
-        log_line(level, fmt::format("slot={} worker {} {} after {:.1f} s{}{}", index,
-                                    worker.slot.pid(), status.text(), uptime_s,
-                                    request.empty() ? "" : "; last request: ", request));
-    worker.slot.on_ended(status, now);
-    worker.control.reset();
-    worker.wants_drain = worker.wants_log = false;
-    ledger_.forget(index);
-    if (worker.slot.state() == SlotState::failed)
-        log_error("slot={} cannot start with this configuration, and is not tried again", index);
-}
-
 void Supervisor::read_control(std::uint64_t now) {
     for (unsigned i = 0; i < workers_.size(); ++i)
         if (workers_[i].control) read_control_of(i, now);
@@ -138,7 +108,8 @@ void Supervisor::read_control(std::uint64_t now) {
 // What comes in is hostile: a worker parses what strangers send.
 void Supervisor::read_control_of(unsigned index, std::uint64_t now) {
     Worker& worker = workers_[index];
-    for (unsigned i = 0; i < kMessagesPerTurn && worker.useless < kUselessMessages; ++i) {
+    for (unsigned i = 0;
+         i < kMessagesPerTurn && worker.useless < kUselessMessages && worker.control; ++i) {
         const Received received = receive_control(worker.control.get());
         switch (received.status) {
         case ReceiveStatus::nothing: return;
@@ -146,7 +117,7 @@ void Supervisor::read_control_of(unsigned index, std::uint64_t now) {
         case ReceiveStatus::malformed: on_useless_message(index); break;
         case ReceiveStatus::closed:
             worker.control.reset();
-            worker.slot.on_leaving(now + kLostChannelMs);
+            worker.slot.on_channel_closed(now);
             return;
         }
     }
@@ -155,13 +126,11 @@ void Supervisor::read_control_of(unsigned index, std::uint64_t now) {
 void Supervisor::on_message(unsigned index, const ControlMessage& message, std::uint64_t now) {
     WorkerSlot& slot = workers_[index].slot;
     if (message.kind == ControlKind::ready && slot.on_ready(now)) {
-        log_debug("slot={} worker {} is ready after {} ms", index, slot.pid(), slot.uptime_ms(now));
+        log_debug("slot={} worker {} is ready after {} ms", index, slot.pid(),
+                  now - slot.spawned_at());
         return;
     }
-    if (message.kind == ControlKind::leaving) {
-        const auto grace_ms = static_cast<std::uint64_t>(setup_.options.grace.count());
-        if (slot.on_leaving(now + grace_ms + kOvertimeMs) || !slot.is_serving()) return;
-    }
+    if (message.kind == ControlKind::leaving) return on_leaving(index, now);
     on_useless_message(index);
 }
 
@@ -172,70 +141,6 @@ void Supervisor::on_useless_message(unsigned index) {
         log_warn("slot={} worker {} sent a message that makes no sense", index, worker.slot.pid());
     if (worker.useless == kUselessMessages)
         log_warn("slot={} worker {} is no longer listened to", index, worker.slot.pid());
-}
-
-void Supervisor::watch_time(std::uint64_t now) {
-    for (unsigned i = 0; i < workers_.size(); ++i) {
-        WorkerSlot& slot = workers_[i].slot;
-        const SlotState before = slot.state();
-        const SlotAction action =
-            slot.on_time(scoreboard_.slot(i).tick_ms.load(std::memory_order_relaxed), now);
-        if (before == SlotState::ready && slot.state() == SlotState::silent)
-            log_info("slot={} worker {} has been silent for {} ms; a neighbour helps out", i,
-                     slot.pid(), limits::kCoverMs);
-        if (before == SlotState::silent && slot.state() == SlotState::ready)
-            log_info("slot={} worker {} is back", i, slot.pid());
-        switch (action) {
-        case SlotAction::none: break;
-        case SlotAction::spawn: spawn(i, now); break;
-        case SlotAction::abort:
-            log_warn("slot={} worker {} {}; aborting it", i, slot.pid(),
-                     before == SlotState::starting ? "did not become ready in time" : "hangs");
-            ops_.kill(slot.pid(), SIGABRT);
-            break;
-        case SlotAction::kill: ops_.kill(slot.pid(), SIGKILL); break;
-        }
-    }
-}
-
-void Supervisor::spawn(unsigned index, std::uint64_t now) {
-    Worker& worker = workers_[index];
-    ScoreSlot& score = scoreboard_.slot(index);
-    score.set_last_request({});
-    int ends[2] = {-1, -1};
-    Errno error;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
-        error = Errno::last();
-    UniqueFd ours(ends[0]), theirs(ends[1]);
-    Result<pid_t, Errno> pid = unexpected(error);
-    if (ours) pid = ops_.spawn([&] { return run_worker(index, std::move(theirs)); });
-    if (!pid) {
-        worker.slot.on_spawn_failed(now);
-        log_warn("slot={} cannot start a worker: {}; the next attempt is in {} ms", index,
-                 errno_text(pid.error().code), worker.slot.next_deadline() - now);
-        return;
-    }
-    worker.control = std::move(ours);
-    worker.useless = 0;
-    worker.slot.on_spawned(*pid, score.tick_ms.load(std::memory_order_relaxed), now);
-    log_debug("slot={} worker {} started", index, *pid);
-}
-
-// In the child. Memory is a copy of the supervisor's; descriptors that are the supervisor's alone
-// are closed.
-int Supervisor::run_worker(unsigned index, UniqueFd control) {
-    for (Worker& worker : workers_) worker.control.reset();
-    Heritage heritage{.slot = index,
-                      .supervisor_pid = supervisor_pid_,
-                      .options = &setup_.options,
-                      .sockets = setup_.sockets.sockets(),
-                      .root_fd = setup_.root_fd,
-                      .root_path = setup_.root_path,
-                      .control = std::move(control),
-                      .access_log = setup_.access_log.take(),
-                      .credentials = setup_.credentials,
-                      .score = &scoreboard_.slot(index)};
-    return setup_.worker_main(std::move(heritage));
 }
 
 void Supervisor::see_that_all_are_served() {
@@ -310,6 +215,8 @@ void Supervisor::reopen_log() {
     }
     log_info("access log \"{}\" opened anew", setup_.access_log.path());
     for (Worker& worker : workers_) worker.wants_log = worker.slot.has_process();
+    for (const Leaver& leaver : leavers_.all())
+        send_control(leaver.control.get(), {.kind = ControlKind::log_file}, setup_.access_log.fd());
 }
 
 void Supervisor::stop(Stop how, std::uint64_t now) {
@@ -333,8 +240,12 @@ void Supervisor::stop(Stop how, std::uint64_t now) {
         for (Worker& worker : workers_) worker.slot.stop();
         if (setup_.on_stopping) setup_.on_stopping(kill_at_ == kNever ? kNever : kill_at_ - now);
     }
-    if (how != Stop::killed)
+    if (how != Stop::killed) {
         for (Worker& worker : workers_) worker.wants_drain = worker.slot.has_process();
+        for (const Leaver& leaver : leavers_.all())
+            send_control(leaver.control.get(), {.kind = ControlKind::drain, .value = drain_ms_});
+    }
+    leavers_.limit(kill_at_);
     send_what_is_due();
     watch_stopping(now);
 }

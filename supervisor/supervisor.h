@@ -7,6 +7,7 @@
 #include "common/scoreboard.h"
 #include "supervisor/access_log_file.h"
 #include "supervisor/cover.h"
+#include "supervisor/leavers.h"
 #include "supervisor/listen_sockets.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/worker_slot.h"
@@ -19,6 +20,9 @@
 #include <vector>
 
 namespace fsrv {
+
+// Beyond --grace, for a worker to end by itself.
+inline constexpr std::uint64_t kOvertimeMs = 2'000;
 
 class Supervisor final {
   public:
@@ -63,6 +67,10 @@ class Supervisor final {
     void take_signal(std::uint64_t now);
     void reap_workers(std::uint64_t now);
     void on_worker_ended(unsigned index, ExitStatus status, std::uint64_t now);
+    void tell_end(unsigned index, pid_t pid, std::uint64_t spawned_at, ExitStatus status,
+                  std::uint64_t now);
+    void on_leaving(unsigned index, std::uint64_t now);
+    void hurry_when_alone();
     void read_control(std::uint64_t now);
     void read_control_of(unsigned index, std::uint64_t now);
     void on_message(unsigned index, const ControlMessage& message, std::uint64_t now);
@@ -85,6 +93,7 @@ class Supervisor final {
     Scoreboard scoreboard_;
     std::vector<Worker> workers_;
     CoverLedger ledger_;
+    Leavers leavers_;
     bool undelivered_ = false; // a message waits for a channel to take it
     bool started_ = false;
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest

@@ -13,7 +13,7 @@ std::string_view name_of(SlotState state) {
     case SlotState::starting: return "starting";
     case SlotState::ready: return "ready";
     case SlotState::silent: return "silent";
-    case SlotState::leaving: return "leaving";
+    case SlotState::ending: return "ending";
     case SlotState::aborting: return "aborting";
     case SlotState::killing: return "killing";
     case SlotState::stopping: return "stopping";
@@ -46,6 +46,7 @@ void WorkerSlot::on_spawn_failed(std::uint64_t now) {
     ++failed_starts_;
     deaths_ = std::max(deaths_ + 1,
                        2U); // the system lacks something: trying again at once would not help
+    ended_at_ = now;
     due_ = now + respawn_delay_ms(deaths_);
 }
 
@@ -58,11 +59,16 @@ bool WorkerSlot::on_ready(std::uint64_t now) {
     return true;
 }
 
-bool WorkerSlot::on_leaving(std::uint64_t must_end_at) {
-    if (state_ != SlotState::starting && state_ != SlotState::ready && state_ != SlotState::silent)
-        return false;
-    state_ = SlotState::leaving;
-    due_ = must_end_at;
+void WorkerSlot::on_channel_closed(std::uint64_t now) {
+    if (state_ != SlotState::starting && !is_serving()) return;
+    state_ = SlotState::ending;
+    due_ = now + kEndingMs;
+}
+
+bool WorkerSlot::hand_over(std::uint64_t now) {
+    if (!is_serving()) return false;
+    pid_ = 0;
+    wait_for_successor(now);
     return true;
 }
 
@@ -79,7 +85,7 @@ SlotAction WorkerSlot::on_time(std::uint64_t tick, std::uint64_t now) {
     case SlotState::waiting: return SlotAction::spawn;
     case SlotState::starting:
     case SlotState::stopping:
-    case SlotState::leaving: return abort_now(now);
+    case SlotState::ending: return abort_now(now);
     case SlotState::aborting:
         state_ = SlotState::killing;
         due_ = kNever;
@@ -105,11 +111,20 @@ void WorkerSlot::on_ended(ExitStatus status, std::uint64_t now) {
         due_ = kNever;
         return;
     }
+    wait_for_successor(now);
+}
+
+void WorkerSlot::wait_for_successor(std::uint64_t now) {
     if (is_ready_ && now - ready_at_ >= limits::kHealthyMs) deaths_ = 0;
     if (!is_ready_) ++failed_starts_;
     ++deaths_;
+    ended_at_ = now;
     state_ = SlotState::waiting;
     due_ = now + respawn_delay_ms(deaths_);
+}
+
+void WorkerSlot::hurry() {
+    if (state_ == SlotState::waiting) due_ = std::min(due_, ended_at_ + kAloneRespawnMs);
 }
 
 void WorkerSlot::stop() {
@@ -142,7 +157,7 @@ std::uint64_t WorkerSlot::next_deadline() const {
 // A process that was ready once should tick until it ends, also while it finishes its downloads.
 bool WorkerSlot::heart_is_watched() const {
     return is_ready_ && (state_ == SlotState::ready || state_ == SlotState::silent ||
-                         state_ == SlotState::leaving || state_ == SlotState::stopping);
+                         state_ == SlotState::stopping);
 }
 
 // A tick that moved is a heartbeat. The time it names is believed only as far as it is plausible.

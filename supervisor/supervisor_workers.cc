@@ -1,0 +1,159 @@
+// The supervisor's dealings with its workers: start, watch, end.
+
+#include "supervisor/supervisor.h"
+
+#include "common/control.h"
+#include "common/limits.h"
+#include "common/log.h"
+
+#include <algorithm>
+#include <csignal>
+#include <sys/socket.h>
+
+namespace fsrv {
+
+void Supervisor::spawn(unsigned index, std::uint64_t now) {
+    Worker& worker = workers_[index];
+    ScoreSlot& score = scoreboard_.slot(index);
+    score.set_last_request({});
+    int ends[2] = {-1, -1};
+    Errno error;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        error = Errno::last();
+    UniqueFd ours(ends[0]), theirs(ends[1]);
+    Result<pid_t, Errno> pid = unexpected(error);
+    if (ours)
+        pid = ops_.spawn(std::move(theirs),
+                         [&](UniqueFd control) { return run_worker(index, std::move(control)); });
+    if (!pid) {
+        worker.slot.on_spawn_failed(now);
+        log_warn("slot={} cannot start a worker: {}; the next attempt is in {} ms", index,
+                 errno_text(pid.error().code), worker.slot.next_deadline() - now);
+        return;
+    }
+    worker.control = std::move(ours);
+    worker.useless = 0;
+    worker.slot.on_spawned(*pid, score.tick_ms.load(std::memory_order_relaxed), now);
+    log_debug("slot={} worker {} started", index, *pid);
+}
+
+// In the child. Memory is a copy of the supervisor's; descriptors that are the supervisor's alone
+// are closed.
+int Supervisor::run_worker(unsigned index, UniqueFd control) {
+    for (Worker& worker : workers_) worker.control.reset();
+    leavers_ = {};
+    Heritage heritage{.slot = index,
+                      .supervisor_pid = supervisor_pid_,
+                      .options = &setup_.options,
+                      .sockets = setup_.sockets.sockets(),
+                      .root_fd = setup_.root_fd,
+                      .root_path = setup_.root_path,
+                      .control = std::move(control),
+                      .access_log = setup_.access_log.take(),
+                      .credentials = setup_.credentials,
+                      .score = &scoreboard_.slot(index)};
+    return setup_.worker_main(std::move(heritage));
+}
+
+void Supervisor::watch_time(std::uint64_t now) {
+    for (unsigned i = 0; i < workers_.size(); ++i) {
+        WorkerSlot& slot = workers_[i].slot;
+        const SlotState before = slot.state();
+        const SlotAction action =
+            slot.on_time(scoreboard_.slot(i).tick_ms.load(std::memory_order_relaxed), now);
+        if (before == SlotState::ready && slot.state() == SlotState::silent)
+            log_info("slot={} worker {} has been silent for {} ms; a neighbour helps out", i,
+                     slot.pid(), limits::kCoverMs);
+        if (before == SlotState::silent && slot.state() == SlotState::ready)
+            log_info("slot={} worker {} is back", i, slot.pid());
+        switch (action) {
+        case SlotAction::none: break;
+        case SlotAction::spawn: spawn(i, now); break;
+        case SlotAction::abort:
+            log_warn("slot={} worker {} {}; aborting it", i, slot.pid(),
+                     before == SlotState::starting ? "did not become ready in time" : "hangs");
+            ops_.kill(slot.pid(), SIGABRT);
+            break;
+        case SlotAction::kill: ops_.kill(slot.pid(), SIGKILL); break;
+        }
+    }
+    for (const pid_t pid : leavers_.overdue(now)) {
+        log_warn("worker {} has not left in time; killing it", pid);
+        ops_.kill(pid, SIGKILL);
+    }
+}
+
+// It has closed its sockets but not ended: its slot gets a successor at once, as after a death.
+void Supervisor::on_leaving(unsigned index, std::uint64_t now) {
+    Worker& worker = workers_[index];
+    if (!worker.slot.is_serving()) return; // asked to stop, or about to end anyway
+    const auto grace_ms = static_cast<std::uint64_t>(setup_.options.grace.count());
+    log_info("slot={} worker {} leaves; another one takes its place", index, worker.slot.pid());
+    leavers_.add({.slot = index,
+                  .pid = worker.slot.pid(),
+                  .spawned_at = worker.slot.spawned_at(),
+                  .must_end_at = now + grace_ms + kOvertimeMs,
+                  .control = std::move(worker.control)});
+    worker.slot.hand_over(now);
+    worker.wants_log = false;
+    ledger_.forget(index);
+}
+
+void Supervisor::reap_workers(std::uint64_t now) {
+    while (const auto ended = ops_.reap()) {
+        const auto worker = std::find_if(workers_.begin(), workers_.end(), [&](const Worker& w) {
+            return w.slot.pid() == ended->pid;
+        });
+        if (worker != workers_.end())
+            on_worker_ended(static_cast<unsigned>(worker - workers_.begin()), ended->status, now);
+        else if (const auto leaver = leavers_.take(ended->pid))
+            tell_end(leaver->slot, leaver->pid, leaver->spawned_at, ended->status, now);
+        else
+            log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
+    }
+}
+
+void Supervisor::on_worker_ended(unsigned index, ExitStatus status, std::uint64_t now) {
+    Worker& worker = workers_[index];
+    const pid_t pid = worker.slot.pid();
+    const std::uint64_t spawned_at = worker.slot.spawned_at();
+    if (worker.control) read_control_of(index, now); // "ready" may still be waiting in it
+    tell_end(index, pid, spawned_at, status, now);
+    if (leavers_.take(pid)) return; // "leaving" was: the slot waits for its successor already
+    worker.slot.on_ended(status, now);
+    worker.control.reset();
+    worker.wants_drain = worker.wants_log = false;
+    ledger_.forget(index);
+    if (worker.slot.state() == SlotState::failed)
+        log_error("slot={} cannot start with this configuration, and is not tried again", index);
+}
+
+void Supervisor::tell_end(unsigned index, pid_t pid, std::uint64_t spawned_at, ExitStatus status,
+                          std::uint64_t now) {
+    const LogLevel level = !status.clean()     ? LogLevel::warn
+                           : stop_ == Stop::no ? LogLevel::info
+                                               : LogLevel::debug;
+    if (!log_enabled(level)) return;
+    // The slot's successor may have written its own request over it; a hint is all it is.
+    const std::string request =
+        status.clean() ? std::string() : scoreboard_.slot(index).last_request();
+    log_line(level, fmt::format("slot={} worker {} {} after {:.1f} s{}{}", index, pid,
+                                status.text(), static_cast<double>(now - spawned_at) / 1000,
+                                request.empty() ? "" : "; last request: ", request));
+}
+
+// When nobody serves and nobody is on the way, the pause after repeated deaths would be
+// everybody's.
+void Supervisor::hurry_when_alone() {
+    if (!started_ || stop_ != Stop::no) return;
+    Worker* first = nullptr;
+    for (Worker& worker : workers_) {
+        if (worker.slot.is_serving() || worker.slot.state() == SlotState::starting) return;
+        if (worker.slot.state() != SlotState::waiting) continue;
+        if (first == nullptr || worker.slot.next_deadline() < first->slot.next_deadline())
+            first = &worker;
+    }
+    if (first != nullptr) first->slot.hurry();
+}
+
+} // namespace fsrv
