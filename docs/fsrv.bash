@@ -25,6 +25,8 @@ _fsrv() {
     --pid-file) from=(-f) ;;
     --grace) return ;;
     --hang-timeout) return ;;
+    --cache-files) return ;;
+    --cache-memory) return ;;
     --header-timeout) return ;;
     --idle-timeout) return ;;
     --stall-timeout) return ;;
@@ -38,7 +40,7 @@ _fsrv() {
     --log-format) from=(-W 'combined json') ;;
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --grace --hang-timeout --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --grace --hang-timeout --cache-files --cache-memory --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

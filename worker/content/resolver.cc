@@ -82,6 +82,16 @@ Result<Entry, Errno> Resolver::look(const std::string& path) const {
     return entry;
 }
 
+bool Resolver::surely_still(const std::string& path, std::uint64_t device,
+                            std::uint64_t inode) const {
+    if (form_ != ResolveForm::openat2) return false;
+    const UniqueFd object =
+        openat2(root_fd_, path, kLook, resolve_flags(symlinks_) | RESOLVE_CACHED);
+    struct stat status {};
+    return object && ::fstat(object.get(), &status) == 0 && status.st_dev == device &&
+           status.st_ino == inode;
+}
+
 // Two opens for a file, the first with O_PATH: that one has no side effect on whatever it meets.
 // O_RDONLY has, even with O_NONBLOCK: it starts watchdogs, rewinds tapes, raises a modem's DTR and
 // releases whoever waits to write into a FIFO. It also tells a socket (ENXIO otherwise, which a

@@ -48,6 +48,10 @@ class Resolver final {
     // The same without opening a file for reading: what is there.
     Result<Entry, Errno> look(const std::string& path) const;
 
+    // Is `path` still the file `inode` on `device`? False also when the kernel cannot tell at once:
+    // this one never waits for a disk (RESOLVE_CACHED, Linux 5.12).
+    bool surely_still(const std::string& path, std::uint64_t device, std::uint64_t inode) const;
+
     ResolveForm form() const { return form_; }
 
   private:

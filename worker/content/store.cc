@@ -87,9 +87,8 @@ http::FindResult LocalStore::find(const http::Target& target, std::string_view a
     case EntryKind::file: break;
     }
     if (target.wants_folder) return miss(kNoSuchFile);
-    const std::string_view name = last_segment(path);
-    http::Resource resource = file_resource(*std::move(entry), name);
-    if (api) resource.content_disposition = attachment(name);
+    http::Resource resource = file_resource(*std::move(entry), std::move(path));
+    if (api) resource.content_disposition = attachment(last_segment(resource.path));
     return resource;
 }
 
@@ -100,9 +99,10 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const std::
             .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
     }
     if (!config_.index.empty()) {
-        auto index = resolver_.open(join(path, config_.index));
+        std::string index_path = join(path, config_.index);
+        auto index = resolver_.open(index_path);
         if (index && index->kind == EntryKind::file)
-            return file_resource(*std::move(index), config_.index);
+            return file_resource(*std::move(index), std::move(index_path));
         if (index) return miss(kNotAFile);
         if (index.error().code != ENOENT) return unexpected(miss_of(index.error()));
         // A link that leads nowhere is no missing index: its owner meant something else to be seen
@@ -141,15 +141,19 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
     return resource;
 }
 
-http::Resource LocalStore::file_resource(Entry entry, std::string_view name) const {
+http::Resource LocalStore::file_resource(Entry entry, std::string path) const {
     auto file = std::make_shared<http::OpenFile>();
     file->fd = std::move(entry.fd);
     file->size = static_cast<std::uint64_t>(entry.status.st_size);
     file->mtime = {entry.status.st_mtim.tv_sec, entry.status.st_mtim.tv_nsec};
+    file->ctime = {entry.status.st_ctim.tv_sec, entry.status.st_ctim.tv_nsec};
+    file->device = entry.status.st_dev;
+    file->inode = entry.status.st_ino;
     const http::Validators validators = http::make_validators(file->size, file->mtime, wall_now());
     return {.body = http::Body::of(std::move(file)),
-            .content_type = std::string(mime_.of(name)),
-            .validators = validators};
+            .content_type = std::string(mime_.of(last_segment(path))),
+            .validators = validators,
+            .path = std::move(path)};
 }
 
 } // namespace fsrv::content

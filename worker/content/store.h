@@ -40,12 +40,17 @@ class LocalStore final {
     // listing's form. Not found is a Miss; errno becomes its status in one place, errno_status.h.
     http::FindResult find(const http::Target& target, std::string_view accept) const;
 
+    // For a cache: does Resource::path still lead to that file? False: maybe not. Never blocks.
+    bool surely_still(const std::string& path, const http::OpenFile& file) const {
+        return resolver_.surely_still(path, file.device, file.inode);
+    }
+
   private:
     http::FindResult find_folder(const http::Target& target, const std::string& path,
                                  const Entry& folder, std::string_view accept) const;
     http::FindResult make_listing(const http::Target& target, const std::string& path,
                                   const Entry& folder, std::string_view accept) const;
-    http::Resource file_resource(Entry file, std::string_view name) const;
+    http::Resource file_resource(Entry file, std::string path) const;
 
     StoreConfig config_;
     MimeTypes mime_;

@@ -21,6 +21,11 @@ struct OpenFile {
     UniqueFd fd;
     std::uint64_t size = 0;
     FileTime mtime;
+    // What else tells, on the descriptor, that the file is no longer what its path means: a
+    // removal, a replacement and a chmod all move ctime.
+    FileTime ctime;
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
 };
 
 struct FileExtent {

@@ -15,7 +15,8 @@ struct Resource {
     Body body; // the whole representation
     std::string content_type;
     std::optional<Validators>
-        validators; // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+        validators;   // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+    std::string path; // of a file, below the root, links as they came: for caches, never sent
     std::string content_disposition; // empty: inline, no such field
     std::string extra_fields;        // ready "Name: value\r\n" lines, e.g. a listing's
                                      // Content-Security-Policy and Vary

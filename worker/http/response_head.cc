@@ -4,6 +4,14 @@
 
 namespace fsrv::http {
 
+void append_lasting_head(std::string& out, const Plan& plan, bool server_header) {
+    const fmt::format_int status(plan.status);
+    out.append("HTTP/1.1 ").append(status.data(), status.size()).append(" ");
+    out.append(reason_phrase(plan.status)).append("\r\n");
+    if (server_header) out.append("Server: fsrv\r\n");
+    out.append(plan.fields);
+}
+
 void append_response_head(std::string& out, const Plan& plan, const HeadContext& context) {
     const fmt::format_int status(plan.status);
     out.reserve(out.size() + plan.fields.size() + 160);

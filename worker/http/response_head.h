@@ -15,6 +15,10 @@ struct HeadContext {
     std::string_view date; // IMF-fixdate of now
 };
 
+// The part of a head that is the same for every answer to HTTP/1.1 on a connection that stays: all
+// but Date and the empty line, which follow it as "Date: ...\r\n\r\n".
+void append_lasting_head(std::string& out, const Plan& plan, bool server_header);
+
 // Appends to `out`, so that the caller can reuse a buffer.
 void append_response_head(std::string& out, const Plan& plan, const HeadContext& context);
 

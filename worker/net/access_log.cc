@@ -33,38 +33,38 @@ void append_quoted(std::string& out, std::string_view text) {
     out += '"';
 }
 
-void append_combined(std::string& out, const LogRecord& record, const LogOutcome& outcome,
+void append_combined(std::string& out, const LogFields& fields, const LogOutcome& outcome,
                      double seconds) {
-    const std::tm t = utc(record.started.seconds);
+    const std::tm t = utc(outcome.started.seconds);
     fmt::format_to(std::back_inserter(out), "{} - - [{:02}/{}/{}:{:02}:{:02}:{:02} +0000] ",
                    outcome.peer.text(), t.tm_mday, kMonths[t.tm_mon], t.tm_year + 1900, t.tm_hour,
                    t.tm_min, t.tm_sec);
-    append_quoted(out, record.request_line());
-    fmt::format_to(std::back_inserter(out), " {} {} ", record.status, outcome.body_bytes);
-    append_quoted(out, record.referer());
+    append_quoted(out, fields.request_line);
+    fmt::format_to(std::back_inserter(out), " {} {} ", outcome.status, outcome.body_bytes);
+    append_quoted(out, fields.referer);
     out += ' ';
-    append_quoted(out, record.user_agent());
+    append_quoted(out, fields.user_agent);
     fmt::format_to(std::back_inserter(out), " {:.3f} ", seconds);
-    append_quoted(out, record.range());
+    append_quoted(out, fields.range);
     fmt::format_to(std::back_inserter(out), " {}\n", outcome.end);
 }
 
-void append_json(std::string& out, const LogRecord& record, const LogOutcome& outcome,
+void append_json(std::string& out, const LogFields& fields, const LogOutcome& outcome,
                  double seconds) {
-    const std::tm t = utc(record.started.seconds);
+    const std::tm t = utc(outcome.started.seconds);
     fmt::format_to(
         std::back_inserter(out),
         R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","client":"{}","port":{},"request":)",
         t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
-        record.started.nanoseconds / 1'000'000, outcome.peer.text(), outcome.peer.port);
-    append_json_string(out, record.request_line());
+        outcome.started.nanoseconds / 1'000'000, outcome.peer.text(), outcome.peer.port);
+    append_json_string(out, fields.request_line);
     fmt::format_to(std::back_inserter(out), R"(,"status":{},"bytes":{},"seconds":{:.3f},"range":)",
-                   record.status, outcome.body_bytes, seconds);
-    append_json_string(out, record.range());
+                   outcome.status, outcome.body_bytes, seconds);
+    append_json_string(out, fields.range);
     out += R"(,"referer":)";
-    append_json_string(out, record.referer());
+    append_json_string(out, fields.referer);
     out += R"(,"user_agent":)";
-    append_json_string(out, record.user_agent());
+    append_json_string(out, fields.user_agent);
     fmt::format_to(std::back_inserter(out), R"(,"end":"{}"}})", outcome.end);
     out += '\n';
 }
@@ -86,32 +86,29 @@ std::string Peer::text() const {
     return buffer;
 }
 
-LogRecord LogRecord::of(const http::Request& request) {
-    LogRecord record;
-    const std::string_view referer = request.field("referer").value_or("");
-    const std::string_view agent = request.field("user-agent").value_or("");
-    const std::string_view range = request.field("range").value_or("");
-    record.text_.reserve(request.method_token.size() + request.target.size() + 10 + referer.size() +
-                         agent.size() + range.size());
-    record.text_ += request.method_token;
-    record.text_ += ' ';
-    record.text_ += request.target;
-    record.text_ += request.minor_version == 0 ? " HTTP/1.0" : " HTTP/1.1";
-    record.add(0, "");
-    record.add(1, referer);
-    record.add(2, agent);
-    record.add(3, range);
-    return record;
+LogFields LogFields::of(const http::Request& request) {
+    // Method, target and version stand in one piece in the buffer.
+    constexpr std::size_t kVersion = 9; // " HTTP/1.1"
+    const char* end = request.target.data() + request.target.size() + kVersion;
+    return {.request_line = {request.method_token.data(),
+                             static_cast<std::size_t>(end - request.method_token.data())},
+            .referer = request.field("referer").value_or(""),
+            .user_agent = request.field("user-agent").value_or(""),
+            .range = request.field("range").value_or("")};
 }
 
-LogRecord LogRecord::of_refused(std::string_view bytes) {
-    LogRecord record;
+LogFields LogFields::of_refused(std::string_view bytes) {
     const std::string_view line = bytes.substr(0, std::min(bytes.find('\n'), kMaxRefusedLine));
-    record.add(0, line.substr(0, line.ends_with('\r') ? line.size() - 1 : line.size()));
-    record.add(1, "");
-    record.add(2, "");
-    record.add(3, "");
-    return record;
+    return {.request_line = line.substr(0, line.ends_with('\r') ? line.size() - 1 : line.size())};
+}
+
+LogRecord::LogRecord(const LogFields& fields) {
+    text_.reserve(fields.request_line.size() + fields.referer.size() + fields.user_agent.size() +
+                  fields.range.size());
+    add(0, fields.request_line);
+    add(1, fields.referer);
+    add(2, fields.user_agent);
+    add(3, fields.range);
 }
 
 void LogRecord::add(unsigned index, std::string_view text) {
@@ -124,16 +121,16 @@ std::string_view LogRecord::part(unsigned index) const {
     return std::string_view(text_).substr(begin, ends_[index] - begin);
 }
 
-void append_log_line(std::string& out, LogFormat format, const LogRecord& record,
+void append_log_line(std::string& out, LogFormat format, const LogFields& fields,
                      const LogOutcome& outcome) {
     // The loop's clock may be behind the record's by the length of a turn.
     const std::uint64_t elapsed_ms =
-        outcome.now_ms > record.started_ms ? outcome.now_ms - record.started_ms : 0;
+        outcome.now_ms > outcome.started_ms ? outcome.now_ms - outcome.started_ms : 0;
     const double seconds = static_cast<double>(elapsed_ms) / 1000.0;
     if (format == LogFormat::json) {
-        append_json(out, record, outcome, seconds);
+        append_json(out, fields, outcome, seconds);
     } else {
-        append_combined(out, record, outcome, seconds);
+        append_combined(out, fields, outcome, seconds);
     }
 }
 

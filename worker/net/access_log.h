@@ -21,21 +21,23 @@ struct Peer {
     std::string text() const; // "192.0.2.1", "2001:db8::1" or "unix:"
 };
 
+// What a line tells of the request: views.
+struct LogFields {
+    std::string_view request_line;
+    std::string_view referer;
+    std::string_view user_agent;
+    std::string_view range;
+    static LogFields of(const http::Request& request);   // into the request's buffer
+    static LogFields of_refused(std::string_view bytes); // the first line of what is no request
+};
+
+// The same, kept for as long as the answer takes: one allocation.
 class LogRecord final {
   public:
     LogRecord() = default;
-    static LogRecord of(const http::Request& request);
-    static LogRecord
-    of_refused(std::string_view bytes); // the first line of what could not be parsed
+    explicit LogRecord(const LogFields& fields);
 
-    std::string_view request_line() const { return part(0); }
-    std::string_view referer() const { return part(1); }
-    std::string_view user_agent() const { return part(2); }
-    std::string_view range() const { return part(3); }
-
-    int status = 0;
-    FileTime started;             // wall clock, when the head was complete
-    std::uint64_t started_ms = 0; // monotonic
+    LogFields fields() const { return {part(0), part(1), part(2), part(3)}; }
 
   private:
     void add(unsigned index, std::string_view text);
@@ -45,9 +47,12 @@ class LogRecord final {
     std::uint32_t ends_[4] = {};
 };
 
-// How the answer ended: "complete", or the name of the reason why it did not.
+// And of the answer. `end`: "complete", or the name of the reason why it is not.
 struct LogOutcome {
     Peer peer;
+    int status = 0;
+    FileTime started;             // wall clock, when the head was complete
+    std::uint64_t started_ms = 0; // monotonic
     std::uint64_t body_bytes = 0; // really given to the kernel
     std::uint64_t now_ms = 0;
     std::string_view end;
@@ -57,7 +62,7 @@ struct LogOutcome {
 //   192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88" 0.013
 //   "bytes=0-499" complete
 // json: one object a line with the same facts.
-void append_log_line(std::string& out, LogFormat format, const LogRecord& record,
+void append_log_line(std::string& out, LogFormat format, const LogFields& fields,
                      const LogOutcome& outcome);
 
 } // namespace fsrv::net

@@ -28,6 +28,7 @@
 #include "worker/http/target.h"
 #include "worker/net/access_log.h"
 #include "worker/net/close_reason.h"
+#include "worker/net/file_cache.h"
 #include "worker/net/intrusive_list.h"
 #include "worker/net/sender.h"
 
@@ -69,7 +70,8 @@ struct Exchange {
     http::RequestParser parser;
     http::Request request;
     http::Target target;
-    std::optional<http::Plan> plan; // the job's result
+    std::optional<http::Plan> plan;    // the job's result
+    std::unique_ptr<CachedFile> found; // and what of it is worth keeping
     uv_work_t work{};
 };
 
@@ -80,6 +82,9 @@ struct Transfer {
 
     Sender sender;
     LogRecord record;
+    int status = 0;
+    FileTime started;             // wall clock, when the head was complete
+    std::uint64_t started_ms = 0; // the loop's
     bool keep_alive = false;
     bool skip_body = false;     // of the request, before the next one
     bool client_closes = false; // the client announced that nothing follows: no need to linger
@@ -112,7 +117,7 @@ class Connection final : public SenderOwner {
     std::uint64_t since_ms() const { return since_ms_; }
     const Peer& peer() const { return peer_; }
     std::string_view request_line() const {
-        return transfer_ ? transfer_->record.request_line() : std::string_view();
+        return transfer_ ? transfer_->record.fields().request_line : std::string_view();
     }
 
     ListHook<Connection> hook; // the worker's list of this state
@@ -130,9 +135,12 @@ class Connection final : public SenderOwner {
     bool take_head();
     void dispatch();
     void prepare();
+    void answer_from(const CachedFile& file);
+    bool respond_at_once(const CachedFile& file);
     void respond(http::Plan plan);
     void refuse(const http::Refusal& refusal);
     void begin_transfer(http::Plan plan, LogRecord record, bool keep_alive);
+    void adopt_transfer(std::string head, http::Body body, LogRecord record, int status);
     bool send_some();
     bool send_failed();
     bool finish_response();
@@ -142,6 +150,7 @@ class Connection final : public SenderOwner {
     void pause();
 
     void log_answer(std::string_view end);
+    void log_line(const LogFields& fields, const LogOutcome& outcome);
     void set_state(State state);
     void poll_for(int events);
     void drop_exchange();

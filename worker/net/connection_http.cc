@@ -5,7 +5,11 @@
 #include "worker/net/connection.h"
 #include "worker/net/worker.h"
 
+#include <cerrno>
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace fsrv::net {
 namespace {
@@ -25,12 +29,25 @@ void warm_up(const http::Body& body) {
     }
 }
 
-http::Plan find_and_plan(const Worker& worker, const Exchange& x) {
-    http::Plan plan = http::plan_resource(
-        x.request, worker.store().find(x.target, x.request.field("accept").value_or("")),
-        worker.plan_config(), wall_now());
-    warm_up(plan.body);
-    return plan;
+// The job: resolve, open, fstat, plan. Straight-line code, in a thread of the pool.
+void find_and_plan(const Worker& worker, Exchange& x) {
+    http::FindResult found = worker.store().find(x.target, x.request.field("accept").value_or(""));
+    if (found && worker.caches_files()) {
+        x.found = make_cached_file(x.request.origin, *found, worker.options().server_header,
+                                   worker.plan_config());
+    }
+    x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
+    warm_up(x.plan->body);
+}
+
+// Nothing in it asks for more than the plain answer.
+bool is_plain(const http::Request& request) {
+    for (unsigned i = 0; i < request.field_count; ++i) {
+        const std::string_view name = request.fields[i].name;
+        if (name.size() == 5 && http::equal_ignoring_case(name, "range")) return false;
+        if (name.size() > 3 && http::equal_ignoring_case(name.substr(0, 3), "if-")) return false;
+    }
+    return request.minor_version == 1 && request.keep_alive && !request.has_body();
 }
 
 } // namespace
@@ -65,6 +82,10 @@ void Connection::dispatch() {
         respond(http::plan_status(x.request, 405, "this server offers GET, HEAD and OPTIONS"));
         return;
     }
+    if (const CachedFile* file = worker_.cached(x.request.origin)) {
+        answer_from(*file);
+        return;
+    }
     auto target = http::parse_target(x.request.origin);
     if (!target) {
         respond(http::plan_status(x.request, target.error().status, target.error().what));
@@ -76,11 +97,11 @@ void Connection::dispatch() {
     }
 }
 
-// Resolve, open, fstat, plan: one job of straight-line code in the pool.
 void Connection::prepare() {
     Exchange& x = *exchange_;
     if (worker_.options().io == IoMode::inline_) {
-        respond(find_and_plan(worker_, x));
+        find_and_plan(worker_, x);
+        respond(*std::exchange(x.plan, std::nullopt));
         return;
     }
     set_state(State::preparing);
@@ -90,7 +111,7 @@ void Connection::prepare() {
         &worker_.loop(), &x.work,
         [](uv_work_t* work) {
             auto& self = *static_cast<Connection*>(work->data);
-            self.exchange_->plan = find_and_plan(self.worker_, *self.exchange_);
+            find_and_plan(self.worker_, *self.exchange_);
         },
         [](uv_work_t* work, int) { static_cast<Connection*>(work->data)->on_planned(); });
     FSRV_CHECK(error == 0, "the pool takes no work");
@@ -98,11 +119,67 @@ void Connection::prepare() {
 }
 
 void Connection::on_planned() {
+    if (exchange_->found) worker_.keep(std::move(exchange_->found));
     if (state_ != State::closing) {
+        if (exchange_->plan->status == 503)
+            worker_.shrink_cache(); // its descriptors may be what is missing
         respond(*std::exchange(exchange_->plan, std::nullopt));
         advance();
     }
     release();
+}
+
+void Connection::answer_from(const CachedFile& file) {
+    if (is_plain(exchange_->request) && !worker_.draining() && respond_at_once(file)) return;
+    if (state_ == State::closing) return;
+    respond(http::plan_resource(exchange_->request, http::FindResult(file.resource),
+                                worker_.plan_config(), wall_now()));
+}
+
+// The plain answer to a small file, or to HEAD: one system call and no allocation. False: not this
+// way.
+bool Connection::respond_at_once(const CachedFile& file) {
+    const bool to_head = exchange_->request.method == http::Method::head;
+    if (!to_head && !file.in_memory()) return false;
+    const std::string_view content = to_head ? std::string_view() : file.content;
+    const std::string_view parts[] = {file.lasting_head, worker_.date_line_and_end(), content};
+    iovec vectors[3];
+    std::size_t size = 0;
+    for (unsigned i = 0; i < 3; ++i) {
+        vectors[i] = {.iov_base = const_cast<char*>(parts[i].data()), .iov_len = parts[i].size()};
+        size += parts[i].size();
+    }
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = content.empty() ? 2 : 3;
+    const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        close(CloseReason::client_aborted);
+        return false;
+    }
+    if (n == static_cast<ssize_t>(size)) {
+        worker_.count_bytes(content.size());
+        if (worker_.logs_access()) {
+            log_line(LogFields::of(exchange_->request), {.peer = peer_,
+                                                         .status = 200,
+                                                         .started = wall_now(),
+                                                         .started_ms = worker_.now_ms(),
+                                                         .body_bytes = content.size(),
+                                                         .now_ms = worker_.now_ms(),
+                                                         .end = "complete"});
+        }
+        next_request();
+        return true;
+    }
+    adopt_transfer(fmt::format("{}{}", parts[0], parts[1]),
+                   to_head ? http::Body() : file.resource.body,
+                   LogRecord(LogFields::of(exchange_->request)), 200);
+    transfer_->keep_alive = true;
+    if (n > 0) {
+        transfer_->sender.assume_sent(static_cast<std::size_t>(n));
+        worker_.count_bytes(transfer_->sender.body_bytes_sent());
+    }
+    return true;
 }
 
 void Connection::respond(http::Plan plan) {
@@ -114,7 +191,7 @@ void Connection::respond(http::Plan plan) {
         (request.expects_continue || request.content_length > limits::kMaxDroppedBody);
     const bool keep_alive =
         request.keep_alive && !plan.close && !body_in_the_way && !worker_.draining();
-    begin_transfer(std::move(plan), LogRecord::of(request), keep_alive);
+    begin_transfer(std::move(plan), LogRecord(LogFields::of(request)), keep_alive);
     transfer_->skip_body = request.has_body();
     transfer_->client_closes = !request.keep_alive && !request.has_body();
     if (!transfer_->skip_body && exchange_->begin == exchange_->end && !keep_alive) drop_exchange();
@@ -122,9 +199,10 @@ void Connection::respond(http::Plan plan) {
 
 void Connection::refuse(const http::Refusal& refusal) {
     http::Plan plan = http::plan_refusal(refusal);
-    begin_transfer(std::move(plan),
-                   LogRecord::of_refused(exchange_ ? exchange_->unparsed() : std::string_view()),
-                   false);
+    begin_transfer(
+        std::move(plan),
+        LogRecord(LogFields::of_refused(exchange_ ? exchange_->unparsed() : std::string_view())),
+        false);
     transfer_->end_reason = CloseReason::bad_request;
     drop_exchange();
 }
@@ -137,13 +215,17 @@ void Connection::begin_transfer(http::Plan plan, LogRecord record, bool keep_ali
                                 .keep_alive = keep_alive,
                                 .server_header = worker_.options().server_header,
                                 .date = worker_.date()});
-    transfer_ = std::make_unique<Transfer>(worker_.sender_context(), *this, std::move(head),
-                                           std::move(plan.body));
-    transfer_->record = std::move(record);
-    transfer_->record.status = plan.status;
-    transfer_->record.started = wall_now();
-    transfer_->record.started_ms = worker_.now_ms();
+    adopt_transfer(std::move(head), std::move(plan.body), std::move(record), plan.status);
     transfer_->keep_alive = keep_alive;
+}
+
+void Connection::adopt_transfer(std::string head, http::Body body, LogRecord record, int status) {
+    transfer_ = std::make_unique<Transfer>(worker_.sender_context(), *this, std::move(head),
+                                           std::move(body));
+    transfer_->record = std::move(record);
+    transfer_->status = status;
+    transfer_->started = wall_now();
+    transfer_->started_ms = worker_.now_ms();
     set_state(State::sending);
     wanted_ = 0;
 }
@@ -264,13 +346,19 @@ bool Connection::next_request() {
 
 void Connection::log_answer(std::string_view end) {
     if (!worker_.logs_access()) return;
+    log_line(transfer_->record.fields(), {.peer = peer_,
+                                          .status = transfer_->status,
+                                          .started = transfer_->started,
+                                          .started_ms = transfer_->started_ms,
+                                          .body_bytes = transfer_->sender.body_bytes_sent(),
+                                          .now_ms = worker_.now_ms(),
+                                          .end = end});
+}
+
+void Connection::log_line(const LogFields& fields, const LogOutcome& outcome) {
     std::string& line = worker_.scratch_line();
     line.clear();
-    append_log_line(line, worker_.options().log_format, transfer_->record,
-                    {.peer = peer_,
-                     .body_bytes = transfer_->sender.body_bytes_sent(),
-                     .now_ms = worker_.now_ms(),
-                     .end = end});
+    append_log_line(line, worker_.options().log_format, fields, outcome);
     worker_.log_line(line);
 }
 

@@ -65,6 +65,9 @@ class Sender final {
     Sender& operator=(const Sender&) = delete;
     ~Sender(); // no read may be under way
 
+    // `bytes` of head and body are with the kernel already. Before the first pump().
+    void assume_sent(std::size_t bytes) { advance(bytes); }
+
     // Sends what it can to the non-blocking socket `fd`.
     Step pump(int fd);
 

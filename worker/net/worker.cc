@@ -16,14 +16,24 @@
 namespace fsrv::net {
 namespace {
 
-std::size_t connection_limit(const Options& options, std::size_t listen_sockets) {
-    if (options.max_connections > 0) return options.max_connections;
+std::size_t usable_files(std::size_t listen_sockets) {
     rlimit files{};
     ::getrlimit(RLIMIT_NOFILE, &files);
     const std::size_t reserved = limits::kReservedFds + listen_sockets;
-    const std::size_t usable =
-        files.rlim_cur > reserved ? static_cast<std::size_t>(files.rlim_cur) - reserved : 0;
-    return std::max<std::size_t>(usable / 2, 1); // a socket and a file each
+    return files.rlim_cur > reserved ? static_cast<std::size_t>(files.rlim_cur) - reserved : 0;
+}
+
+FileCache::Bounds cache_bounds(const Options& options, std::size_t listen_sockets) {
+    if (options.io != IoMode::automatic) return {};
+    return {.files = std::min<std::size_t>(options.cache_files, usable_files(listen_sockets) / 2),
+            .bytes = static_cast<std::size_t>(options.cache_memory)};
+}
+
+std::size_t connection_limit(const Options& options, std::size_t listen_sockets) {
+    if (options.max_connections > 0) return options.max_connections;
+    const std::size_t files =
+        usable_files(listen_sockets) - cache_bounds(options, listen_sockets).files;
+    return std::max<std::size_t>(files / 2, 1); // a socket and a file each
 }
 
 std::uint64_t random_key() {
@@ -43,6 +53,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store)
     : heritage_(std::move(heritage)),
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
+      cache_(store, cache_bounds(*heritage_.options, heritage_.sockets.size())),
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,

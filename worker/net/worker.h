@@ -38,7 +38,14 @@ class Worker final {
     const content::LocalStore& store() const { return store_; }
     const http::PlanConfig& plan_config() const { return plan_config_; }
     const SenderContext& sender_context() const { return sender_context_; }
+    bool caches_files() const { return cache_.on(); }
+    const CachedFile* cached(std::string_view target) {
+        return cache_.on() ? cache_.find(target, now_ms()) : nullptr;
+    }
+    void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
+    void shrink_cache() { cache_.shrink(); }
     bool draining() const { return draining_; }
+    std::string_view date_line_and_end();                   // "Date: ...\r\n\r\n"
     std::uint64_t now_ms() const { return uv_now(&loop_); } // the loop's, monotonic
     std::string_view date();                                // IMF-fixdate of now
     std::string& scratch_line() { return scratch_line_; }
@@ -90,6 +97,7 @@ class Worker final {
     uv_loop_t loop_{};
     ChunkPool chunks_;
     PageCache page_cache_;
+    FileCache cache_;
     SenderContext sender_context_;
     std::unique_ptr<LogWriter> log_;
     std::vector<std::unique_ptr<Listener>> listeners_;
@@ -119,6 +127,7 @@ class Worker final {
     std::uint64_t drain_deadline_ms_ = 0; // 0: none
     std::int64_t date_second_ = -1;
     std::string date_;
+    std::string date_line_;
     std::string scratch_line_;
     std::array<char, 64 * 1024> scratch_bytes_;
 };

@@ -5,6 +5,7 @@
 #include "worker/http/date.h"
 #include "worker/net/worker.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,8 +16,14 @@ std::string_view Worker::date() {
     if (now.seconds != date_second_) {
         date_second_ = now.seconds;
         date_ = http::format_date(now.seconds).value_or("Thu, 01 Jan 1970 00:00:00 GMT");
+        date_line_ = fmt::format("Date: {}\r\n\r\n", date_);
     }
     return date_;
+}
+
+std::string_view Worker::date_line_and_end() {
+    date();
+    return date_line_;
 }
 
 std::unique_ptr<Exchange> Worker::take_exchange() {
@@ -34,6 +41,7 @@ void Worker::give_back(std::unique_ptr<Exchange> exchange) {
     exchange->begin = exchange->end = 0;
     exchange->parser.reset();
     exchange->plan.reset();
+    exchange->found.reset();
     spare_exchanges_.push_back(std::move(exchange));
 }
 

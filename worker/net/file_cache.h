@@ -1,0 +1,72 @@
+// FileCache: files that were asked for, kept open with what was found of them, the head of their
+// plain answer, and the bytes of small ones. A hit opens nothing and asks the pool nothing.
+//
+// Fresh at every hit: fstat of the held descriptor shows any change of content, a removal, a
+// replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
+// cannot show, a folder renamed or a link turned elsewhere, is looked up again once a second,
+// without waiting for a disk. Whatever is in doubt is dropped and found anew by the pool. Misses
+// are not kept. Files younger than a second are not kept either: their tag is not final.
+//
+// Bounded in files and in bytes, the least recently used go first. Thread: the loop's.
+#pragma once
+
+#include "worker/content/store.h"
+#include "worker/http/plan.h"
+#include "worker/net/intrusive_list.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace fsrv::net {
+
+struct CachedFile {
+    std::string target;      // as sent: its bytes decide what is found
+    http::Resource resource; // whole; of a small file the body is in memory
+    std::shared_ptr<const http::OpenFile> file;
+    std::string lasting_head; // of the plain 200 (http::append_lasting_head)
+    std::string_view content; // the body when it is in memory
+    std::uint64_t length = 0; // of the body
+    std::uint64_t resolved_ms = 0;
+    ListHook<CachedFile> hook;
+
+    bool in_memory() const { return content.data() != nullptr; }
+    std::size_t cost() const; // bytes of memory, about
+};
+
+// What the pool makes of a find() that found a file worth keeping: reads it if it is small. Nothing
+// for what is no such file. Blocking; any thread.
+std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
+                                             bool server_header, const http::PlanConfig& config);
+
+class FileCache final {
+  public:
+    struct Bounds {
+        std::size_t files = 0; // 0: the cache is off
+        std::size_t bytes = 0;
+    };
+    FileCache(const content::LocalStore& store, Bounds bounds) : store_(store), bounds_(bounds) {}
+    FileCache(const FileCache&) = delete;
+    FileCache& operator=(const FileCache&) = delete;
+
+    bool on() const { return bounds_.files > 0; }
+    // Fresh, or nothing. Lives until the next call of find(), insert() or shrink().
+    const CachedFile* find(std::string_view target, std::uint64_t now_ms);
+    void insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms);
+    void shrink(); // to half: descriptors have run out
+
+  private:
+    bool fresh(CachedFile& file, std::uint64_t now_ms) const;
+    void drop(CachedFile& file);
+
+    const content::LocalStore& store_;
+    Bounds bounds_;
+    std::size_t bytes_ = 0;
+    std::unordered_map<std::string_view, std::unique_ptr<CachedFile>>
+        by_target_; // keys are CachedFile::target
+    IntrusiveList<CachedFile, &CachedFile::hook> by_use_;
+};
+
+} // namespace fsrv::net
