@@ -213,6 +213,28 @@ TEST_P(HttpTable, AFileYoungerThanItsClockHasAWeakTag) {
         200);
 }
 
+TEST_P(HttpTable, AFileOfAnyAgeIsServed) {
+    Server server(root_.path(), args());
+    for (const std::int64_t age : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{-86'400'000},
+                                   std::int64_t{4'102'444'800}, std::int64_t{15'000'000'000}}) {
+        SCOPED_TRACE(age);
+        set_mtime(root_ / "t.bin", age, 0);
+        const Response response = fetch(server.port(), "/t.bin");
+        EXPECT_EQ(response.status, 200);
+        expect_sound(response);
+        EXPECT_TRUE(is_pattern(response.body, 0, 1000));
+        const std::string tag = response.field("ETag").value_or("");
+        EXPECT_EQ(fetch(server.port(), "/t.bin", "If-None-Match: " + tag + "\r\n").status, 304);
+        const auto modified = response.field("Last-Modified");
+        if (modified) {
+            EXPECT_EQ(
+                fetch(server.port(), "/t.bin", "If-Modified-Since: " + *modified + "\r\n").status,
+                304);
+        }
+        EXPECT_EQ(fetch(server.port(), "/").status, 200) << "the listing shows it";
+    }
+}
+
 TEST_P(HttpTable, TheTagIsTheSameOnEveryWorkerAndAfterARestart) {
     std::string tag;
     for (int life = 0; life < 2; ++life) {

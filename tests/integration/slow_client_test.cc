@@ -60,6 +60,43 @@ TEST_F(SlowClient, GoesOnByteExactAfterEveryPause) {
     EXPECT_TRUE(answers(*client)) << "the connection stays";
 }
 
+// What was asked behind a download waits while it is paused, whether the server had read it or not.
+TEST_F(SlowClient, GetsWhatItAskedBehindAPausedDownload) {
+    Server server(root_.path(), args({"--stall-timeout", "100ms"}));
+    for (const bool early : {true, false}) {
+        RawClient client(server.port(), {.receive_buffer = kSmallBuffer});
+        const std::size_t pauses = server.log().count("paused after");
+        const std::string behind =
+            get("/t.bin", "Range: bytes=5-\r\n") + get("/none") + get("/t.bin");
+        client.send(get("/big.bin") + (early ? behind.substr(0, behind.size() - 10) : ""));
+        ASSERT_TRUE(server.log().await_count("paused after", pauses + 1));
+        client.send(early ? behind.substr(behind.size() - 10) : behind);
+        EXPECT_TRUE(is_pattern(client.read_response().body, 0, kSize));
+        EXPECT_TRUE(is_pattern(client.read_response().body, 5, 995));
+        EXPECT_EQ(client.read_response().status, 404);
+        EXPECT_TRUE(is_pattern(client.read_response().body, 0, 1000));
+    }
+}
+
+// A thousand downloads asked in one breath by somebody who reads none of them: one is open at a
+// time.
+TEST_F(SlowClient, AskingAThousandTimesHoldsOneFile) {
+    Server server(root_.path(), args({"--stall-timeout", "100ms"}));
+    idle(server.port())->reset();
+    const pid_t worker = server.workers().at(0);
+    unsigned before = 0;
+    ASSERT_TRUE(await([&] { return (before = open_descriptors(worker)) > 0; }));
+    RawClient client(server.port(), {.receive_buffer = kSmallBuffer});
+    std::string requests;
+    for (int i = 0; i < 1000; ++i) requests += get("/big.bin");
+    client.send(requests, Deadline(std::chrono::seconds(1))); // the server need not take them all
+    ASSERT_TRUE(server.log().await_line("paused after"));
+    EXPECT_LE(open_descriptors(worker), before + 2);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_pattern(client.read_response().body, 0, kSize));
+    client.reset();
+    EXPECT_TRUE(await([&] { return open_descriptors(worker) <= before; }));
+}
+
 // What a paused client costs beyond its words in the worker lies in the kernel, and is bounded.
 TEST_F(SlowClient, HasLittleQueuedForIt) {
     const std::string path = root_.str() + "/socket";

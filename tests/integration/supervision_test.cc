@@ -185,6 +185,48 @@ TEST_F(Supervision, ADownloadGoesOnAfterItsWorkerDied) {
     EXPECT_EQ(pattern_mismatch(bytes, 0), std::nullopt);
 }
 
+// Many of them at once, while workers die all the time: each arrives whole, by asking again for
+// what is missing.
+TEST_F(Supervision, DownloadsArriveWholeWhileWorkersDie) {
+    Server server(root_.path(), setup({"--workers", "3"}));
+    std::atomic<unsigned> done = 0, wrong = 0, resumed = 0;
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i)
+        clients.emplace_back([&] {
+            std::string bytes, tag;
+            while (bytes.size() < kSize) {
+                RawClient client(server.port(), {.receive_buffer = 65536});
+                const std::string range = "Range: bytes=" + std::to_string(bytes.size()) +
+                                          "-\r\nIf-Range: " + tag + "\r\n";
+                client.send(get("/big.bin", tag.empty() ? "" : range));
+                const Response head = client.read_head();
+                if (!head.complete()) continue;
+                if (head.status != (tag.empty() ? 200 : 206)) {
+                    ++wrong;
+                    return;
+                }
+                resumed += tag.empty() ? 0 : 1;
+                tag = head.field("ETag").value_or("");
+                while (client.end() == Got::nothing && bytes.size() < kSize) {
+                    bytes +=
+                        client.read_bytes(std::min<std::uint64_t>(200'000, kSize - bytes.size()));
+                    ::poll(nullptr, 0, 20); // slowly, so that somebody dies meanwhile
+                }
+            }
+            wrong += pattern_mismatch(bytes, 0) ? 1 : 0;
+            ++done;
+        });
+    while (done + wrong < clients.size() && resumed < 8) {
+        const std::vector<pid_t> workers = server.workers();
+        if (!workers.empty()) ::kill(workers[0], SIGKILL);
+        ::poll(nullptr, 0, 100);
+    }
+    for (std::thread& client : clients) client.join();
+    EXPECT_EQ(done, clients.size());
+    EXPECT_EQ(wrong, 0U);
+    EXPECT_GT(resumed, 0U);
+}
+
 TEST_F(Supervision, AWorkerThatHangsIsCoveredAndReplaced) {
     Server server(root_.path(), setup({"--workers", "2", "--hang-timeout", "3s"}));
     const pid_t victim = server.workers().at(0);
@@ -221,10 +263,29 @@ TEST_F(Supervision, AWorkerThatIsToldToLeaveFinishesAndIsReplaced) {
     EXPECT_EQ(client.read_head().status, 200);
     const pid_t leaving = server.workers().at(0);
     ::kill(leaving, SIGTERM);
+    EXPECT_TRUE(await([&] {
+        const auto now = server.workers();
+        return now.size() == 2 || (now.size() == 1 && now[0] != leaving);
+    })) << "a successor does not wait for the download";
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
     EXPECT_EQ(pattern_mismatch(client.read_bytes(kSize), 0), std::nullopt);
     EXPECT_EQ(client.await_end(), Got::fin);
-    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200) << "by another";
     EXPECT_TRUE(await_gone(leaving));
+}
+
+// Whoever comes while it stops is answered or refused, and never left waiting.
+TEST_F(Supervision, StoppingUnderLoadLeavesNobodyWaiting) {
+    Server server(root_.path(), setup({"--workers", "2"}));
+    Load load(server.port());
+    ASSERT_TRUE(await([&] { return load.answered > 200; }));
+    server.stop();
+    load.stop();
+    EXPECT_EQ(load.unanswered, 0U);
+    EXPECT_EQ(load.wrong, 0U);
+    std::printf("%u answered, %u broken, %u refused\n", load.answered.load(), load.broken.load(),
+                load.refused.load());
+    EXPECT_LE(load.broken, 8U)
+        << "at most those that came between a worker's last accept and its close";
 }
 
 // True when somebody else could bind the port, as a plain socket without SO_REUSEPORT.
