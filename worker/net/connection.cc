@@ -60,7 +60,13 @@ void Connection::start(bool overloaded) {
     retain(); // the poll handle, until its close callback
     since_ms_ = worker_.now_ms();
     const int error = uv_poll_init(&worker_.loop(), &poll_, fd_);
-    FSRV_CHECK(error == 0, "a fresh socket cannot be polled");
+    if (error != 0) { // the kernel has no memory for one more
+        worker_.count_close(CloseReason::internal);
+        ::close(std::exchange(fd_, -1));
+        set_state(State::closing);
+        release();
+        return;
+    }
     poll_.data = this;
     if (overloaded) {
         refuse({.status = 503, .what = "too many connections"});

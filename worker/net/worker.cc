@@ -271,6 +271,7 @@ void Worker::cut_the_rest() {
     if (now_ms() < drain_deadline_ms_ + limits::kLastCallbacksMs) return;
     log_warn("slot={} {} reads never came back; exiting without them", heritage_.slot,
              connections_);
+    if (log_) log_->stop(500);
     ::_exit(kExitOk);
 }
 
