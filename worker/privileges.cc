@@ -6,8 +6,10 @@
 #include <csignal>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace fsrv {
@@ -46,12 +48,29 @@ Result<void, std::string> become(const Credentials& who) {
     return {};
 }
 
+// A worker that is not root needs none: the sockets are bound. A unit may have lent some
+// (AmbientCapabilities). Root keeps its own, else it could not read what root is expected to read.
+Result<void, std::string> drop_capabilities() {
+    if (::geteuid() == 0) return {};
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capset, &header, none) != 0) return failed("capset");
+    if (::syscall(SYS_capget, &header, none) != 0) return failed("capget");
+    for (const __user_cap_data_struct& left : none) {
+        if (left.effective != 0 || left.permitted != 0) {
+            return unexpected(std::string("the kernel kept capabilities"));
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 Result<void, std::string> drop_privileges(const std::optional<Credentials>& credentials) {
     if (credentials) {
         if (auto result = become(*credentials); !result) return result;
     }
+    if (auto result = drop_capabilities(); !result) return result;
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("PR_SET_NO_NEW_PRIVS");
     return {};
 }
