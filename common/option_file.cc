@@ -1,6 +1,7 @@
 // The configuration file: TOML, read by toml++ without exceptions.
 #include "common/option_sources.h"
 
+#include "common/toml_guard.h"
 #include "common/unique_fd.h"
 
 #include <algorithm>
@@ -9,47 +10,28 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+// toml++ 3.3 asserts, or with NDEBUG promises the compiler, what a file can break, such as "[=".
+// The error that it would go on to report is right, so it is made to go on.
+#undef NDEBUG
+#define TOML_ASSERT(condition) static_assert(true)
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
+// Likewise for letters beyond ASCII outside of strings: they are in none of its classes of
+// characters.
+#include <toml++/impl/forward_declarations.h>
+#undef TOML_UNREACHABLE
+#define TOML_UNREACHABLE                                                                           \
+    return {}
+#include <toml++/impl/unicode.h>
+#undef TOML_UNREACHABLE
+#define TOML_UNREACHABLE __builtin_unreachable()
 #include <toml++/toml.h>
 
 namespace fsrv {
 namespace {
 
 constexpr std::size_t kMaxFile = 1024 * 1024; // bytes; every option spelt out takes 2 KiB
-
-// toml++ bounds the nesting of values, but not that of a.dotted.key, and destroys a table by
-// recursion. No option has a dot in its name, so a few are let through only for the sake of a
-// better message.
-constexpr std::size_t kMaxDots = 256;
-
-// Counts the dots outside of strings and comments. Where the file is no TOML it may be wrong;
-// toml++ stops there too.
-std::size_t count_dots(std::string_view toml) {
-    std::size_t dots = 0;
-    while (!toml.empty()) {
-        const char c = toml.front();
-        std::string_view end;
-        if (c == '#')
-            end = "\n";
-        else if (toml.starts_with("\"\"\""))
-            end = "\"\"\"";
-        else if (toml.starts_with("'''"))
-            end = "'''";
-        else if (c == '"' || c == '\'')
-            end = toml.substr(0, 1);
-        if (c == '.') ++dots;
-        toml.remove_prefix(std::max<std::size_t>(end.size(), 1));
-        if (end.empty()) continue;
-        const bool escapes = c == '"';
-        while (!toml.empty() && !toml.starts_with(end))
-            toml.remove_prefix(
-                std::min<std::size_t>(toml.size(), escapes && toml.front() == '\\' ? 2 : 1));
-        toml.remove_prefix(std::min(toml.size(), end.size()));
-    }
-    return dots;
-}
 
 // Booleans and integers become what a user would have typed. Other values are no option's.
 std::optional<std::string> scalar_text(const toml::node& node) {
@@ -151,8 +133,8 @@ Result<std::string, std::string> read_small_file(const std::string& path) {
 Result<Settings, UsageError> read_config_text(std::string_view toml_text,
                                               std::string_view file_name) {
     const std::string name = printable(file_name);
-    if (count_dots(toml_text) > kMaxDots)
-        return unexpected(UsageError{fmt::format("{}: too many dotted keys", name)});
+    if (const auto line = line_of_too_many_dots(toml_text))
+        return unexpected(UsageError{fmt::format("{}:{}: too many dotted keys", name, *line)});
     const toml::parse_result parsed = toml::parse(toml_text);
     if (!parsed) {
         const toml::parse_error& error = parsed.error();

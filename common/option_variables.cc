@@ -60,18 +60,17 @@ OptionTexts split_list(std::string_view text) {
 
 UsageError unknown_name(std::string_view place, std::string_view what, std::string_view name,
                         const std::vector<std::string>& known) {
-    constexpr std::size_t kLongest = 40; // nothing known is nearly as long
-    const std::string* nearest = nullptr;
-    std::size_t least = name.size() > kLongest ? 0 : std::max<std::size_t>(3, name.size() / 3);
+    constexpr std::size_t kLongest = 40; // bytes; nothing known is nearly as long
+    std::string advice = "see fsrv --help";
+    std::size_t least = 1 + std::clamp<std::size_t>(name.size() / 3, 1, 3);
     for (const std::string& candidate : known) {
-        const std::size_t distance = least == 0 ? 0 : edit_distance(name, candidate);
+        if (name.size() > kLongest) break;
+        const std::size_t distance = edit_distance(name, candidate);
         if (distance >= least) continue;
         least = distance;
-        nearest = &candidate;
+        advice = fmt::format("did you mean {}?", candidate);
     }
-    return UsageError{nearest != nullptr
-                          ? fmt::format("{}: no such {}; did you mean {}?", place, what, *nearest)
-                          : fmt::format("{}: no such {}; see fsrv --help", place, what)};
+    return UsageError{fmt::format("{}: no such {}; {}", place, what, advice)};
 }
 
 Result<Environment, UsageError> read_environment(const char* const* environment) {
