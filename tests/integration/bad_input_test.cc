@@ -49,7 +49,8 @@ class BadInput : public testing::Test {
         ASSERT_TRUE(canary());
         workers_ = server_->workers();
         ASSERT_EQ(workers_.size(), 1U);
-        ASSERT_TRUE(await([&] { return (descriptors_ = open_descriptors(workers_[0])) > 0; }));
+        ASSERT_TRUE(
+            await([&] { return (sockets_ = open_descriptors(workers_[0], "socket:")) > 0; }));
     }
     bool canary() {
         RawClient client(server_->port());
@@ -59,15 +60,15 @@ class BadInput : public testing::Test {
     void TearDown() override {
         if (!server_) return;
         EXPECT_EQ(server_->workers(), workers_);
-        EXPECT_TRUE(await([&] { return open_descriptors(workers_[0]) <= descriptors_; }))
-            << open_descriptors(workers_[0]) << " descriptors, it began with " << descriptors_;
+        EXPECT_TRUE(await([&] { return open_descriptors(workers_[0], "socket:") <= sockets_; }))
+            << open_descriptors(workers_[0], "socket:") << " sockets, it began with " << sockets_;
     }
     std::uint16_t port() const { return server_->port(); }
 
     TempDir root_;
     std::optional<Server> server_;
     std::vector<pid_t> workers_;
-    unsigned descriptors_ = 0;
+    unsigned sockets_ = 0;
 };
 
 TEST_F(BadInput, IsRefusedWithOneAnswerAndTheEnd) {

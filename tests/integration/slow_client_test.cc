@@ -85,16 +85,16 @@ TEST_F(SlowClient, AskingAThousandTimesHoldsOneFile) {
     idle(server.port())->reset();
     const pid_t worker = server.workers().at(0);
     unsigned before = 0;
-    ASSERT_TRUE(await([&] { return (before = open_descriptors(worker)) > 0; }));
+    ASSERT_TRUE(await([&] { return (before = open_descriptors(worker, "socket:")) > 0; }));
     RawClient client(server.port(), {.receive_buffer = kSmallBuffer});
     std::string requests;
     for (int i = 0; i < 1000; ++i) requests += get("/big.bin");
     client.send(requests, Deadline(std::chrono::seconds(1))); // the server need not take them all
     ASSERT_TRUE(server.log().await_line("paused after"));
-    EXPECT_LE(open_descriptors(worker), before + 2);
+    EXPECT_LE(open_descriptors(worker, "/big.bin"), 2U);
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_pattern(client.read_response().body, 0, kSize));
     client.reset();
-    EXPECT_TRUE(await([&] { return open_descriptors(worker) <= before; }));
+    EXPECT_TRUE(await([&] { return open_descriptors(worker, "socket:") <= before; }));
 }
 
 // What a paused client costs beyond its words in the worker lies in the kernel, and is bounded.
@@ -130,12 +130,12 @@ TEST_F(SlowClient, ThatLeavesWhilePausedIsForgotten) {
     idle(server.port())->reset();
     const pid_t worker = server.workers().at(0);
     unsigned before = 0;
-    ASSERT_TRUE(await([&] { return (before = open_descriptors(worker)) > 0; }));
+    ASSERT_TRUE(await([&] { return (before = open_descriptors(worker, "socket:")) > 0; }));
     const auto client = stalled(server.port());
     ASSERT_TRUE(server.log().await_line("paused after"));
     client->reset();
     EXPECT_TRUE(server.access().await_line("client-aborted")) << server.access().text();
-    EXPECT_TRUE(await([&] { return open_descriptors(worker) <= before; }));
+    EXPECT_TRUE(await([&] { return open_descriptors(worker, "socket:") <= before; }));
 }
 
 TEST_F(SlowClient, BelowTheMinimumRateIsReset) {

@@ -208,12 +208,15 @@ std::map<std::string, std::string> process_status(pid_t pid) {
     return fields;
 }
 
-unsigned open_descriptors(pid_t pid) {
+unsigned open_descriptors(pid_t pid, std::string_view part) {
     unsigned count = 0;
     std::error_code ignored;
-    for ([[maybe_unused]] const auto& entry :
-         fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", ignored))
-        ++count;
+    for (const auto& entry :
+         fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", ignored)) {
+        std::error_code gone;
+        if (fs::read_symlink(entry, gone).string().find(part) != std::string::npos && !gone)
+            ++count;
+    }
     return count;
 }
 

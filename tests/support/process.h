@@ -55,7 +55,8 @@ bool ran_well(const RunResult& result, std::string_view what);
 std::vector<pid_t> children_of(pid_t pid);
 std::map<std::string, std::string>
 process_status(pid_t pid); // /proc/PID/status; empty when it is gone
-unsigned open_descriptors(pid_t pid);
+// Those whose /proc/PID/fd link has `part` in it: "socket:", a file's name.
+unsigned open_descriptors(pid_t pid, std::string_view part = "");
 std::uint64_t private_dirty_bytes(pid_t pid); // memory that is this process's alone, and written
 char process_state(pid_t pid);                // R, S, T, Z ...; 0 when it is gone
 
