@@ -1,0 +1,167 @@
+// Files that are asked for again and again: whatever a worker keeps of them, the next answer is of
+// the file as it is. Where only the path has changed, not the file (a folder renamed, a link
+// turned), the change shows soon.
+
+#include "tests/support/files.h"
+#include "tests/support/process.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server.h"
+
+#include <atomic>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <thread>
+
+namespace fsrv::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class HotFiles : public testing::TestWithParam<const char*> {
+  protected:
+    static std::vector<std::string> args(std::vector<std::string> more = {}) {
+        more.insert(more.end(), {"--workers", "1", "--io", GetParam()});
+        return more;
+    }
+    static void make_hot(std::uint16_t port, const char* target, std::string_view body) {
+        for (int i = 0; i < 3; ++i) ASSERT_EQ(fetch(port, target).body, body);
+    }
+    TempDir root_;
+};
+
+TEST_P(HotFiles, ChangeWithTheirContents) {
+    for (const std::size_t size : {10U, 3'000U, 100'000U, 700'000U}) {
+        SCOPED_TRACE(size);
+        const fs::path path = root_ / "f";
+        write_file(path, std::string(size, 'a'));
+        set_mtime(path);
+        Server server(root_.path(), args());
+        make_hot(server.port(), "/f", std::string(size, 'a'));
+        const std::pair<const char*, std::function<void()>> changes[] = {
+            {"one byte, its time put back",
+             [&] {
+                 write_at(path, size - 1, "b");
+                 set_mtime(path);
+             }},
+            {"a byte longer, its time put back",
+             [&] {
+                 append_file(path, "c");
+                 set_mtime(path);
+             }},
+            {"a byte shorter", [&] { fs::resize_file(path, size - 1); }},
+            {"rewritten", [&] { write_file(path, std::string(size, 'd')); }},
+            {"replaced by one as old",
+             [&] {
+                 write_file(root_ / "new", std::string(size, 'e'));
+                 set_mtime(root_ / "new");
+                 fs::rename(root_ / "new", path);
+             }},
+            {"removed and made anew",
+             [&] {
+                 fs::remove(path);
+                 write_file(path, std::string(size, 'f'));
+                 set_mtime(path);
+             }},
+        };
+        for (const auto& [what, change] : changes) {
+            SCOPED_TRACE(what);
+            change();
+            const Response response = fetch(server.port(), "/f");
+            EXPECT_EQ(response.status, 200);
+            EXPECT_TRUE(response.body == read_file(path.string())) << "not the file as it is";
+        }
+        fs::remove(path);
+        EXPECT_EQ(fetch(server.port(), "/f").status, 404);
+    }
+}
+
+TEST_P(HotFiles, AreGoneSoonWhenOnlyTheirPathChanges) {
+    for (const char* folder : {"folder", "one", "two"}) fs::create_directories(root_ / folder);
+    write_file(root_ / "folder/f", "folder");
+    write_file(root_ / "one/f", "one");
+    write_file(root_ / "two/f", "two");
+    fs::create_directory_symlink("one", root_ / "link");
+    Server server(root_.path(), args());
+    make_hot(server.port(), "/folder/f", "folder");
+    make_hot(server.port(), "/link/f", "one");
+    fs::rename(root_ / "folder", root_ / "renamed");
+    EXPECT_TRUE(await([&] { return fetch(server.port(), "/folder/f").status == 404; }));
+    EXPECT_EQ(fetch(server.port(), "/renamed/f").body, "folder");
+    fs::create_directory_symlink("two", root_ / "turned");
+    fs::rename(root_ / "turned", root_ / "link");
+    EXPECT_TRUE(await([&] { return fetch(server.port(), "/link/f").body == "two"; }));
+}
+
+TEST_P(HotFiles, AreClosedToWhoMayNotReadThem) {
+    if (!am_root()) GTEST_SKIP() << "needs root to become somebody else";
+    write_file(root_ / "f", "f");
+    Server server(root_.path(), args({"--user", "nobody"}));
+    make_hot(server.port(), "/f", "f");
+    ::chmod((root_ / "f").c_str(), 0);
+    EXPECT_TRUE(await([&] { return fetch(server.port(), "/f").status == 403; }));
+    ::chmod((root_ / "f").c_str(), 0644);
+    EXPECT_TRUE(await([&] { return fetch(server.port(), "/f").status == 200; }));
+}
+
+// Every version of the small file is one letter.
+TEST_P(HotFiles, AreOneVersionWhileTheyAreReplacedAllTheTime) {
+    write_file(root_ / "f", std::string(3000, 'a'));
+    Server server(root_.path(), args());
+    std::atomic<bool> over = false;
+    std::thread writer([&] {
+        for (unsigned i = 0; !over; ++i) {
+            write_file(root_ / "new",
+                       std::string(1000 + 100 * (i % 20), static_cast<char>('a' + i % 26)));
+            fs::rename(root_ / "new", root_ / "f");
+        }
+    });
+    RawClient client(server.port());
+    for (int i = 0; i < 1000; ++i) {
+        const Response response = client.ask(get("/f"));
+        const bool fine = response.complete() && response.status == 200 &&
+                          response.body == std::string(response.body.size(), response.body[0]);
+        EXPECT_TRUE(fine) << got_name(response.got) << response.head << response.body;
+        if (!fine) break;
+    }
+    over = true;
+    writer.join();
+}
+
+TEST_P(HotFiles, AreServedWithFewDescriptors) {
+    constexpr int kFiles = 400;
+    for (int i = 0; i < kFiles; ++i)
+        write_file(root_ / std::to_string(i), "file " + std::to_string(i));
+    write_pattern(root_ / "big.bin", 3 << 20);
+    ServerSetup setup{.args = args(),
+                      .environment = {},
+                      .wrapper = {},
+                      .before_exec =
+                          [] {
+                              const rlimit few{.rlim_cur = 160, .rlim_max = 160};
+                              ::setrlimit(RLIMIT_NOFILE, &few);
+                          },
+                      .trouble = {}};
+    Server server(root_.path(), std::move(setup));
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (int i = 0; i < 20; ++i) {
+        clients.push_back(
+            std::make_unique<RawClient>(server.port(), ClientSetup{.receive_buffer = 65536}));
+        clients.back()->send(get("/big.bin"));
+        EXPECT_EQ(clients.back()->read_head().status, 200);
+    }
+    for (int round = 0; round < 2; ++round)
+        for (int i = 0; i < kFiles; ++i) {
+            const Response response = fetch(server.port(), "/" + std::to_string(i));
+            ASSERT_EQ(response.body, "file " + std::to_string(i)) << response.head;
+        }
+    EXPECT_LT(open_descriptors(server.workers().at(0)), 160U);
+    for (const auto& client : clients)
+        EXPECT_TRUE(is_pattern(client->read_bytes(3 << 20), 0, 3 << 20));
+}
+
+INSTANTIATE_TEST_SUITE_P(Io, HotFiles, testing::Values("threads", "inline", "auto"),
+                         [](const auto& mode) { return std::string(mode.param); });
+
+} // namespace
+} // namespace fsrv::test
