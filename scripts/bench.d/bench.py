@@ -1,0 +1,104 @@
+"""What scenarios share: test files, servers, cores, and the plain kind of scenario."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Callable
+
+import loads
+from report import Sample
+from servers import Server
+
+PEERS = ("nginx", "h2o", "lighttpd")
+STANDARD = [(kind, kind, 1, "") for kind in ("fsrv", *PEERS)]  # label, kind, workers, its own settings
+
+
+class Bench:
+    def __init__(self, options, folder, server_core, load_cores):
+        self.options, self.folder, self.load_cores = options, folder, load_cores
+        self.server_core = server_core
+        self.root = folder / "www"
+        self.root.mkdir()
+        folder.chmod(0o755)
+
+    def file(self, name, size):
+        """A file of noise under the root, last changed an hour ago, in the page cache and on the disk; its URL's path."""
+        path = self.root / name
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            noise = os.urandom(min(size, 1024 * 1024))
+            with open(path, "wb") as f:
+                for _ in range(max(1, size // len(noise))):
+                    f.write(noise)
+                f.truncate(size)
+                f.flush()
+                if size > len(noise):
+                    os.fsync(f.fileno())
+            hour_ago = time.time() - 3600
+            os.utime(path, (hour_ago, hour_ago))
+        return "/" + name
+
+    def many_files(self, count, size):
+        for i in range(count):
+            self.file(f"many/{i}.bin", size)
+        return "/many/"
+
+    @contextlib.contextmanager
+    def server(self, label, kind, workers=1, extra="", pinned=True):
+        server = Server(label, kind, root=self.root, tmp=self.folder, fsrv=self.options.fsrv, workers=workers, extra=extra,
+                        cores=self.server_core if pinned else None)
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+    def load_average(self):
+        return pathlib.Path("/proc/loadavg").read_text().split()[0]
+
+
+@dataclasses.dataclass
+class Scenario:
+    """Servers in turns under one load. `load(bench, server, seconds)` gives a loads.Result."""
+
+    name: str
+    title: str
+    load: Callable
+    unit: str = "request"
+    servers: list = dataclasses.field(default_factory=lambda: STANDARD)
+    pinned: bool = True
+    against: dict | None = None  # label: those it is compared with; None: fsrv with the peers
+
+    @property
+    def cost_name(self):
+        return "CPU s/GB" if self.unit == "GB" else "CPU us/req"
+
+    @property
+    def rate_name(self):
+        return "GB/s" if self.unit == "GB" else "requests/s"
+
+    def comparisons(self, _):
+        return (self.against or {"fsrv": PEERS}).items()
+
+    def measure(self, bench, server, seconds):
+        before = server.cpu()
+        result = self.load(bench, server, seconds)
+        cpu = server.cpu() - before
+        scale = 1 if self.unit == "GB" else 1e6
+        if result.units <= 0:
+            raise loads.LoadFailed(f"{server.label} answered nothing")
+        return Sample(cost=cpu / result.units * scale, rate=result.units / result.seconds, p99_us=result.p99_us,
+                      memory_kib=server.memory_kib(), errors=result.errors)
+
+    def run(self, bench):
+        rows = {}
+        with contextlib.ExitStack() as stack:
+            servers = [stack.enter_context(bench.server(*s, pinned=self.pinned)) for s in self.servers]
+            for server in servers:  # caches warm, code paged in
+                self.load(bench, server, 1)
+            for turn in range(bench.options.rounds):
+                at = turn % len(servers)
+                for server in servers[at:] + servers[:at]:
+                    rows.setdefault(server.label, []).append(self.measure(bench, server, bench.options.seconds))
+        return {s[0]: rows[s[0]] for s in self.servers}

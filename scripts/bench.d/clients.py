@@ -1,0 +1,145 @@
+"""Clients that wrk and h2load are not. Each runs as a process of its own:
+
+clients.py download PORT PATH CONNECTIONS SECONDS  reads as fast as it can, over and over
+clients.py slow PORT PATH CONNECTIONS SECONDS RATE  reads RATE bytes a second on each connection
+clients.py head PORT PATH CONNECTIONS SECONDS  HEAD, one at a time on each connection
+clients.py hold idle|paused PORT PATH CONNECTIONS  opens, says "ready", keeps until its standard input ends
+
+All but hold print {"units": N, "seconds": S}: bytes, or answers to HEAD.
+"""
+
+import json
+import resource
+import select
+import selectors
+import socket
+import sys
+import time
+
+
+def connect(port, path, receive_buffer=0):
+    s = socket.socket()
+    if receive_buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    s.settimeout(20)
+    s.connect(("127.0.0.1", port))
+    ask(s, path)
+    return s
+
+
+def ask(s, path):
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+
+
+def read_head(s):
+    """Length of the body, and how much of it came with the head."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = s.recv(4096)
+        if not piece:
+            raise SystemExit("the server closed a connection")
+        data += piece
+    head, _, rest = data.partition(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n", 1)[0]:
+        raise SystemExit(head.decode(errors="replace"))
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"content-length:"):
+            return int(line.split(b":")[1]), len(rest)
+    raise SystemExit("no Content-Length")
+
+
+def report(units, begin):
+    print(json.dumps({"units": units, "seconds": time.monotonic() - begin}))
+
+
+def download(port, paths, connections, seconds):
+    buffer = bytearray(256 * 1024)
+    received = 0
+    left = {}
+    selector = selectors.DefaultSelector()
+    begin = time.monotonic()
+    for i in range(connections):
+        path = paths.replace("%d", str(i))
+        s = connect(port, path)
+        length, early = read_head(s)
+        left[s] = length - early
+        received += early
+        selector.register(s, selectors.EVENT_READ, path)
+    while time.monotonic() < begin + seconds:
+        for key, _ in selector.select(0.1):
+            s = key.fileobj
+            n = s.recv_into(buffer, min(len(buffer), left[s]))
+            if n == 0:
+                raise SystemExit("the server closed a download")
+            received += n
+            left[s] -= n
+            if left[s] == 0:
+                ask(s, key.data)
+                length, early = read_head(s)
+                left[s] = length - early
+                received += early
+    report(received, begin)
+
+
+def slow(port, path, connections, seconds, rate):
+    buffer = bytearray(max(rate // 5, 1))
+    sockets = [connect(port, path, 16 * 1024) for _ in range(connections)]
+    for s in sockets:
+        s.setblocking(False)
+    received, begin = 0, time.monotonic()
+    for tick in range(int(seconds * 5)):
+        for s in sockets:
+            try:
+                received += s.recv_into(buffer)
+            except BlockingIOError:
+                pass
+        time.sleep(max(0, begin + (tick + 1) / 5 - time.monotonic()))
+    report(received, begin)
+
+
+def head(port, path, connections, seconds):
+    request = f"HEAD {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+    poll = select.epoll()
+    sockets = {}
+    for _ in range(connections):
+        s = socket.create_connection(("127.0.0.1", port))
+        sockets[s.fileno()] = s
+        poll.register(s, select.EPOLLIN)
+        s.send(request)
+    answers, begin = 0, time.monotonic()
+    while time.monotonic() < begin + seconds:
+        for fd, _ in poll.poll(0.1):
+            answer = sockets[fd].recv(4096)
+            if not answer.startswith(b"HTTP/1.1 200 ") or not answer.endswith(b"\r\n\r\n"):
+                raise SystemExit(f"no whole head: {answer}")
+            answers += 1
+            sockets[fd].send(request)
+    report(answers, begin)
+
+
+def hold(how, port, path, connections):
+    sockets = []
+    for _ in range(connections):
+        sockets.append(connect(port, path, 4096 if how == "paused" else 0))
+        if how == "idle":
+            length, early = read_head(sockets[-1])
+            while early < length:
+                early += len(sockets[-1].recv(length - early))
+    print("ready", flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    match sys.argv[1:]:
+        case ["download", port, path, connections, seconds]:
+            download(int(port), path, int(connections), float(seconds))
+        case ["slow", port, path, connections, seconds, rate]:
+            slow(int(port), path, int(connections), float(seconds), int(rate))
+        case ["head", port, path, connections, seconds]:
+            head(int(port), path, int(connections), float(seconds))
+        case ["hold", how, port, path, connections]:
+            hold(how, int(port), path, int(connections))
+        case _:
+            raise SystemExit(__doc__)

@@ -1,0 +1,74 @@
+"""Loads: each asks one server for something for some seconds, from the load's own core, and says what came of it."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).parent
+CONNECTIONS = 64
+
+
+@dataclasses.dataclass
+class Result:
+    units: float  # requests, or GB (10^9 bytes)
+    seconds: float
+    p99_us: float | None = None
+    errors: int = 0
+
+
+class LoadFailed(Exception):
+    pass
+
+
+def run(command, cores, limit):
+    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, preexec_fn=pin)
+    except subprocess.TimeoutExpired as e:
+        raise LoadFailed(f"{command[0]} did not end in {limit} s") from e
+    if done.returncode != 0:
+        raise LoadFailed(f"{' '.join(command)}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+def wrk(server, seconds, cores, path, mode="plain", *args, connections=CONNECTIONS, threads=1):
+    """As fast as `connections` keep-alive connections can, one request at a time on each."""
+    command = ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s", "-s", str(HERE / "wrk.lua"),
+               server.url(path), "--", mode, *map(str, args)]
+    for line in run(command, cores, seconds + 20).splitlines():
+        if line.startswith("RESULT "):
+            requests, duration_us, p99_us, _, errors = map(int, line.split()[1:])
+            return Result(requests, duration_us / 1e6, p99_us, errors)
+    raise LoadFailed("wrk said nothing")
+
+
+def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate=None):
+    """HTTP/1.1 by h2load; with `rate`, that many requests a second in all, whatever the server does."""
+    with tempfile.NamedTemporaryFile(prefix="fsrv-bench-") as log:
+        command = ["h2load", "--h1", "-t", "1", "-c", str(connections), "-D", str(seconds), "--log-file", log.name]
+        if rate:
+            command += ["--rps", str(rate / connections)]
+        for header in headers:
+            command += ["-H", header]
+        run([*command, server.url(path)], cores, seconds + 30)
+        rows = [line.split("\t") for line in pathlib.Path(log.name).read_text().splitlines()]
+    times = sorted(int(row[2]) for row in rows)
+    if not times:
+        return Result(0, seconds, float("inf"), 1)
+    errors = sum(1 for row in rows if not row[1].startswith(("2", "3")))
+    return Result(len(times), seconds, times[int(len(times) * 0.99)], errors)
+
+
+def client(server, seconds, cores, what, path, *args, scale=1e-9):
+    """clients.py; its bytes become GB."""
+    command = [sys.executable, str(HERE / "clients.py"), what, str(server.port), path, *map(str, args)]
+    try:
+        out = run(command, cores, seconds + 40)
+    except LoadFailed as e:
+        raise LoadFailed(f"{server.label}: {e} {server.said()}") from e
+    told = json.loads(out)
+    return Result(told["units"] * scale, told["seconds"])
