@@ -20,7 +20,8 @@ void ScoreSlot::set_last_request(std::string_view text) {
     for (std::size_t i = 0; i <= text.size() / 8; ++i) {
         const std::string_view part = text.substr(i * 8, 8);
         std::uint64_t word = 0;
-        std::memcpy(&word, part.data(), part.size());
+        // Not memcpy: the data() of an empty text may be null.
+        part.copy(reinterpret_cast<char*>(&word), part.size());
         last_request_[i].store(word, std::memory_order_relaxed);
     }
 }

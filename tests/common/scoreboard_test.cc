@@ -48,6 +48,8 @@ TEST(ScoreSlot, AShorterLineLeavesNothingOfTheLongerOne) {
 
 TEST(ScoreSlot, ALineEndsAtItsFirstNul) {
     ScoreSlot slot;
+    slot.set_last_request({}); // no bytes at all, as of a new worker
+    EXPECT_EQ(slot.last_request(), "");
     slot.set_last_request(std::string_view("GET /\0hidden", 12));
     EXPECT_EQ(slot.last_request(), "GET /");
 }
