@@ -8,7 +8,9 @@
 #include "worker/http/page.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace fsrv::content {
@@ -352,6 +354,33 @@ TEST(ListingMemory, IsBoundedWhileListingsAreAliveAndFreeAfterwards) {
     EXPECT_EQ(ask(tiny, "/").status, 503);
     EXPECT_EQ(ask(tiny, "/?format=json").status, 503);
     EXPECT_EQ(ask(tiny, "/" + std::string(100, 'n') + "1").status, 200) << "files do not count";
+}
+
+TEST(ListingMemory, IsCountedRightByManyThreads) {
+    Tree tree;
+    for (int i = 0; i < 50; ++i) tree.file(std::string(100, 'n') + std::to_string(i), "");
+    StoreConfig config = tree.config();
+    const std::size_t page = ask(LocalStore(config, MimeTypes()), "/").body.size();
+    config.max_listing_bytes = page * 3;
+    const LocalStore store(config, MimeTypes());
+    std::vector<std::thread> threads;
+    std::atomic<int> wrong = 0;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int round = 0; round < 50; ++round) {
+                const Answer answer = ask(store, "/");
+                if (answer.status == 200 ? answer.body.size() != page : answer.status != 503)
+                    ++wrong;
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, 0);
+    // All of it was given back: as many pages as fit can be had at once.
+    EXPECT_TRUE(store.find(*http::parse_target("/"), ""));
+    std::vector<http::FindResult> held;
+    for (int i = 0; i < 2; ++i) held.push_back(store.find(*http::parse_target("/"), ""));
+    EXPECT_TRUE(held[0] && held[1]);
 }
 
 TEST(ListingMemory, ABodyMayOutliveItsStore) {

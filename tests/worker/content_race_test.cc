@@ -16,7 +16,7 @@
 namespace fsrv::content {
 namespace {
 
-constexpr int kRounds = 10'000;
+constexpr int kRounds = 5'000;
 
 class Races : public testing::TestWithParam<ResolveForm> {
   protected:

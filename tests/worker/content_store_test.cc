@@ -273,6 +273,41 @@ TEST_P(Store, OnlyTheExactNameIsTheName) {
         EXPECT_EQ(ask(store(), origin).status, 404) << origin;
 }
 
+// What a cache asks before it answers from an open file. "Not sure" is always allowed, "still" must
+// be true.
+TEST_P(Store, KnowsWhetherAPathSurelyLeadsToTheSameFile) {
+    tree_.folder("a/b");
+    tree_.file("a/b/file", "old");
+    tree_.link("a/b/file", "link");
+    tree_.folder("c/b");
+    tree_.file("c/b/file", "other");
+    const LocalStore store = this->store();
+    const auto same = [&](const char* origin, const http::Resource& found) {
+        const auto& extent = std::get<http::FileExtent>(found.body.segments.at(0));
+        EXPECT_EQ("/" + found.path, origin);
+        return store.surely_still(found.path, *extent.file);
+    };
+    const auto find = [&](const char* origin) {
+        return store.find(*http::parse_target(origin), "");
+    };
+    for (const char* origin : {"/a/b/file", "/link"}) {
+        const auto found = find(origin);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(same(origin, *found), GetParam() == ResolveForm::openat2)
+            << "the walk never is sure";
+        std::filesystem::rename(tree_.at("a"), tree_.at("moved"));
+        EXPECT_FALSE(same(origin, *found)) << "gone";
+        std::filesystem::rename(tree_.at("c"), tree_.at("a"));
+        EXPECT_FALSE(same(origin, *found)) << "another file is there";
+        std::filesystem::rename(tree_.at("a"), tree_.at("c"));
+        std::filesystem::create_directory_symlink(tree_.base() + "/outside", tree_.at("a"));
+        EXPECT_FALSE(same(origin, *found)) << "a link leads out";
+        std::filesystem::remove(tree_.at("a"));
+        std::filesystem::rename(tree_.at("moved"), tree_.at("a"));
+        EXPECT_EQ(same(origin, *found), GetParam() == ResolveForm::openat2) << "back again";
+    }
+}
+
 TEST(Disposition, QuotesEncodesAndReplaces) {
     struct Name {
         std::string name;
