@@ -1,4 +1,5 @@
-// Every fixed bound of the program, with its unit and its reason. What a user may choose is an option (options.def) instead.
+// Every fixed bound of the program, with its unit and its reason. What a user may choose is an
+// option (options.def) instead.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +11,13 @@ namespace fsrv::limits {
 inline constexpr unsigned kMaxWorkers = 1024;
 
 // Request head.
-inline constexpr std::size_t kMaxTarget = 8 * 1024; // bytes; 414 above. What browsers and proxies cope with.
-inline constexpr unsigned kMaxFields = 100;         // header fields; 431 above.
+inline constexpr std::size_t kMaxTarget =
+    8 * 1024; // bytes; 414 above. What browsers and proxies cope with.
+inline constexpr unsigned kMaxFields = 100;          // header fields; 431 above.
 inline constexpr unsigned kMaxLeadingEmptyLines = 1; // RFC 9112 2.2 asks for "at least one".
 
-// Request body: read and dropped up to this many bytes (framing included), then the connection closes.
+// Request body: read and dropped up to this many bytes (framing included), then the connection
+// closes.
 inline constexpr std::size_t kMaxDroppedBody = 64 * 1024;
 
 // Lingering close: bytes and time that a peer may still send after its last answer.
@@ -23,58 +26,71 @@ inline constexpr std::uint64_t kLingerMs = 5000;
 
 // File bytes: one chunk in flight per download.
 inline constexpr std::size_t kChunkBytes = 256 * 1024;
-inline constexpr std::size_t kSmallChunkBytes = 16 * 1024; // once kMaxBigChunks are in use: memory stays bounded
-inline constexpr unsigned kMaxBigChunks = 256;             // per worker: 64 MiB
-inline constexpr unsigned kMaxSpareChunks = 16;            // kept for reuse when nobody needs them
+inline constexpr std::size_t kSmallChunkBytes =
+    16 * 1024; // once kMaxBigChunks are in use: memory stays bounded
+inline constexpr unsigned kMaxBigChunks = 256;  // per worker: 64 MiB
+inline constexpr unsigned kMaxSpareChunks = 16; // kept for reuse when nobody needs them
 inline constexpr unsigned kMaxSpareExchanges = 64;
 inline constexpr std::uint64_t kProbeBytes = 256 * 1024; // asked of the page cache at a time
-inline constexpr std::uint64_t kCopiedTail = 4 * 1024 * 1024; // more than a socket can queue (tcp_wmem's maximum)
-inline constexpr std::int64_t kSettledNs = 10'000'000'000; // a file left alone for so long may be lent to a socket
-inline constexpr std::size_t kTurnBytes = 1024 * 1024; // one download sends so much, then others have their turn
-inline constexpr std::size_t kReadaheadBytes = 1024 * 1024; // hinted to the kernel beyond a chunk that was read
+// The end of a body that is never lent to a socket: more than both ends' queues hold together
+// (the maxima of tcp_wmem and tcp_rmem, 4 and 6 MiB unless the administrator raised them).
+inline constexpr std::uint64_t kCopiedTail = 16 * 1024 * 1024;
+inline constexpr std::size_t kTurnBytes =
+    1024 * 1024; // one download sends so much, then others have their turn
+inline constexpr std::size_t kReadaheadBytes =
+    1024 * 1024; // hinted to the kernel beyond a chunk that was read
 
-// What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix sockets).
+// What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix
+// sockets).
 inline constexpr int kNotSentLowat = 128 * 1024;
 inline constexpr int kUnixSendBuffer = 256 * 1024;
 
-inline constexpr int kListenBacklog = 4096; // the kernel clamps it to somaxconn
+inline constexpr int kListenBacklog = 4096;            // the kernel clamps it to somaxconn
 inline constexpr std::uint64_t kAcceptPauseMs = 1'000; // out of descriptors: try again after this
-inline constexpr unsigned kMaxOverloadAnswers = 64;    // connections beyond the limit that may get a 503 at a time
-inline constexpr unsigned kAcceptBatch = 16; // connections taken in one turn of the loop
+inline constexpr unsigned kMaxOverloadAnswers =
+    64; // connections beyond the limit that may get a 503 at a time
+inline constexpr unsigned kAcceptBatch = 16;   // connections taken in one turn of the loop
 inline constexpr unsigned kPipelineBatch = 16; // requests of one connection answered in one turn
 
-// Descriptors of a worker that are no connection's: loop, logs, pipes, listen sockets of small set-ups.
+// Descriptors of a worker that are no connection's: loop, logs, pipes, listen sockets of small
+// set-ups.
 inline constexpr unsigned kReservedFds = 64;
 
 // A folder's listing is cut here, and says so.
 inline constexpr std::size_t kMaxListingEntries = 100'000;
 inline constexpr std::size_t kMaxListingBytesInFlight = 256 * 1024 * 1024; // per worker; 503 above
 
-inline constexpr unsigned kMaxSymlinks = 40;       // what the kernel allows
-inline constexpr unsigned kMaxResolveRetries = 16; // EAGAIN of openat2 while the tree is being renamed
+inline constexpr unsigned kMaxSymlinks = 40; // what the kernel allows
+inline constexpr unsigned kMaxResolveRetries =
+    16; // EAGAIN of openat2 while the tree is being renamed
 
 // A file modified less than this before now may change again without its time changing: weak ETag.
 inline constexpr std::int64_t kYoungFileNs = 1'000'000'000;
 
-// Access log: lines that wait for a log that does not take them, per worker; dropped and counted above.
+// Access log: lines that wait for a log that does not take them, per worker; dropped and counted
+// above.
 inline constexpr std::size_t kLogQueueBytes = 1024 * 1024;
 inline constexpr std::uint64_t kLogTroubleReportMs = 60'000;
 
 // Supervision.
-inline constexpr std::uint64_t kTickMs = 500;          // a worker's heartbeat
-inline constexpr std::uint64_t kSweepMs = 100;         // deadlines are looked at this often while there are connections
-inline constexpr std::uint64_t kCoverMs = 2'000;       // a tick older than this: the neighbour helps out
-inline constexpr std::uint64_t kFirstRespawnMs = 100;  // second death in a row; doubles
+inline constexpr std::uint64_t kTickMs = 500; // a worker's heartbeat
+inline constexpr std::uint64_t kSweepMs =
+    100; // deadlines are looked at this often while there are connections
+inline constexpr std::uint64_t kCoverMs = 2'000; // a tick older than this: the neighbour helps out
+inline constexpr std::uint64_t kFirstRespawnMs = 100; // second death in a row; doubles
 inline constexpr std::uint64_t kMaxRespawnMs = 30'000;
 inline constexpr std::uint64_t kHealthyMs = 60'000;    // uptime that forgives earlier deaths
 inline constexpr std::uint64_t kAbortToKillMs = 1'000; // SIGABRT first, for the core; then SIGKILL
 inline constexpr std::uint64_t kStartTimeoutMs = 30'000; // spawn to ready
 
 // Draining.
-inline constexpr std::uint64_t kDrainFreshMs = 1'000;    // a connection that has not sent a byte yet
-inline constexpr std::uint64_t kLastCallbacksMs = 1'000; // for reads of the pool to come back once all is cut
-inline constexpr unsigned kAlarmMarginSeconds = 3;       // over --grace: a worker whose loop hangs dies of SIGALRM
+inline constexpr std::uint64_t kDrainFreshMs = 1'000; // a connection that has not sent a byte yet
+inline constexpr std::uint64_t kLastCallbacksMs =
+    1'000; // for reads of the pool to come back once all is cut
+inline constexpr unsigned kAlarmMarginSeconds =
+    3; // over --grace: a worker whose loop hangs dies of SIGALRM
 
-inline constexpr std::size_t kLastRequestBytes = 256; // of the last request, kept for the death notice
+inline constexpr std::size_t kLastRequestBytes =
+    256; // of the last request, kept for the death notice
 
 } // namespace fsrv::limits

@@ -95,6 +95,8 @@ void Connection::on_poll(int status, int events) {
                                          : CloseReason::client_aborted);
         return;
     }
+    // What the socket reports now it reports again; two turns at once would start two reads.
+    if (queued_) return;
     if ((events & wanted_) ==
         0) { // armed for more than this state waits for: now it is worth a system call
         armed_ = wanted_;
@@ -159,11 +161,17 @@ void Connection::advance() {
         }
         if (!more) return;
     }
+    go_on_soon();
+}
+
+void Connection::go_on_soon() {
     worker_.continue_soon(*this);
+    queued_ = true;
     retain();
 }
 
 void Connection::go_on() {
+    queued_ = false;
     if (state_ != State::closing) advance();
     release();
 }

@@ -153,6 +153,7 @@ class Connection final : public SenderOwner {
     void log_line(const LogFields& fields, const LogOutcome& outcome);
     void set_state(State state);
     void poll_for(int events);
+    void go_on_soon();
     void drop_exchange();
     void retain() { ++pending_; }
     void release(); // may destroy *this
@@ -169,6 +170,7 @@ class Connection final : public SenderOwner {
     unsigned pending_ = 0;
     std::uint8_t wanted_ = 0; // uv_poll events that the state waits for
     std::uint8_t armed_ = 0;  // those that libuv was told: may be more, which saves system calls
+    bool queued_ = false;     // its next turn comes by go_on(), events of the socket can wait
     State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
 };

@@ -244,10 +244,7 @@ bool Connection::send_some() {
         wanted_ = 0;
         retain();
         return false;
-    case Sender::Step::yield:
-        worker_.continue_soon(*this);
-        retain();
-        return false;
+    case Sender::Step::yield: go_on_soon(); return false;
     }
     if (exchange_ && !transfer_->skip_body && exchange_->begin == exchange_->end) drop_exchange();
     return false;

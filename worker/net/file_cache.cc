@@ -9,7 +9,8 @@
 namespace fsrv::net {
 namespace {
 
-constexpr std::size_t kSmallFile = 32 * 1024; // above, lending pages is cheaper than copying bytes
+constexpr std::size_t kSmallFile =
+    limits::kChunkBytes; // sent in one piece, with one copy of its bytes
 constexpr std::uint64_t kResolveAgainMs = 1'000;
 
 bool same(const struct stat& now, const http::OpenFile& then) {

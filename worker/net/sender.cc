@@ -24,6 +24,13 @@ iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
 
+bool unchanged(const http::OpenFile& file) {
+    struct stat now {};
+    if (::fstat(file.fd.get(), &now) != 0) return false;
+    return static_cast<std::uint64_t>(now.st_size) == file.size &&
+           FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
+}
+
 } // namespace
 
 Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string head, http::Body body)
@@ -97,18 +104,18 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
 std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint64_t& turn) {
     const http::FileExtent& extent = *extent_at_front();
     const http::OpenFile& file = *extent.file;
-    if (context_.io != IoMode::automatic || !may_lend(file)) return std::nullopt;
+    if (context_.io != IoMode::automatic || body_size_ - body_sent_ <= limits::kCopiedTail) {
+        return std::nullopt;
+    }
     if (!unchanged(file)) {
         failure_ = CloseReason::file_changed;
         return Step::failed;
     }
-    PageCache::Device& device = context_.page_cache->device(device_);
+    PageCache::Device& device = context_.page_cache->device(file.device);
     if (device.no_sendfile) return std::nullopt;
 
-    std::uint64_t length = std::min(extent.length - segment_sent_, limit);
-    if (body_size_ > limits::kCopiedTail) {
-        length = std::min(length, body_size_ - limits::kCopiedTail - body_sent_);
-    }
+    std::uint64_t length = std::min(
+        {extent.length - segment_sent_, limit, body_size_ - limits::kCopiedTail - body_sent_});
     const std::uint64_t offset = extent.offset + segment_sent_;
     if (cached_until_ <= offset) {
         const std::uint64_t probed = std::min(limits::kProbeBytes, extent.length - segment_sent_);
@@ -128,10 +135,6 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
         body_sent_ += static_cast<std::uint64_t>(n);
         sent_ += static_cast<std::uint64_t>(n);
         turn += static_cast<std::uint64_t>(n);
-        if (body_sent_ == body_size_ && !unchanged(file)) { // it changed while it was lent
-            failure_ = CloseReason::file_changed;
-            return Step::failed;
-        }
         return Step::yield; // to the caller's loop: that one counts the turn
     }
     if (n == 0) {
@@ -148,13 +151,6 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
     case ECONNRESET: failure_ = CloseReason::client_aborted; return Step::failed;
     default: failure_ = CloseReason::read_error; return Step::failed;
     }
-}
-
-bool Sender::may_lend(const http::OpenFile& file) const {
-    if (body_size_ > limits::kCopiedTail) return body_size_ - body_sent_ > limits::kCopiedTail;
-    const FileTime now = wall_now();
-    const std::int64_t age_s = now.seconds - file.mtime.seconds;
-    return age_s > limits::kSettledNs / 1'000'000'000;
 }
 
 void Sender::settle_read() {
@@ -195,7 +191,7 @@ Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t 
         while (n < 0 && errno == EINTR);
         return finish_load(n < 0 ? -errno : n);
     }
-    PageCache::Device& device = context_.page_cache->device(device_);
+    PageCache::Device& device = context_.page_cache->device(extent.file->device);
     n = context_.page_cache->read_cached(device, fd, chunk_->data(), wanted_, offset);
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
     if (n == static_cast<ssize_t>(wanted_)) return finish_load(n);
@@ -228,14 +224,6 @@ Sender::Load Sender::finish_load(ssize_t result) {
 Sender::Load Sender::load_failed(CloseReason reason) {
     failure_ = reason;
     return Load::failed;
-}
-
-bool Sender::unchanged(const http::OpenFile& file) {
-    struct stat now {};
-    if (::fstat(file.fd.get(), &now) != 0) return false;
-    device_ = now.st_dev;
-    return static_cast<std::uint64_t>(now.st_size) == file.size &&
-           FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
 }
 
 unsigned Sender::gather(iovec* vectors, unsigned capacity, bool& more_follows) const {

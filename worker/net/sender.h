@@ -12,10 +12,10 @@
 //   pool       uv_fs_read in the pool, then send: what the disk must be asked for (--io auto); all
 //              of it with --io threads
 //
-// Zero-copy lends pages of the file to the socket, and a change in place would show in what is
-// still queued there. So the last limits::kCopiedTail bytes of a long body are copied: once they
-// are taken, nothing that was lent is queued any more. A shorter body is lent only if its file has
-// been left alone for limits::kSettledNs.
+// Zero-copy lends pages of the file to the socket, and a change in place shows in what is still
+// queued, here or, over the loopback, with the client. So the last limits::kCopiedTail bytes of a
+// body are copied: when the last of them is taken, all that was lent has been read by the client,
+// and a change before that moment is seen by the guard.
 //
 // One chunk is in flight at a time. Thread: the loop's.
 #pragma once
@@ -94,8 +94,6 @@ class Sender final {
 
     // Zero-copy of at most `limit` bytes of the extent at the front. Nothing: not this way.
     std::optional<Step> lend(int fd, std::uint64_t limit, std::uint64_t& turn);
-    bool may_lend(const http::OpenFile& file) const;
-    bool unchanged(const http::OpenFile& file);
 
     std::optional<Step> push(int fd, std::uint64_t& turn); // head, memory and chunk
     unsigned gather(struct iovec* vectors, unsigned capacity, bool& more_follows) const;
@@ -116,7 +114,6 @@ class Sender final {
     std::uint64_t sent_ = 0;
     std::uint64_t body_size_ = 0;
     std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
-    dev_t device_ = 0;               // of that file, as of the last check
     std::size_t wanted_ = 0;         // bytes asked of the read under way
     bool reading_ = false;
     bool failed_read_ = false;
