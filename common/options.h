@@ -39,6 +39,7 @@ struct Options {
 #include "common/options.def"
 #undef FSRV_GROUP
 #undef FSRV_OPTION
+    friend bool operator==(const Options&, const Options&) = default;
 };
 
 // What the command line asks for besides serving.
