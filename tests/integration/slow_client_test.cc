@@ -204,8 +204,12 @@ TEST_F(SlowClient, WhoCannotBeServedIsToldSo) {
 
 // More connections than descriptors: they wait in the kernel, and are served when others have gone.
 TEST_F(SlowClient, OutOfDescriptorsItRecovers) {
-    Server server(root_.path(), args({"--max-connections", "1000"}));
-    server.expect_trouble("cannot accept");
+    Server server(root_.path(), {.args = args({"--max-connections", "1000"}),
+                                 .environment = {},
+                                 .wrapper = {},
+                                 .before_exec = {},
+                                 .trouble = {"cannot accept"},
+                                 .starved = true});
     const pid_t worker = server.workers().at(0);
     const rlimit few{.rlim_cur = 64, .rlim_max = 64};
     ASSERT_EQ(::prlimit(worker, RLIMIT_NOFILE, &few, nullptr), 0);
