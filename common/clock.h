@@ -1,4 +1,5 @@
-// Time, two kinds never mixed: Mono for deadlines and durations (never steps), Wall for dates and file times.
+// Time, two kinds never mixed: Mono for deadlines and durations (never steps), Wall for dates and
+// file times.
 #pragma once
 
 #include <chrono>
@@ -13,7 +14,8 @@ using Millis = std::chrono::milliseconds;
 inline std::uint64_t monotonic_ms() {
     timespec ts{};
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return static_cast<std::uint64_t>(ts.tv_sec) * 1000 + static_cast<std::uint64_t>(ts.tv_nsec) / 1000000;
+    return static_cast<std::uint64_t>(ts.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(ts.tv_nsec) / 1000000;
 }
 
 // A file's time, to the nanosecond.

@@ -1,5 +1,6 @@
-// Everything that crosses fork(): what a worker has from its supervisor, and all it needs to know of it. The worker owns
-// `control` and `access_log`; the rest belongs to the supervisor's image and lives as long as the process.
+// Everything that crosses fork(): what a worker has from its supervisor, and all it needs to know
+// of it. The worker owns `control` and `access_log`; the rest belongs to the supervisor's image and
+// lives as long as the process.
 #pragma once
 
 #include "common/options.h"
@@ -14,9 +15,10 @@
 
 namespace fsrv {
 
-// A bound, listening, non-blocking, close-on-exec socket of the supervisor. The supervisor keeps every one open for its whole
-// life, so the kernel never drops a queue; a worker accepts on those of the slots it serves. TCP_NODELAY, SO_KEEPALIVE
-// and TCP_NOTSENT_LOWAT are set here and inherited by every accepted connection.
+// A bound, listening, non-blocking, close-on-exec socket of the supervisor. The supervisor keeps
+// every one open for its whole life, so the kernel never drops a queue; a worker accepts on those
+// of the slots it serves. TCP_NODELAY, SO_KEEPALIVE and TCP_NOTSENT_LOWAT are set here and
+// inherited by every accepted connection.
 struct ListenSocket {
     int fd = -1;
     unsigned slot = 0; // whose it is; kSharedSlot: everybody's (a Unix socket)
@@ -36,15 +38,16 @@ struct Heritage {
     const Options* options = nullptr;
     std::span<const ListenSocket> sockets;
     int root_fd = -1;      // O_PATH of the served folder
-    std::string root_path; // its absolute name with links resolved: for absolute ?path= and links only, never for confinement
+    std::string root_path; // its absolute name with links resolved: for absolute ?path= and links
+                           // only, never for confinement
     UniqueFd control;
-    UniqueFd access_log; // none: --access-log off
+    UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     ScoreSlot* score = nullptr;
 };
 
-// The whole life of a worker process; runs in the child of fork() and returns its exit status. 0: drained, kExitUsage: it
-// cannot start because of its configuration (not retried), else: failed.
+// The whole life of a worker process; runs in the child of fork() and returns its exit status. 0:
+// drained, kExitUsage: it cannot start because of its configuration (not retried), else: failed.
 using WorkerMain = int (*)(Heritage heritage);
 
 inline constexpr int kExitOk = 0;

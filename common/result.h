@@ -1,6 +1,7 @@
-// Result<T>: a value, or the reason why there is none, for failures that are expected (a file is missing, a peer left).
-// A bug is FSRV_CHECK (check.h); an impossible environment at start is fatal() (log.h). Nothing here throws.
-// The names are std::expected's, so that C++23 replaces this file by an alias.
+// Result<T>: a value, or the reason why there is none, for failures that are expected (a file is
+// missing, a peer left). A bug is FSRV_CHECK (check.h); an impossible environment at start is
+// fatal() (log.h). Nothing here throws. The names are std::expected's, so that C++23 replaces this
+// file by an alias.
 #pragma once
 
 #include <cerrno>
