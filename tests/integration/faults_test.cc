@@ -38,15 +38,17 @@ void PrintTo(const Fault& fault, std::ostream* out) {
 }
 const char* const kWhen[] = {"1", "2..4", "2+3"};
 
-// strace on a running worker and all its threads, until the end of its life.
+enum class Follow { no, threads_and_children };
+
+// strace on a running process until the end of its life.
 class Injection final {
   public:
-    Injection(pid_t worker, const std::string& calls, const std::string& error,
-              const std::string& when)
-        : strace_({"strace", "-f", "-qq", "-o", log_.str() + "/log", "-p", std::to_string(worker),
-                   "-e", "trace=" + calls, "-e",
+    Injection(pid_t process, const std::string& calls, const std::string& error,
+              const std::string& when, Follow follow = Follow::threads_and_children)
+        : strace_({"strace", follow == Follow::no ? "-q" : "-fq", "-q", "-o", log_.str() + "/log",
+                   "-p", std::to_string(process), "-e", "trace=" + calls, "-e",
                    "inject=" + calls + ":error=" + error + ":when=" + when}) {
-        const std::string tasks = "/proc/" + std::to_string(worker) + "/task";
+        const std::string tasks = "/proc/" + std::to_string(process) + "/task";
         EXPECT_TRUE(await([&] {
             std::error_code gone;
             for (const auto& task : std::filesystem::directory_iterator(tasks, gone))
@@ -148,7 +150,8 @@ TEST(SupervisorFaults, AForkThatFailsIsRepeated) {
     server.expect_trouble("");
     ASSERT_TRUE(server.await_workers(2));
     {
-        const Injection injection(server.pid(), "fork,vfork,clone,clone3", "EAGAIN", "1..3");
+        const Injection injection(server.pid(), "fork,vfork,clone,clone3", "EAGAIN", "1..3",
+                                  Follow::no);
         const std::vector<pid_t> workers = server.workers();
         ::kill(workers.at(0), SIGKILL);
         for (int i = 0; i < 10; ++i) EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);

@@ -7,11 +7,14 @@
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
 
+#include <algorithm>
 #include <atomic>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 namespace fsrv::test {
 namespace {
@@ -126,6 +129,68 @@ TEST_P(HotFiles, AreOneVersionWhileTheyAreReplacedAllTheTime) {
     }
     over = true;
     writer.join();
+}
+
+void forget(const fs::path& path, std::uint64_t from, std::uint64_t length) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    ::fdatasync(fd.get());
+    ::posix_fadvise(fd.get(), static_cast<off_t>(from), static_cast<off_t>(length),
+                    POSIX_FADV_DONTNEED);
+}
+
+// What is in the page cache goes another way than what is not, and the end of a file another than
+// its middle: all ways in one download, and several downloads at a time.
+TEST_P(HotFiles, OfManyMegabytesArriveWholeColdHotAndInBetween) {
+    constexpr std::uint64_t kSize = 40 << 20, kPiece = 3 << 20;
+    const fs::path path = root_ / "big";
+    write_pattern(path, kSize);
+    Server server(root_.path(), args());
+    for (const std::string state : {"cold", "striped", "hot"}) {
+        SCOPED_TRACE(state);
+        if (state == "cold") forget(path, 0, 0);
+        if (state == "striped")
+            for (std::uint64_t at = 0; at < kSize; at += 2 * kPiece) forget(path, at, kPiece);
+        std::vector<std::thread> clients;
+        std::atomic<unsigned> whole = 0;
+        for (unsigned i = 0; i < 3; ++i)
+            clients.emplace_back([&, i] {
+                RawClient client(server.port(), {.receive_buffer = i == 0 ? 65536 : 0});
+                const std::uint64_t first = i == 2 ? 1'000'001 : 0;
+                client.send(get("/big", i == 2 ? "Range: bytes=1000001-\r\n" : ""));
+                client.read_head();
+                // One looks at each piece before it reads on, the others are as fast as they can
+                // be.
+                const std::uint64_t piece = i == 0 ? kPiece : kSize;
+                std::uint64_t at = first;
+                while (at < kSize) {
+                    const std::string bytes = client.read_bytes(std::min(piece, kSize - at));
+                    if (bytes.empty() || pattern_mismatch(bytes, at)) return;
+                    at += bytes.size();
+                }
+                ++whole;
+            });
+        for (std::thread& client : clients) client.join();
+        EXPECT_EQ(whole, clients.size());
+    }
+}
+
+// In place, in the middle of a download of what lies in the page cache: it breaks, and before the
+// end.
+TEST_P(HotFiles, OfManyMegabytesRewrittenUnderWayBreak) {
+    constexpr std::uint64_t kSize = 40 << 20;
+    const fs::path path = root_ / "big";
+    for (const std::uint64_t at : {std::uint64_t{0}, kSize / 2, kSize - 1}) {
+        SCOPED_TRACE(at);
+        write_pattern(path, kSize);
+        Server server(root_.path(), args());
+        RawClient client(server.port(), {.receive_buffer = 65536});
+        client.send(get("/big"));
+        EXPECT_EQ(client.read_head().status, 200);
+        EXPECT_TRUE(is_pattern(client.read_bytes(1 << 20), 0, 1 << 20));
+        write_at(path, at, "!");
+        EXPECT_LT(client.read_to_end().size(), kSize - (1 << 20));
+        EXPECT_EQ(client.end(), Got::rst);
+    }
 }
 
 TEST_P(HotFiles, AreServedWithFewDescriptors) {
