@@ -20,8 +20,8 @@ namespace fsrv {
 namespace {
 
 constexpr int kStderr = STDERR_FILENO;
-constexpr std::size_t kMaxLine =
-    4096; // PIPE_BUF: whole or not at all, however many processes write
+// PIPE_BUF: such a line goes whole or not at all, however many processes write.
+constexpr std::size_t kMaxLine = 4096;
 constexpr std::string_view kCutMark = " [cut]";
 
 enum class Kind { file, socket, non_blocking, may_block };
@@ -76,8 +76,8 @@ bool put(std::string_view line) {
                 ? send(kStderr, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
                 : write(kStderr, line.data(), line.size());
     } while (n < 0 && errno == EINTR);
-    return n > 0; // what a terminal or a full disk took in part is gone: repeating it would garble
-                  // the next line
+    // What a terminal or a full disk took in part is gone: repeating it would garble the next line.
+    return n > 0;
 }
 
 std::string make_line(LogLevel level, std::string_view text) {

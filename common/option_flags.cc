@@ -69,8 +69,8 @@ std::vector<std::string> split_at_equals(int argc, const char* const* argv) {
     return arguments;
 }
 
-// CLI11 throws, here and nowhere else. What is left to complain of by then is a last flag without
-// its value.
+// CLI11 throws, here and nowhere else. All it has left to complain of is a last flag without its
+// value.
 std::optional<UsageError> parse(CLI::App& app, std::vector<std::string> arguments) {
     const std::string last = arguments.empty() ? "" : arguments.back();
     std::ranges::reverse(arguments);
@@ -78,7 +78,7 @@ std::optional<UsageError> parse(CLI::App& app, std::vector<std::string> argument
         app.parse(std::move(arguments));
         return std::nullopt;
     } catch (const CLI::ArgumentMismatch&) {
-        return UsageError{fmt::format("{}: expected a value after it", printable(last))};
+        return UsageError{fmt::format("{}: expected a value after it", last)};
     } catch (const CLI::ParseError& error) {
         return UsageError{printable(error.what())};
     }
@@ -100,7 +100,7 @@ UsageError unexpected_argument(const std::string& argument) {
     std::vector<std::string> known;
     for (const OptionSpec& option : option_table()) known.push_back(flag_name(option.name));
     for (const CommandSpec& command : command_table()) known.push_back(flag_name(command.name));
-    return unknown_name(printable(name), "option", name, known);
+    return unknown_name(shortened(name), "option", name, known);
 }
 
 // "DIR" and --root say the same thing, so saying two different things is a mistake.

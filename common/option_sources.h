@@ -55,8 +55,9 @@ Result<Settings, UsageError> read_config_text(std::string_view toml, std::string
 UsageError unknown_name(std::string_view place, std::string_view what, std::string_view name,
                         const std::vector<std::string>& known);
 
-// In quotes, printable, cut when it is very long.
-std::string quoted_value(std::string_view text);
+// Printable, and cut when it is very long.
+std::string shortened(std::string_view text);
+std::string quoted_value(std::string_view text); // likewise, in quotes
 
 // "127.0.0.1,::1" as a list; nothing is an empty list.
 OptionTexts split_list(std::string_view text);

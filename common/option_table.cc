@@ -47,6 +47,7 @@ constexpr NamedBounds kBounds[] = {
     {"user", {0, 255, "the name of a user"}},
     {"group", {0, 255, "the name of a group"}},
     {"threads", {1, 1024}},
+    {"cache-files", {0, 1'000'000}},
     {"max-connections", {0, INT_MAX}},
     {"max-ranges", {0, 10'000}},
     {"max-header-size", {1024, 1024 * 1024}},

@@ -11,8 +11,7 @@ constexpr std::string_view kUsage =
 
 constexpr std::string_view kClosing =
     "Sizes are written 65536, 64KiB or 1M, times 500ms, 10s, 5m or 1h.\n"
-    "Every option is also a variable (FSRV_PORT=80) and a key of the configuration file (port = "
-    "80).\n"
+    "Every option is also a variable (FSRV_PORT=80) and a key of the file (port = 80).\n"
     "A flag beats a variable, a variable the file.\n"
     "\n"
     "Examples:\n"

@@ -41,10 +41,14 @@ std::string place_of(const Setting& setting) {
     return fmt::format("{}: {}", setting.place, setting.option->name);
 }
 
-std::string quoted_value(std::string_view text) {
+std::string shortened(std::string_view text) {
     constexpr std::size_t kMaxShown = 100; // bytes; enough to recognise it
-    if (text.size() <= kMaxShown) return fmt::format("\"{}\"", printable(text));
-    return fmt::format("\"{}...\"", printable(text.substr(0, kMaxShown)));
+    if (text.size() <= kMaxShown) return printable(text);
+    return printable(text.substr(0, kMaxShown)) + "...";
+}
+
+std::string quoted_value(std::string_view text) {
+    return fmt::format("\"{}\"", shortened(text));
 }
 
 OptionTexts split_list(std::string_view text) {
@@ -88,7 +92,7 @@ Result<Environment, UsageError> read_environment(const char* const* environment)
         const std::string value(entry.substr(equals + 1));
         const auto at = std::ranges::find(known, name);
         if (at == known.end())
-            return unexpected(unknown_name(printable(name), "variable", name, known));
+            return unexpected(unknown_name(shortened(name), "variable", name, known));
         if (name == kConfigVariable) {
             result.config = ConfigPath{name, value};
             continue;

@@ -52,6 +52,8 @@ TEST(ScoreSlot, ALineEndsAtItsFirstNul) {
     EXPECT_EQ(slot.last_request(), "");
     slot.set_last_request(std::string_view("GET /\0hidden", 12));
     EXPECT_EQ(slot.last_request(), "GET /");
+    slot.set_last_request({});
+    EXPECT_EQ(slot.last_request(), "");
 }
 
 TEST(Scoreboard, OutlivesTheProcessThatWroteIt) {
