@@ -56,7 +56,7 @@ class JsonReader final {
                 if (!member || !out.members.emplace(*name, *std::move(member)).second)
                     return std::nullopt;
             } while (take(","));
-            return take("}") ? std::optional(out) : std::nullopt;
+            return take("}") ? std::optional(std::move(out)) : std::nullopt;
         }
         if (take("[")) {
             if (take("]")) return out;
@@ -65,7 +65,7 @@ class JsonReader final {
                 if (!item) return std::nullopt;
                 out.items.push_back(*std::move(item));
             } while (take(","));
-            return take("]") ? std::optional(out) : std::nullopt;
+            return take("]") ? std::optional(std::move(out)) : std::nullopt;
         }
         skip_blank();
         if (rest_.starts_with('"')) {
