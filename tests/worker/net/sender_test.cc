@@ -196,8 +196,8 @@ TEST_P(SenderTest, AReadThatFailsSendsNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Modes, SenderTest,
                          testing::Values(IoMode::automatic, IoMode::threads, IoMode::inline_),
-                         [](const auto& info) {
-                             switch (info.param) {
+                         [](const auto& mode) {
+                             switch (mode.param) {
                              case IoMode::automatic: return "Auto";
                              case IoMode::threads: return "Threads";
                              default: return "Inline";
