@@ -20,18 +20,19 @@ void Supervisor::spawn(unsigned index, std::uint64_t now) {
     Errno error;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         error = Errno::last();
-    UniqueFd ours(ends[0]), theirs(ends[1]);
+    worker.control.reset(ends[0]); // before the fork, so that the child closes it like the others
+    UniqueFd theirs(ends[1]);
     Result<pid_t, Errno> pid = unexpected(error);
-    if (ours)
+    if (theirs)
         pid = ops_.spawn(std::move(theirs),
                          [&](UniqueFd control) { return run_worker(index, std::move(control)); });
     if (!pid) {
+        worker.control.reset();
         worker.slot.on_spawn_failed(now);
         log_warn("slot={} cannot start a worker: {}; the next attempt is in {} ms", index,
                  errno_text(pid.error().code), worker.slot.next_deadline() - now);
         return;
     }
-    worker.control = std::move(ours);
     worker.useless = 0;
     worker.slot.on_spawned(*pid, score.tick_ms.load(std::memory_order_relaxed), now);
     log_debug("slot={} worker {} started", index, *pid);
@@ -130,9 +131,10 @@ void Supervisor::on_worker_ended(unsigned index, ExitStatus status, std::uint64_
 
 void Supervisor::tell_end(unsigned index, pid_t pid, std::uint64_t spawned_at, ExitStatus status,
                           std::uint64_t now) {
-    const LogLevel level = !status.clean()     ? LogLevel::warn
-                           : stop_ == Stop::no ? LogLevel::info
-                                               : LogLevel::debug;
+    const bool as_asked = stop_ == Stop::killed || (stop_ != Stop::no && status.clean());
+    const LogLevel level = as_asked         ? LogLevel::debug
+                           : status.clean() ? LogLevel::info
+                                            : LogLevel::warn;
     if (!log_enabled(level)) return;
     // The slot's successor may have written its own request over it; a hint is all it is.
     const std::string request =

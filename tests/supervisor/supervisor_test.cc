@@ -1,0 +1,650 @@
+// The loop with a world of its own: processes that are only numbers, a clock that stands still,
+// real channels.
+
+#include "supervisor/supervisor.h"
+
+#include "common/control.h"
+#include "common/limits.h"
+
+#include <algorithm>
+#include <csignal>
+#include <deque>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <set>
+#include <sys/socket.h>
+
+namespace fsrv {
+namespace {
+
+class FakeOps final : public ProcessOps {
+  public:
+    std::uint64_t now_ms() override { return now; }
+    Result<pid_t, Errno> spawn(UniqueFd control, const Child&) override {
+        spawn_times.push_back(now);
+        if (spawn_error != 0) return unexpected(Errno{spawn_error});
+        alive[++last_pid] = std::move(control);
+        return last_pid;
+    }
+    void kill(pid_t pid, int signal) override {
+        EXPECT_TRUE(alive.contains(pid)) << "a signal to a stranger: " << pid;
+        killed.push_back({pid, signal});
+        if (signal == SIGKILL && kill_works) end(pid, SIGKILL);
+    }
+    std::optional<EndedProcess> reap() override {
+        if (ended.empty()) return std::nullopt;
+        const EndedProcess first = ended.front();
+        ended.pop_front();
+        return first;
+    }
+    int next_signal() override {
+        if (signals.empty()) return 0;
+        const int first = signals.front();
+        signals.pop_front();
+        return first;
+    }
+    void wait(std::span<pollfd>, std::uint64_t) override {}
+
+    void end(pid_t pid, int wait_status) {
+        alive.erase(pid);
+        ended.push_back({.pid = pid, .status = {.wait_status = wait_status}});
+    }
+    void say(pid_t pid, ControlKind kind) {
+        ASSERT_TRUE(send_control(alive.at(pid).get(), {.kind = kind}));
+    }
+    // What the supervisor told this worker since the last time, in words.
+    std::vector<std::string> heard(pid_t pid) {
+        std::vector<std::string> words;
+        for (;;) {
+            Received received = receive_control(alive.at(pid).get());
+            if (received.status != ReceiveStatus::message) return words;
+            const char* kind = received.message.kind == ControlKind::serve     ? "serve"
+                               : received.message.kind == ControlKind::unserve ? "unserve"
+                               : received.message.kind == ControlKind::drain   ? "drain"
+                                                                               : "log_file";
+            words.push_back(fmt::format("{} {}", kind, received.message.value));
+            if (received.fd) files.push_back(std::move(received.fd));
+        }
+    }
+
+    std::uint64_t now = 1'000'000;
+    int spawn_error = 0;
+    bool kill_works = true;
+    pid_t last_pid = 1000;
+    std::map<pid_t, UniqueFd> alive;
+    std::vector<std::uint64_t> spawn_times;
+    std::vector<std::pair<pid_t, int>> killed;
+    std::deque<EndedProcess> ended;
+    std::deque<int> signals;
+    std::vector<UniqueFd> files;
+};
+
+using Words = std::vector<std::string>;
+constexpr int exited(int status) {
+    return status << 8;
+}
+
+class SupervisorTest : public testing::Test {
+  protected:
+    explicit SupervisorTest(unsigned workers = 3) {
+        log_set_level(LogLevel::error); // deaths are these tests' daily bread
+        options_.workers = workers;
+        options_.grace = Millis(30'000);
+        options_.hang_timeout = Millis(30'000);
+        make();
+    }
+    void make() {
+        supervisor_.emplace(
+            Supervisor::Setup{.options = options_,
+                              .sockets = sockets_,
+                              .access_log = access_log_,
+                              .on_started =
+                                  [this](unsigned ready) {
+                                      started_with_.push_back(ready);
+                                      return start_works_;
+                                  },
+                              .on_stopping = [this](std::uint64_t ms) { stopping_.push_back(ms); }},
+            ops_);
+    }
+    std::optional<int> turn() { return supervisor_->turn(); }
+    std::optional<int> turn_after(std::uint64_t ms) {
+        // As the real loop does: never sleeps past a deadline, so that a late turn is a late turn.
+        const std::uint64_t target = ops_.now + ms;
+        std::optional<int> status;
+        while (!status && ops_.now < target) {
+            ops_.now = std::max(ops_.now, std::min(target, supervisor_->next_deadline()));
+            beat();
+            status = turn();
+        }
+        return status;
+    }
+    void beat() {
+        for (unsigned i = 0; i < options_.workers; ++i)
+            if (!hanging_.contains(i)) supervisor_->scoreboard().slot(i).tick_ms = ops_.now;
+    }
+    pid_t pid(unsigned slot) { return supervisor_->slot(slot).pid(); }
+    SlotState state(unsigned slot) { return supervisor_->slot(slot).state(); }
+    void start() {
+        ASSERT_EQ(turn(), std::nullopt);
+        for (unsigned i = 0; i < options_.workers; ++i) ops_.say(pid(i), ControlKind::ready);
+        ASSERT_EQ(turn(), std::nullopt);
+        for (unsigned i = 0; i < options_.workers; ++i) ops_.heard(pid(i));
+    }
+    void become_ready(unsigned slot) {
+        ops_.say(pid(slot), ControlKind::ready);
+        turn();
+    }
+    void die(unsigned slot, int wait_status = SIGKILL) { ops_.end(pid(slot), wait_status); }
+    std::vector<int> signals_to(pid_t pid) const {
+        std::vector<int> signals;
+        for (const auto& [to, signal] : ops_.killed)
+            if (to == pid) signals.push_back(signal);
+        return signals;
+    }
+
+    Options options_;
+    ListenSockets sockets_;
+    AccessLogFile access_log_;
+    FakeOps ops_;
+    bool start_works_ = true;
+    std::vector<unsigned> started_with_;
+    std::vector<std::uint64_t> stopping_;
+    std::set<unsigned> hanging_;
+    std::optional<Supervisor> supervisor_;
+};
+
+// --- starting
+
+TEST_F(SupervisorTest, StartsAllWorkersAtOnceAndSaysSoWhenTheLastIsReady) {
+    turn();
+    EXPECT_EQ(ops_.alive.size(), 3U);
+    become_ready(0);
+    become_ready(2);
+    EXPECT_TRUE(started_with_.empty());
+    become_ready(1);
+    EXPECT_EQ(started_with_, std::vector{3U});
+    die(1);
+    turn();
+    become_ready(1);
+    EXPECT_EQ(started_with_.size(), 1U) << "once";
+}
+
+TEST_F(SupervisorTest, WorkersThatRefuseTheConfigurationEndTheServerWith2) {
+    turn();
+    for (unsigned i = 0; i < 3; ++i) die(i, exited(kExitUsage));
+    EXPECT_EQ(turn(), kExitUsage);
+    EXPECT_EQ(ops_.spawn_times.size(), 3U) << "not tried again";
+    EXPECT_TRUE(started_with_.empty());
+}
+
+TEST_F(SupervisorTest, WorkersThatAllDieBeforeTheyAreReadyEndTheServerWith1) {
+    std::optional<int> status;
+    for (int i = 0; i < 1000 && !status; ++i) {
+        status = turn_after(50);
+        for (unsigned slot = 0; slot < 3 && !status; ++slot)
+            if (pid(slot) != 0) die(slot, exited(kExitFailure));
+    }
+    EXPECT_EQ(status, kExitFailure);
+    EXPECT_EQ(ops_.spawn_times.size(), 3 * kStartAttempts);
+    EXPECT_TRUE(ops_.alive.empty());
+}
+
+TEST_F(SupervisorTest, OneSlotThatCannotStartDoesNotHoldUpTheOthers) {
+    turn();
+    become_ready(0);
+    become_ready(1);
+    for (int i = 0; i < 1000 && started_with_.empty(); ++i) {
+        if (pid(2) != 0) die(2, exited(1));
+        EXPECT_EQ(turn_after(50), std::nullopt);
+    }
+    EXPECT_EQ(started_with_, std::vector{2U});
+    const Words heard = ops_.heard(pid(0));
+    EXPECT_EQ(std::count(heard.begin(), heard.end(), "serve 2"), 1);
+    EXPECT_EQ(std::count(heard.begin(), heard.end(), "unserve 2"), 0);
+}
+
+TEST_F(SupervisorTest, ForksThatFailAreRetriedWithADelayAndThenEndTheServer) {
+    ops_.spawn_error = EAGAIN;
+    const auto status = turn_after(60'000);
+    EXPECT_EQ(status, kExitFailure);
+    EXPECT_EQ(ops_.spawn_times.size(), 3 * kStartAttempts);
+    EXPECT_EQ(ops_.spawn_times.back() - ops_.spawn_times.front(), 100U + 200 + 400 + 800);
+}
+
+TEST_F(SupervisorTest, AStartThatCannotBeAnnouncedEndsWith1) {
+    start_works_ = false;
+    turn();
+    for (unsigned i = 0; i < 3; ++i) ops_.say(pid(i), ControlKind::ready);
+    EXPECT_EQ(turn(), std::nullopt) << "it waits for them to end";
+    EXPECT_EQ(ops_.killed.size(), 3U);
+    EXPECT_EQ(turn(), kExitFailure);
+}
+
+TEST_F(SupervisorTest, AWorkerThatNeverGetsReadyIsReplaced) {
+    turn();
+    become_ready(0);
+    become_ready(1);
+    const pid_t stuck = pid(2);
+    turn_after(limits::kStartTimeoutMs + limits::kAbortToKillMs);
+    EXPECT_EQ(signals_to(stuck), (std::vector{SIGABRT, SIGKILL}));
+    turn();
+    EXPECT_NE(pid(2), stuck);
+    EXPECT_NE(pid(2), 0);
+}
+
+// --- dying
+
+TEST_F(SupervisorTest, ADeadWorkerIsReplacedInTheSameTurn) {
+    start();
+    const pid_t dead = pid(1);
+    die(1);
+    turn();
+    EXPECT_EQ(state(1), SlotState::starting);
+    EXPECT_NE(pid(1), dead);
+}
+
+TEST_F(SupervisorTest, WhileASlotHasNoWorkerTheNextOneServesIt) {
+    start();
+    die(1);
+    turn();
+    EXPECT_EQ(ops_.heard(pid(2)), Words{"serve 1"});
+    EXPECT_EQ(ops_.heard(pid(0)), Words{});
+    EXPECT_EQ(ops_.heard(pid(1)), Words{}) << "its own it serves untold";
+    become_ready(1);
+    EXPECT_EQ(ops_.heard(pid(2)), Words{"unserve 1"});
+}
+
+TEST_F(SupervisorTest, ANeighbourThatDiesItselfHandsOnWhatItServed) {
+    start();
+    die(1);
+    turn();
+    ops_.heard(pid(2));
+    die(2);
+    turn();
+    EXPECT_EQ(ops_.heard(pid(0)), (Words{"serve 1", "serve 2"}));
+    become_ready(1);
+    EXPECT_EQ(ops_.heard(pid(0)), (Words{"unserve 1"}));
+    become_ready(2);
+    EXPECT_EQ(ops_.heard(pid(0)), (Words{"unserve 2"}));
+}
+
+TEST_F(SupervisorTest, ManyDeathsInOneTurnAreAllSeen) {
+    start();
+    for (unsigned i = 0; i < 3; ++i) die(i);
+    ops_.ended.push_back({.pid = 1, .status = {}}); // an orphan, if we are process 1
+    turn();
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(state(i), SlotState::starting) << i;
+}
+
+TEST_F(SupervisorTest, ACrashLoopIsSlowedDownAndTheOthersAreLeftAlone) {
+    start();
+    const pid_t healthy = pid(0);
+    ops_.spawn_times.clear();
+    const std::uint64_t begin = ops_.now;
+    while (ops_.spawn_times.size() < 12) {
+        if (pid(1) != 0) {
+            ops_.say(pid(1), ControlKind::ready);
+            turn();
+            die(1);
+        }
+        turn_after(1);
+    }
+    const std::uint64_t least =
+        100 + 200 + 400 + 800 + 1600 + 3200 + 6400 + 12800 + 25600 + 30000 + 30000;
+    EXPECT_GE(ops_.now - begin, least);
+    EXPECT_LE(ops_.now - begin, least + 100);
+    EXPECT_EQ(pid(0), healthy);
+}
+
+TEST_F(SupervisorTest, WhenAllCrashAgainAndAgainOneIsBackWithinASecond) {
+    start();
+    for (int round = 0; round < 20; ++round) {
+        for (unsigned i = 0; i < 3; ++i)
+            if (pid(i) != 0) die(i);
+        const std::uint64_t begin = ops_.now;
+        turn();
+        while (ops_.alive.empty()) turn_after(1);
+        EXPECT_LE(ops_.now - begin, kAloneRespawnMs);
+        for (unsigned i = 0; i < 3; ++i)
+            if (pid(i) != 0) ops_.say(pid(i), ControlKind::ready);
+        turn();
+    }
+}
+
+TEST_F(SupervisorTest, AForkThatFailsLaterIsRetriedWhileTheOthersServe) {
+    start();
+    ops_.spawn_error = ENOMEM;
+    die(1);
+    turn();
+    EXPECT_EQ(ops_.heard(pid(2)), Words{"serve 1"});
+    turn_after(5'000);
+    EXPECT_EQ(pid(1), 0);
+    ops_.spawn_error = 0;
+    turn_after(limits::kMaxRespawnMs);
+    EXPECT_NE(pid(1), 0);
+}
+
+// --- leaving
+
+TEST_F(SupervisorTest, AWorkerThatLeavesGetsASuccessorWhileItFinishes) {
+    start();
+    const pid_t leaver = pid(1);
+    ops_.say(leaver, ControlKind::leaving);
+    turn();
+    EXPECT_EQ(ops_.heard(pid(2)), Words{"serve 1"});
+    turn_after(1);
+    EXPECT_NE(pid(1), leaver);
+    EXPECT_NE(pid(1), 0);
+    become_ready(1);
+    EXPECT_EQ(ops_.heard(pid(2)), Words{"unserve 1"});
+    EXPECT_TRUE(ops_.killed.empty());
+    ops_.end(leaver, exited(0));
+    turn();
+    EXPECT_EQ(state(1), SlotState::ready);
+}
+
+TEST_F(SupervisorTest, WhoLeavesAndEndsInOneBreathIsSeenOnce) {
+    start();
+    const pid_t leaver = pid(1);
+    ops_.say(leaver, ControlKind::leaving);
+    ops_.end(leaver, exited(0));
+    turn();
+    EXPECT_NE(pid(1), 0);
+    EXPECT_NE(pid(1), leaver);
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    for (unsigned i = 0; i < 3; ++i) ops_.end(pid(i), exited(0));
+    EXPECT_EQ(turn(), 0) << "nobody is still waited for";
+}
+
+TEST_F(SupervisorTest, WhoLeavesTooSlowlyIsKilled) {
+    start();
+    const pid_t leaver = pid(1);
+    ops_.say(leaver, ControlKind::leaving);
+    turn();
+    turn_after(30'000);
+    EXPECT_TRUE(signals_to(leaver).empty());
+    turn_after(kOvertimeMs);
+    EXPECT_EQ(signals_to(leaver), std::vector{SIGKILL});
+    turn_after(60'000);
+    EXPECT_EQ(signals_to(leaver).size(), 1U);
+}
+
+TEST_F(SupervisorTest, StoppingWaitsForThoseWhoLeaveToo) {
+    start();
+    const pid_t leaver = pid(1);
+    ops_.say(leaver, ControlKind::leaving);
+    turn();
+    turn_after(1);
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    EXPECT_EQ(ops_.heard(leaver), Words{"drain 30000"});
+    for (unsigned i = 0; i < 3; ++i) ops_.end(pid(i), exited(0));
+    EXPECT_EQ(turn(), std::nullopt);
+    ops_.end(leaver, exited(0));
+    EXPECT_EQ(turn(), 0);
+}
+
+// --- hanging
+
+TEST_F(SupervisorTest, ASilentWorkerIsCoveredLongBeforeItIsReplaced) {
+    start();
+    hanging_.insert(0);
+    const pid_t hung = pid(0);
+    turn_after(limits::kCoverMs);
+    EXPECT_EQ(ops_.heard(pid(1)), Words{"serve 0"});
+    EXPECT_TRUE(ops_.killed.empty());
+    turn_after(30'000 - limits::kCoverMs);
+    EXPECT_EQ(signals_to(hung), std::vector{SIGABRT});
+    turn_after(limits::kAbortToKillMs);
+    EXPECT_EQ(signals_to(hung), (std::vector{SIGABRT, SIGKILL}));
+    hanging_.clear();
+    turn();
+    EXPECT_EQ(state(0), SlotState::starting);
+    become_ready(0);
+    EXPECT_EQ(ops_.heard(pid(1)), Words{"unserve 0"});
+}
+
+TEST_F(SupervisorTest, AWorkerThatWakesUpIsUncovered) {
+    start();
+    hanging_.insert(0);
+    turn_after(10'000);
+    EXPECT_EQ(ops_.heard(pid(1)), Words{"serve 0"});
+    hanging_.clear();
+    turn_after(limits::kTickMs);
+    EXPECT_EQ(ops_.heard(pid(1)), Words{"unserve 0"});
+    EXPECT_EQ(ops_.heard(pid(0)), Words{});
+    EXPECT_TRUE(ops_.killed.empty());
+}
+
+TEST_F(SupervisorTest, ASupervisorThatSleptItselfKillsNobody) {
+    start();
+    ops_.now += 3'600'000; // all were stopped, or the machine slept
+    turn();
+    EXPECT_TRUE(ops_.killed.empty());
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(state(i), SlotState::ready);
+}
+
+TEST_F(SupervisorTest, TheLoopSleepsUntilTheNextDeadlineAndNotLess) {
+    start();
+    unsigned turns = 0;
+    for (const std::uint64_t end = ops_.now + 60'000; ops_.now < end; ++turns) {
+        ASSERT_GT(supervisor_->next_deadline(), ops_.now);
+        ops_.now = supervisor_->next_deadline();
+        beat();
+        turn();
+    }
+    EXPECT_LE(turns, 60'000 / limits::kCoverMs + 1) << "an idle server wakes up every two seconds";
+}
+
+// --- hostile workers
+
+TEST_F(SupervisorTest, GarbageOnTheChannelIsIgnored) {
+    start();
+    const int channel = ops_.alive.at(pid(1)).get();
+    const std::string garbage[] = {"",
+                                   "x",
+                                   std::string(15, '\xFF'),
+                                   std::string(16, '\xFF'),
+                                   std::string(17, '\0'),
+                                   std::string(4096, 'A')};
+    for (const std::string& bytes : garbage)
+        ASSERT_GE(send(channel, bytes.data(), bytes.size(), MSG_NOSIGNAL), 0);
+    for (const auto kind :
+         {ControlKind::serve, ControlKind::unserve, ControlKind::drain, ControlKind::ready})
+        ops_.say(pid(1), kind);
+    EXPECT_EQ(turn(), std::nullopt);
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(state(i), SlotState::ready);
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{});
+}
+
+TEST_F(SupervisorTest, AFloodIsCutOffAndTheOthersAreHeard) {
+    start();
+    for (int i = 0; i < 100; ++i) {
+        const pid_t noisy = pid(0);
+        while (send_control(ops_.alive.at(noisy).get(), {.kind = ControlKind::ready})) {
+        }
+        die(1);
+        turn();
+        become_ready(1);
+        ASSERT_EQ(state(1), SlotState::ready) << i;
+        ASSERT_EQ(pid(0), noisy);
+        turn_after(60'000);
+    }
+    EXPECT_FALSE(send_control(ops_.alive.at(pid(0)).get(), {.kind = ControlKind::ready}))
+        << "nobody reads it any more";
+    die(0);
+    turn();
+    become_ready(0);
+    EXPECT_EQ(state(0), SlotState::ready) << "its successor is heard";
+}
+
+TEST_F(SupervisorTest, DescriptorsThatAWorkerSendsAreClosed) {
+    start();
+    const auto open_fds = [] {
+        int count = 0;
+        for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;
+        return count;
+    };
+    const int before = open_fds();
+    for (int i = 0; i < 10; ++i)
+        ASSERT_TRUE(send_control(ops_.alive.at(pid(1)).get(), {.kind = ControlKind::ready}, 0));
+    turn();
+    EXPECT_EQ(open_fds(), before);
+}
+
+TEST_F(SupervisorTest, AWorkerThatClosesItsChannelHasToEnd) {
+    start();
+    const pid_t mute = pid(1);
+    ops_.alive.at(mute).reset();
+    turn();
+    EXPECT_EQ(ops_.heard(pid(2)), Words{"serve 1"});
+    turn_after(kEndingMs);
+    EXPECT_EQ(signals_to(mute), std::vector{SIGABRT});
+    turn_after(limits::kAbortToKillMs);
+    EXPECT_EQ(signals_to(mute), (std::vector{SIGABRT, SIGKILL}));
+}
+
+TEST_F(SupervisorTest, AChannelThatIsFullIsTriedAgain) {
+    start();
+    const pid_t deaf = pid(2);
+    // Orders pile up in a channel that nobody reads, until it is full.
+    for (int i = 0; i < 400; ++i) {
+        die(1);
+        turn();
+        if (pid(1) == 0) turn_after(limits::kMaxRespawnMs);
+        become_ready(1);
+        turn_after(1);
+    }
+    const Words heard = ops_.heard(deaf);
+    EXPECT_LT(heard.size(), 800U) << "it was never full";
+    turn_after(1'000);
+    Words all = heard;
+    for (const std::string& word : ops_.heard(deaf)) all.push_back(word);
+    EXPECT_EQ(all.back(), "unserve 1") << "in the end it knows how things are";
+    for (std::size_t i = 0; i < all.size(); ++i)
+        ASSERT_EQ(all[i], i % 2 == 0 ? "serve 1" : "unserve 1");
+}
+
+// --- signals
+
+TEST_F(SupervisorTest, TermDrainsWithinTheGraceAndEndsWith0) {
+    start();
+    ops_.signals.push_back(SIGTERM);
+    EXPECT_EQ(turn(), std::nullopt);
+    EXPECT_EQ(stopping_, std::vector{30'000 + kOvertimeMs});
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{"drain 30000"});
+    ops_.spawn_times.clear();
+    die(0, SIGKILL);
+    ops_.end(pid(1), exited(0));
+    EXPECT_EQ(turn(), std::nullopt);
+    EXPECT_TRUE(ops_.spawn_times.empty()) << "nobody is replaced any more";
+    ops_.end(pid(2), exited(0));
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(SupervisorTest, WhoIsNotDoneInTimeIsKilled) {
+    start();
+    ops_.signals.push_back(SIGINT);
+    turn();
+    EXPECT_EQ(turn_after(30'000 + kOvertimeMs - 1), std::nullopt);
+    EXPECT_TRUE(ops_.killed.empty());
+    EXPECT_EQ(turn_after(1), std::nullopt);
+    EXPECT_EQ(ops_.killed.size(), 3U);
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(SupervisorTest, ASecondTermKillsAtOnce) {
+    for (const auto& [first, second] :
+         {std::pair(SIGTERM, SIGTERM), std::pair(SIGINT, SIGINT), std::pair(SIGTERM, SIGINT)}) {
+        ops_.killed.clear();
+        make();
+        start();
+        ops_.signals = {first, second};
+        turn();
+        EXPECT_TRUE(ops_.killed.empty()) << "one signal a turn";
+        EXPECT_EQ(turn(), 0);
+        EXPECT_EQ(ops_.killed.size(), 3U);
+    }
+}
+
+TEST_F(SupervisorTest, QuitWaitsWithoutALimitUntilTermSetsOne) {
+    start();
+    ops_.signals.push_back(SIGQUIT);
+    turn();
+    EXPECT_EQ(stopping_, std::vector{kNever});
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{"drain 0"});
+    EXPECT_EQ(turn_after(7 * 24 * 3'600'000ULL), std::nullopt);
+    EXPECT_TRUE(ops_.killed.empty());
+    ops_.signals = {SIGQUIT, SIGTERM};
+    turn();
+    turn();
+    EXPECT_TRUE(ops_.killed.empty());
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{"drain 30000"});
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    EXPECT_EQ(ops_.killed.size(), 3U);
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(SupervisorTest, NoGraceAtAllIsNotNoLimit) {
+    options_.grace = Millis(0);
+    make();
+    start();
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    EXPECT_EQ(ops_.heard(pid(0)), Words{"drain 1"});
+}
+
+TEST_F(SupervisorTest, TermDuringTheStartEndsIt) {
+    turn();
+    become_ready(0);
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)).back(), "drain 30000");
+    become_ready(1);
+    become_ready(2);
+    EXPECT_TRUE(started_with_.empty()) << "it is not announced any more";
+    for (unsigned i = 0; i < 3; ++i) ops_.end(pid(i), exited(0));
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(SupervisorTest, TermWhileNobodyRunsEndsAtOnce) {
+    start();
+    ops_.spawn_error = EAGAIN;
+    for (unsigned i = 0; i < 3; ++i) die(i);
+    turn();
+    ops_.signals.push_back(SIGTERM);
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(SupervisorTest, EvenAProcessThatSurvivesSigkillDoesNotHoldUpTheEnd) {
+    start();
+    ops_.kill_works = false;
+    ops_.signals = {SIGTERM, SIGTERM};
+    turn();
+    turn();
+    EXPECT_EQ(turn_after(10'000), 0);
+}
+
+TEST_F(SupervisorTest, SignalsKeptForLaterChangeNothing) {
+    start();
+    for (const int signal : {SIGHUP, SIGUSR2, SIGTTIN, SIGTTOU, SIGCHLD}) {
+        ops_.signals.push_back(signal);
+        EXPECT_EQ(turn(), std::nullopt);
+    }
+    EXPECT_TRUE(ops_.killed.empty());
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{});
+}
+
+TEST_F(SupervisorTest, Usr1WithoutALogFileDoesNothing) {
+    start();
+    ops_.signals.push_back(SIGUSR1);
+    turn();
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{});
+}
+
+} // namespace
+} // namespace fsrv
