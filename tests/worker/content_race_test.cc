@@ -147,7 +147,7 @@ TEST(ResolveForm, WithoutOpenat2TheWalkTakesItsPlace) {
     Tree tree;
     tree.file("file", "plain");
     tree.link("../outside/secret.txt", "out");
-    for (const unsigned code : {ENOSYS, EPERM}) {
+    for (const unsigned code : {unsigned{ENOSYS}, unsigned{EPERM}}) {
         with_failing_call(SYS_openat2, code, [&] {
             EXPECT_EQ(Resolver(tree.fd(), tree.root(), Symlinks::inside).form(), ResolveForm::walk);
             const LocalStore store(tree.config(), MimeTypes());
