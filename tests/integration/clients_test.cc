@@ -197,8 +197,8 @@ TEST_F(Clients, GitClonesADumbRepository) {
                         words.back());
     };
     ASSERT_TRUE(in(here_.path(), {"init", "-q", "work"}));
-    for (int i = 0; i < 3; ++i) {
-        write_file(here_ / "work/file", pattern(0, 10'000, static_cast<std::uint64_t>(i + 1)));
+    for (std::uint64_t version = 1; version <= 3; ++version) {
+        write_file(here_ / "work/file", pattern(0, 10'000, version));
         ASSERT_TRUE(in(here_ / "work", {"add", "file"}));
         ASSERT_TRUE(in(here_ / "work", {"commit", "-q", "-m", "change"}));
     }

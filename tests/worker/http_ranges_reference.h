@@ -36,8 +36,8 @@ inline std::string naive_trim(std::string text) {
 }
 
 inline RangeResult naive_ranges(std::string_view field, std::uint64_t size, unsigned max_ranges) {
-    const RangeResult whole;
-    const RangeResult unsatisfiable{.verdict = RangeVerdict::unsatisfiable};
+    RangeResult whole;
+    RangeResult unsatisfiable{.verdict = RangeVerdict::unsatisfiable};
     std::string text(field);
     if (text.size() < 6 || text[5] != '=') return whole;
     for (std::size_t i = 0; i < 5; ++i)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <climits>
 #include <fcntl.h>
+#include <utility>
 #include <vector>
 
 namespace fsrv::content {
@@ -106,7 +107,7 @@ class Walk final {
         names_.pop_back();
         // Down from the root again, not up with "..": a folder that was moved out of the root
         // meanwhile has another parent.
-        std::vector<std::string> names = std::move(names_);
+        const std::vector<std::string> names = std::exchange(names_, {});
         if (const Errno failed = go_to(policy_.root_fd); failed.code != 0) return failed;
         for (std::size_t i = 0; i < names.size(); ++i) {
             const Errno failed = step(names[i]);

@@ -150,8 +150,9 @@ http::Resource LocalStore::file_resource(Entry entry, std::string path) const {
     file->device = entry.status.st_dev;
     file->inode = entry.status.st_ino;
     const http::Validators validators = http::make_validators(file->size, file->mtime, wall_now());
+    std::string content_type(mime_.of(last_segment(path)));
     return {.body = http::Body::of(std::move(file)),
-            .content_type = std::string(mime_.of(last_segment(path))),
+            .content_type = std::move(content_type),
             .validators = validators,
             .path = std::move(path)};
 }
