@@ -58,7 +58,7 @@ class Idle:
     settle = 0.5
 
     def comparisons(self, _):
-        return [("fsrv", PEERS), ("fsrv", ("nginx",))]
+        return [("fsrv", PEERS)]
 
     def path(self, bench):
         return bench.file("1k.bin", 1024)
