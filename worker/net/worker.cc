@@ -117,7 +117,7 @@ void Worker::start_handles() {
     uv_poll_start(&terminate_, UV_READABLE, [](uv_poll_t* handle, int, int) {
         auto& worker = *static_cast<Worker*>(handle->data);
         uv_poll_stop(handle);
-        worker.drain(static_cast<std::uint64_t>(worker.options().grace.count()));
+        worker.drain_within_grace();
     });
 }
 
@@ -137,7 +137,7 @@ void Worker::on_control() {
         case ReceiveStatus::closed:
             log_warn("slot={} the supervisor is gone: finishing what is under way", heritage_.slot);
             uv_poll_stop(&control_);
-            drain(static_cast<std::uint64_t>(options().grace.count()));
+            drain_within_grace();
             return;
         case ReceiveStatus::message: {
             const auto slot = static_cast<unsigned>(received.message.value);
@@ -221,6 +221,11 @@ void Worker::report_log_trouble() {
 void Worker::on_turn_end() {
     if (log_) log_->flush();
     finish_if_drained();
+}
+
+// --grace 0 is at once; drain(0) would be without a limit.
+void Worker::drain_within_grace() {
+    drain(static_cast<std::uint64_t>(std::max<Millis::rep>(options().grace.count(), 1)));
 }
 
 void Worker::drain(std::uint64_t within_ms) {

@@ -86,6 +86,7 @@ class Worker final {
     void serve_slot(unsigned slot, bool on);
     bool make_room();
     void report_log_trouble();
+    void drain_within_grace();
     void cut_the_rest();
     void finish_if_drained();
     std::size_t live_connections() const { return connections_ - list_size(State::closing); }
