@@ -1,6 +1,9 @@
 #include "worker/http/response_head.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <set>
+#include <string>
 
 namespace fsrv::http {
 namespace {
@@ -47,6 +50,27 @@ TEST(ResponseHead, AnnouncesWhatHappensToTheConnection) {
                  {.minor_version = row.minor_version, .keep_alive = row.keep_alive});
         EXPECT_EQ(text, "HTTP/1.1 200 OK\r\nDate: " + std::string(kDate) + "\r\nServer: fsrv\r\n" +
                             std::string(row.connection) + "\r\n");
+    }
+}
+
+TEST(ResponseHead, LastingPartAndTheDateSayTheSame) {
+    const auto sorted_lines = [](std::string_view text) {
+        std::multiset<std::string> lines;
+        while (!text.empty()) {
+            const auto end = std::min(text.find("\r\n"), text.size() - 2) + 2;
+            lines.emplace(text.substr(0, end));
+            text.remove_prefix(end);
+        }
+        return lines;
+    };
+    const Plan plan{.status = 200, .fields = "A: b\r\nC: d\r\n"};
+    for (const bool server_header : {true, false}) {
+        std::string lasting;
+        append_lasting_head(lasting, plan, server_header);
+        lasting += "Date: " + std::string(kDate) + "\r\n\r\n";
+        EXPECT_EQ(sorted_lines(lasting),
+                  sorted_lines(head(plan, {.server_header = server_header})));
+        EXPECT_TRUE(lasting.starts_with("HTTP/1.1 200 OK\r\n"));
     }
 }
 
