@@ -46,9 +46,10 @@ TEST(Addresses, WhatIsNoAddressIsRefusedWithItsName) {
 }
 
 TEST(Addresses, OnlyWhatWasMeantToBeOneOfSeveralIsOptional) {
-    for (const Address& address : *resolve_hosts({})) EXPECT_TRUE(address.optional);
-    for (const Address& address : *resolve_hosts(List{"127.0.0.1", "::1"}))
-        EXPECT_FALSE(address.optional);
+    const auto all = resolve_hosts({});
+    for (const Address& address : *all) EXPECT_TRUE(address.optional);
+    const auto named = resolve_hosts(List{"127.0.0.1", "::1"});
+    for (const Address& address : *named) EXPECT_FALSE(address.optional);
 }
 
 TEST(Addresses, UrlsAreForAPersonToClick) {

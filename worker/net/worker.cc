@@ -77,7 +77,8 @@ int Worker::run() {
     start_handles();
     serve_slot(heritage_.slot, true);
     serve_slot(kSharedSlot, true);
-    if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) return kExitFailure;
+    // Nobody there to hear it: the server was stopped again at once.
+    if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) drain_within_grace();
     uv_run(&loop_, UV_RUN_DEFAULT);
     for (const CloseReason reason :
          {CloseReason::file_changed, CloseReason::too_slow, CloseReason::internal}) {
