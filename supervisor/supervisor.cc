@@ -56,9 +56,9 @@ std::optional<int> Supervisor::turn() {
     read_control(now);
     hurry_when_alone();
     watch_time(now);
+    see_whether_started(now);
     see_that_all_are_served();
     send_what_is_due();
-    see_whether_started(now);
     watch_stopping(now);
 
     expected_at_ = next_deadline();
@@ -145,7 +145,9 @@ void Supervisor::on_useless_message(unsigned index) {
 
 void Supervisor::see_that_all_are_served() {
     undelivered_ = false;
-    if (stop_ != Stop::no) return;
+    // Before the start is announced every slot is still getting its own worker, and nobody was told
+    // to come: passing slots around would only delay the start.
+    if (!started_ || stop_ != Stop::no) return;
     std::vector<Fitness> fitness;
     for (const Worker& worker : workers_) {
         const SlotState state = worker.slot.state();
@@ -256,7 +258,11 @@ void Supervisor::stop_failed(int exit_status, std::uint64_t now) {
 }
 
 void Supervisor::watch_stopping(std::uint64_t now) {
-    if (now >= refuse_at_) {
+    // Workers that have left took what waited in their queues; there is nobody for the next one.
+    const bool all_left = std::none_of(workers_.begin(), workers_.end(), [](const Worker& w) {
+        return w.slot.has_process() && !w.has_left;
+    });
+    if (now >= refuse_at_ || (refuse_at_ != kNever && all_left)) {
         refuse_at_ = kNever;
         setup_.sockets.stop_listening();
     }

@@ -61,6 +61,7 @@ class Supervisor final {
         unsigned useless = 0;     // messages that make no sense
         bool wants_drain = false; // to be sent, as soon as the channel takes it
         bool wants_log = false;
+        bool has_left = false; // while stopping: it has closed its sockets
     };
     enum class Stop { no, unhurried, hurried, killed };
 

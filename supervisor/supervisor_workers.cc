@@ -34,6 +34,7 @@ void Supervisor::spawn(unsigned index, std::uint64_t now) {
         return;
     }
     worker.useless = 0;
+    worker.has_left = false;
     worker.slot.on_spawned(*pid, score.tick_ms.load(std::memory_order_relaxed), now);
     log_debug("slot={} worker {} started", index, *pid);
 }
@@ -87,6 +88,7 @@ void Supervisor::watch_time(std::uint64_t now) {
 // It has closed its sockets but not ended: its slot gets a successor at once, as after a death.
 void Supervisor::on_leaving(unsigned index, std::uint64_t now) {
     Worker& worker = workers_[index];
+    worker.has_left = true;
     if (!worker.slot.is_serving()) return; // asked to stop, or about to end anyway
     const auto grace_ms = static_cast<std::uint64_t>(setup_.options.grace.count());
     log_info("slot={} worker {} leaves; another one takes its place", index, worker.slot.pid());

@@ -84,6 +84,8 @@ SlotAction WorkerSlot::on_time(std::uint64_t tick, std::uint64_t now) {
     switch (state_) {
     case SlotState::waiting: return SlotAction::spawn;
     case SlotState::starting:
+        failed_starts_ = kStartAttempts; // nobody waits for a second one of this length
+        return abort_now(now);
     case SlotState::stopping:
     case SlotState::ending: return abort_now(now);
     case SlotState::aborting:

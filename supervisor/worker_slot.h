@@ -38,7 +38,7 @@ std::string_view name_of(SlotState state);
 enum class SlotAction { none, spawn, abort, kill };
 
 // Deaths before a slot was ever ready after which it has had its chance: the server's start no
-// longer waits for it.
+// longer waits for it. A start that takes too long is one that needs no second.
 inline constexpr unsigned kStartAttempts = 5;
 
 // A worker that closed its channel has this long to end.

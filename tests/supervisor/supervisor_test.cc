@@ -171,6 +171,15 @@ TEST_F(SupervisorTest, StartsAllWorkersAtOnceAndSaysSoWhenTheLastIsReady) {
     EXPECT_EQ(started_with_.size(), 1U) << "once";
 }
 
+TEST_F(SupervisorTest, NobodyIsToldToHelpOutWhileTheStartGoesOn) {
+    turn();
+    become_ready(0);
+    EXPECT_EQ(ops_.heard(pid(0)), Words{});
+    become_ready(1);
+    become_ready(2);
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{}) << i;
+}
+
 TEST_F(SupervisorTest, WorkersThatRefuseTheConfigurationEndTheServerWith2) {
     turn();
     for (unsigned i = 0; i < 3; ++i) die(i, exited(kExitUsage));
@@ -543,6 +552,30 @@ TEST_F(SupervisorTest, TermDrainsWithinTheGraceAndEndsWith0) {
     EXPECT_TRUE(ops_.spawn_times.empty()) << "nobody is replaced any more";
     ops_.end(pid(2), exited(0));
     EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(SupervisorTest, ListenSocketsAreShutWhenAllHaveLeftOrAfterASecond) {
+    const std::vector<std::string> loopback{"127.0.0.1"};
+    for (const bool all_leave : {true, false}) {
+        auto opened = ListenSockets::open(
+            {.hosts = loopback, .port = 0, .unix_path = {}, .slots = options_.workers});
+        ASSERT_TRUE(opened);
+        sockets_ = std::move(*opened);
+        make();
+        start();
+        ops_.signals.push_back(SIGTERM);
+        turn();
+        ops_.say(pid(0), ControlKind::leaving);
+        ops_.say(pid(1), ControlKind::leaving);
+        turn();
+        EXPECT_FALSE(sockets_.sockets().empty()) << "the third one still accepts";
+        if (all_leave)
+            ops_.say(pid(2), ControlKind::leaving);
+        else
+            ops_.now += 1'000;
+        turn();
+        EXPECT_TRUE(sockets_.sockets().empty());
+    }
 }
 
 TEST_F(SupervisorTest, WhoIsNotDoneInTimeIsKilled) {

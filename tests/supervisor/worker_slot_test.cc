@@ -151,7 +151,9 @@ TEST(WorkerSlot, AStartThatTakesTooLongIsAbortedThenKilled) {
     Life life;
     life.spawn();
     EXPECT_EQ(life.look_after(limits::kStartTimeoutMs - 1), SlotAction::none);
+    EXPECT_FALSE(life.slot.had_its_chance());
     EXPECT_EQ(life.look_after(1), SlotAction::abort);
+    EXPECT_TRUE(life.slot.had_its_chance());
     EXPECT_FALSE(life.slot.on_ready(life.now)) << "too late";
     EXPECT_EQ(life.look_after(limits::kAbortToKillMs - 1), SlotAction::none);
     EXPECT_EQ(life.look_after(1), SlotAction::kill);
