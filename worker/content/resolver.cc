@@ -62,24 +62,21 @@ Resolver::Resolver(int root_fd, std::string root_path, Symlinks symlinks, Resolv
 }
 
 Result<Entry, Errno> Resolver::open(const std::string& path) const {
-    auto entry = open_once(path, true);
-    // EINTR too: an open on a network file system can be interrupted.
-    for (unsigned tries = 1;
-         !entry && (entry.error().code == EAGAIN || entry.error().code == EINTR); ++tries) {
-        if (tries == limits::kMaxResolveRetries) break;
-        entry = open_once(path, true);
-    }
-    return entry;
+    return try_again(path, true);
 }
 
 Result<Entry, Errno> Resolver::look(const std::string& path) const {
-    auto entry = open_once(path, false);
-    for (unsigned tries = 1;
-         !entry && (entry.error().code == EAGAIN || entry.error().code == EINTR); ++tries) {
-        if (tries == limits::kMaxResolveRetries) break;
-        entry = open_once(path, false);
+    return try_again(path, false);
+}
+
+Result<Entry, Errno> Resolver::try_again(const std::string& path, bool for_reading) const {
+    for (unsigned tries = 1;; ++tries) {
+        auto entry = open_once(path, for_reading);
+        // EINTR too: an open on a network file system can be interrupted.
+        const bool passing =
+            !entry && (entry.error().code == EAGAIN || entry.error().code == EINTR);
+        if (!passing || tries == limits::kMaxResolveRetries) return entry;
     }
-    return entry;
 }
 
 bool Resolver::surely_still(const std::string& path, std::uint64_t device,

@@ -64,6 +64,7 @@ class Resolver final {
         bool without_links = false;
     };
 
+    Result<Entry, Errno> try_again(const std::string& path, bool for_reading) const;
     Result<Entry, Errno> open_once(const std::string& path, bool for_reading) const;
     Result<Place, Errno> find(const std::string& path) const;
     Result<UniqueFd, Errno> reopen(const Place& place) const;
