@@ -84,6 +84,10 @@ bool Address::is_any() const {
     return IN6_IS_ADDR_UNSPECIFIED(&as_ipv6(*this).sin6_addr);
 }
 
+std::uint16_t Address::port() const {
+    return ntohs(family() == AF_INET ? as_ipv4(*this).sin_port : as_ipv6(*this).sin6_port);
+}
+
 void Address::set_port(std::uint16_t port) {
     if (family() == AF_INET)
         reinterpret_cast<sockaddr_in&>(storage).sin_port = htons(port);
@@ -112,6 +116,16 @@ Result<std::vector<Address>, StartError> resolve_hosts(std::span<const std::stri
     return distinct;
 }
 
+bool same_address(const Address& a, const Address& b) {
+    return same(a, b) && a.port() == b.port();
+}
+
+Address any_ipv4(std::uint16_t port) {
+    Address address = any_address(AF_INET);
+    address.set_port(port);
+    return address;
+}
+
 std::string address_text(const Address& address) {
     char text[NI_MAXHOST];
     if (getnameinfo(address.get(), address.length, text, sizeof text, nullptr, 0, NI_NUMERICHOST) !=
@@ -120,29 +134,32 @@ std::string address_text(const Address& address) {
     return text;
 }
 
-std::string url_of(const Address& address, std::uint16_t port) {
+std::string url_of(const Address& address) {
     std::string text = address_text(address);
-    if (address.family() == AF_INET) return fmt::format("http://{}:{}/", text, port);
+    if (address.family() == AF_INET) return fmt::format("http://{}:{}/", text, address.port());
     if (const std::size_t scope = text.find('%'); scope != std::string::npos)
         text.replace(scope, 1, "%25"); // RFC 6874
-    return fmt::format("http://[{}]:{}/", text, port);
+    return fmt::format("http://[{}]:{}/", text, address.port());
 }
 
 std::vector<std::string> urls_to_show(std::span<const Address> bound,
-                                      std::span<const Address> machine, std::uint16_t port) {
+                                      std::span<const Address> machine) {
     std::vector<std::string> urls;
     const auto add = [&](std::string url) {
         if (std::find(urls.begin(), urls.end(), url) == urls.end()) urls.push_back(std::move(url));
     };
     for (const Address& address : bound)
-        if (address.is_any()) add(fmt::format("http://localhost:{}/", port));
+        if (address.is_any()) add(fmt::format("http://localhost:{}/", address.port()));
     for (const Address& address : bound) {
         if (!address.is_any()) {
-            add(url_of(address, port));
+            add(url_of(address));
             continue;
         }
-        for (const Address& own : machine)
-            if (own.family() == address.family()) add(url_of(own, port));
+        for (Address own : machine) {
+            if (own.family() != address.family()) continue;
+            own.set_port(address.port());
+            add(url_of(own));
+        }
     }
     return urls;
 }

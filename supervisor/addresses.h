@@ -20,8 +20,12 @@ struct Address {
     int family() const { return storage.ss_family; }
     const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
     bool is_any() const; // 0.0.0.0 or ::
+    std::uint16_t port() const;
     void set_port(std::uint16_t port);
 };
+
+bool same_address(const Address& a, const Address& b); // and port
+Address any_ipv4(std::uint16_t port);
 
 // Numeric IPv4, IPv6 (brackets and scope allowed) and names, in the order given, each address once,
 // port 0. No host: all, i.e.
@@ -31,12 +35,12 @@ Result<std::vector<Address>, StartError> resolve_hosts(std::span<const std::stri
 std::string address_text(const Address& address); // 127.0.0.1, fe80::1%eth0
 
 // "http://[::1]:8080/"
-std::string url_of(const Address& address, std::uint16_t port);
+std::string url_of(const Address& address);
 
 // What to show a person: for a wildcard "localhost" and the machine's own addresses, as far as of a
 // bound family; else as bound.
 std::vector<std::string> urls_to_show(std::span<const Address> bound,
-                                      std::span<const Address> machine, std::uint16_t port);
+                                      std::span<const Address> machine);
 
 // Addresses other hosts may reach this machine under: the first few, IPv4 before IPv6, no loopback,
 // no link-local.

@@ -2,10 +2,11 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "supervisor/socket_options.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 namespace fsrv {
 namespace {
@@ -21,16 +22,13 @@ bool set_option(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-// The kernel copies what is set here to every accepted connection.
 Result<UniqueFd, Errno> make_socket(const Address& address, bool shared) {
     UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return unexpected(Errno::last());
     if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR,
                1); // connections of an earlier server may still be in TIME_WAIT
-    set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, limits::kNotSentLowat);
+    set_options_of_clients(fd.get(), address.family());
     if (shared && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1))
         return unexpected(Errno::last());
     return fd;
@@ -45,9 +43,7 @@ Result<void, Errno> bind_and_listen(int fd, const Address& address) {
 std::uint16_t port_of(int fd) {
     Address bound{.length = sizeof bound.storage};
     getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.length);
-    return ntohs(bound.family() == AF_INET
-                     ? reinterpret_cast<sockaddr_in&>(bound.storage).sin_port
-                     : reinterpret_cast<sockaddr_in6&>(bound.storage).sin6_port);
+    return bound.port();
 }
 
 // Slot 0's socket listens before it shares: the kernel lets only one of any number of rivals come
@@ -147,35 +143,74 @@ Result<Opened, StartError> open_tcp(const ListenSockets::Request& request) {
 
 } // namespace
 
-Result<ListenSockets, StartError> ListenSockets::open(const Request& request) {
+Result<ListenSockets, StartError> ListenSockets::open(Request request) {
     ListenSockets result;
-    auto tcp = open_tcp(request);
-    if (!tcp) return unexpected(std::move(tcp.error()));
-    result.fds_ = std::move(tcp->fds);
-    result.addresses_ = std::move(tcp->addresses);
-    result.port_ = tcp->port;
-    for (std::size_t i = 0; i < result.fds_.size(); ++i)
-        result.sockets_.push_back(
-            {.fd = result.fds_[i].get(), .slot = static_cast<unsigned>(i % request.slots)});
+    if (auto ok = request.offered.empty()
+                      ? result.bind_own(request)
+                      : result.adopt_offered(std::move(request.offered), request.slots);
+        !ok)
+        return unexpected(std::move(ok.error()));
     if (!request.unix_path.empty()) {
         auto listener = UnixListener::open(request.unix_path);
         if (!listener) return unexpected(std::move(listener.error()));
         result.unix_ = std::move(*listener);
+        result.unix_names_.push_back(result.unix_->path());
         result.sockets_.push_back(
             {.fd = result.unix_->fd(), .slot = kSharedSlot, .unix_socket = true});
     }
     return result;
 }
 
-const std::string& ListenSockets::unix_path() const {
-    static const std::string none;
-    return unix_ ? unix_->path() : none;
+Result<void, StartError> ListenSockets::bind_own(const Request& request) {
+    auto tcp = open_tcp(request);
+    if (!tcp) return unexpected(std::move(tcp.error()));
+    fds_ = std::move(tcp->fds);
+    addresses_ = std::move(tcp->addresses);
+    port_ = tcp->port;
+    for (std::size_t i = 0; i < fds_.size(); ++i)
+        sockets_.push_back({.fd = fds_[i].get(), .slot = static_cast<unsigned>(i % request.slots)});
+    return {};
+}
+
+Result<void, StartError> ListenSockets::adopt_offered(std::vector<OfferedSocket> offered,
+                                                      unsigned slots) {
+    held_by_others_ = true;
+    std::vector<AdoptedSocket> adopted;
+    for (OfferedSocket& one : offered) {
+        auto socket = adopt(std::move(one));
+        if (!socket) return unexpected(std::move(socket.error()));
+        adopted.push_back(std::move(*socket));
+    }
+    for (std::size_t i = 0; i < adopted.size(); ++i) {
+        AdoptedSocket& socket = adopted[i];
+        if (!socket.path.empty()) {
+            unix_names_.push_back(socket.path);
+            sockets_.push_back({.fd = socket.fd.get(), .slot = kSharedSlot, .unix_socket = true});
+            continue;
+        }
+        const auto is_alike = [&](const AdoptedSocket& other) {
+            return other.path.empty() && same_address(other.address, socket.address);
+        };
+        const auto here = adopted.begin() + static_cast<std::ptrdiff_t>(i);
+        const auto before =
+            static_cast<std::size_t>(std::count_if(adopted.begin(), here, is_alike));
+        const auto all =
+            static_cast<std::size_t>(std::count_if(adopted.begin(), adopted.end(), is_alike));
+        sockets_.push_back({.fd = socket.fd.get(), .slot = slot_for(before, all, slots)});
+        if (before > 0) continue;
+        port_ = port_ == 0 ? socket.address.port() : port_;
+        addresses_.push_back(socket.address);
+        if (socket.all_ip) addresses_.push_back(any_ipv4(socket.address.port()));
+    }
+    for (AdoptedSocket& socket : adopted) fds_.push_back(std::move(socket.fd));
+    return {};
 }
 
 void ListenSockets::stop_listening() {
     // Workers hold copies; shutdown() reaches the socket itself, also where a hanging worker would
-    // keep it listening.
-    for (const UniqueFd& fd : fds_) shutdown(fd.get(), SHUT_RD);
+    // keep it listening. It would reach those who hold offered sockets as well.
+    if (!held_by_others_)
+        for (const UniqueFd& fd : fds_) shutdown(fd.get(), SHUT_RD);
     if (unix_) unix_->stop_listening();
     fds_.clear();
     sockets_.clear();

@@ -7,6 +7,7 @@
 #include "supervisor/credentials.h"
 #include "supervisor/listen_sockets.h"
 #include "supervisor/notify.h"
+#include "supervisor/offered_sockets.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/served_root.h"
@@ -61,23 +62,27 @@ Result<Prepared, StartError> prepare(const Options& options) {
 }
 
 std::vector<std::string> urls_of(const ListenSockets& sockets) {
-    std::vector<std::string> urls =
-        urls_to_show(sockets.addresses(), machine_addresses(), sockets.port());
-    if (!sockets.unix_path().empty()) urls.push_back("unix:" + sockets.unix_path());
+    std::vector<std::string> urls = urls_to_show(sockets.addresses(), machine_addresses());
+    for (const std::string& name : sockets.unix_names()) urls.push_back("unix:" + name);
     return urls;
 }
 
-int serve(const Options& options, Prepared prepared, WorkerMain worker_main) {
+int serve(const Options& options, Prepared prepared, Offer offer, WorkerMain worker_main) {
     if (!prepared.root.warning.empty()) log_warn("{}", prepared.root.warning);
     Notifier notifier(getenv("NOTIFY_SOCKET"));
     unsetenv("NOTIFY_SOCKET"); // the service manager hears the supervisor alone
 
     auto access_log = AccessLogFile::open(options.access_log);
     if (!access_log) return fail(access_log.error());
+    if (!offer.problem.empty()) return fail({kExitBind, std::move(offer.problem)});
+    if (!offer.sockets.empty())
+        log_info("accepting on {} sockets of the service manager; --host and --port bind none",
+                 offer.sockets.size());
     auto sockets = ListenSockets::open({.hosts = options.host,
                                         .port = options.port,
                                         .unix_path = options.unix_path,
-                                        .slots = options.workers});
+                                        .slots = options.workers,
+                                        .offered = std::move(offer.sockets)});
     if (!sockets) return fail(sockets.error());
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
@@ -122,7 +127,8 @@ int serve(const Options& options, Prepared prepared, WorkerMain worker_main) {
 
 int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
     open_standard_fds();
-    clean_start_state();
+    Offer offer = take_offer();
+    clean_start_state(kFirstOfferedFd + static_cast<int>(offer.sockets.size()));
     log_init();
     auto invocation = parse_invocation(argc, argv, environ);
     if (!invocation) return fail({kExitUsage, std::move(invocation.error().message)});
@@ -137,7 +143,7 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
     auto prepared = prepare(options);
     if (!prepared) return fail(prepared.error());
     if (invocation->action == Action::check) return print("fsrv: configuration is fine\n");
-    return serve(options, std::move(*prepared), worker_main);
+    return serve(options, std::move(*prepared), std::move(offer), worker_main);
 }
 
 } // namespace fsrv

@@ -16,13 +16,13 @@ namespace {
     _exit(1);
 }
 
-void close_inherited() {
-    if (close_range(3, ~0U, 0) == 0) return;
+void close_inherited(int first) {
+    if (close_range(static_cast<unsigned>(first), ~0U, 0) == 0) return;
     // A kernel before 5.9, or a filter that does not know the call.
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_max, 1 << 16));
-    for (int fd = 3; fd < end; ++fd) close(fd);
+    for (int fd = first; fd < end; ++fd) close(fd);
 }
 
 // exec() resets handlers, so what an ancestor can leave behind is "ignored". Handlers that are
@@ -55,8 +55,8 @@ void open_standard_fds() {
     }
 }
 
-void clean_start_state() {
-    close_inherited();
+void clean_start_state(int first_to_close) {
+    close_inherited(first_to_close);
     reset_dispositions();
     sigset_t none;
     sigemptyset(&none);

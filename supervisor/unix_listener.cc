@@ -3,6 +3,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "supervisor/paths.h"
+#include "supervisor/socket_options.h"
 
 #include <cstring>
 #include <fcntl.h>
@@ -87,8 +88,7 @@ Result<UnixListener, StartError> UnixListener::open(const std::string& path) {
     UnixListener listener;
     listener.fd_ = make_socket();
     if (!listener.fd_) return unexpected(refused(path, errno_text(errno)));
-    setsockopt(listener.fd_.get(), SOL_SOCKET, SO_SNDBUF, &limits::kUnixSendBuffer,
-               sizeof limits::kUnixSendBuffer);
+    set_options_of_clients(listener.fd_.get(), AF_UNIX);
     const sockaddr_un address = address_of(path);
     const mode_t saved_umask = umask(0111);
     const int bound =

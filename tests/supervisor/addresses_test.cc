@@ -70,9 +70,30 @@ TEST(Addresses, UrlsAreForAPersonToClick) {
         {{"::1", "127.0.0.1"}, {"http://[::1]:8080/", "http://127.0.0.1:8080/"}},
         {{"fe80::1%lo"}, {"http://[fe80::1%25lo]:8080/"}},
     };
-    for (const Row& row : table)
-        EXPECT_EQ(urls_to_show(*resolve_hosts(row.hosts), machine, 8080), row.urls)
-            << testing::PrintToString(row.hosts);
+    for (const Row& row : table) {
+        std::vector<Address> bound = *resolve_hosts(row.hosts);
+        for (Address& address : bound) address.set_port(8080);
+        EXPECT_EQ(urls_to_show(bound, machine), row.urls) << testing::PrintToString(row.hosts);
+    }
+}
+
+TEST(Addresses, EachUrlHasThePortOfItsAddress) {
+    std::vector<Address> bound = *resolve_hosts(List{"127.0.0.1", "::1"});
+    bound[0].set_port(80);
+    bound[1].set_port(8080);
+    bound.push_back(any_ipv4(8081));
+    const std::vector<Address> machine{resolve_hosts(List{"192.0.2.7"})->front()};
+    EXPECT_EQ(urls_to_show(bound, machine), (List{"http://localhost:8081/", "http://127.0.0.1:80/",
+                                                  "http://[::1]:8080/", "http://192.0.2.7:8081/"}));
+}
+
+TEST(Addresses, AnAddressIsTheSameWithItsPortOnly) {
+    Address one = resolve_hosts(List{"127.0.0.1"})->front(), other = one;
+    EXPECT_TRUE(same_address(one, other));
+    other.set_port(80);
+    EXPECT_FALSE(same_address(one, other));
+    EXPECT_FALSE(same_address(one, resolve_hosts(List{"127.0.0.2"})->front()));
+    EXPECT_FALSE(same_address(one, resolve_hosts(List{"::1"})->front()));
 }
 
 TEST(Addresses, TheMachinesOwnAreNeverLoopback) {

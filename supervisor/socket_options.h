@@ -1,0 +1,10 @@
+// What the kernel copies from a listening socket to every connection accepted on it.
+#pragma once
+
+namespace fsrv {
+
+// TCP: no delay of small segments, keepalive, and a bound on what is queued unsent. Unix: a bound
+// on what is queued.
+void set_options_of_clients(int listener, int family);
+
+} // namespace fsrv
