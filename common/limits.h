@@ -9,6 +9,9 @@ namespace fsrv::limits {
 
 // Workers: slots in the scoreboard and bits of arithmetic; more than any machine has cores.
 inline constexpr unsigned kMaxWorkers = 1024;
+// Slots of the scoreboard: for the workers, and for those of earlier generations that still drain.
+inline constexpr unsigned kScoreGenerations = 16; // times the workers
+inline constexpr unsigned kSpareScores = 32;
 
 // Request head.
 inline constexpr std::size_t kMaxTarget =

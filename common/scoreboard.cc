@@ -6,48 +6,217 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <sys/mman.h>
 
 namespace fsrv {
 
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a lock would not be shared");
-
-void ScoreSlot::set_last_request(std::string_view text) {
-    text = text.substr(0, limits::kLastRequestBytes - 1);
-    // Ends with the word that holds the terminating NUL; what an earlier, longer line left behind
-    // it is never read.
+// Ends with the word that holds the terminating NUL; what an earlier, longer text left behind it is
+// never read.
+template <std::size_t Bytes>
+void SharedText<Bytes>::set(std::string_view text) {
+    text = text.substr(0, Bytes - 1);
     for (std::size_t i = 0; i <= text.size() / 8; ++i) {
         const std::string_view part = text.substr(i * 8, 8);
         std::uint64_t word = 0;
         // Not memcpy: the data() of an empty text may be null.
         part.copy(reinterpret_cast<char*>(&word), part.size());
-        last_request_[i].store(word, std::memory_order_relaxed);
+        words_[i].store(word, std::memory_order_relaxed);
     }
 }
 
-std::string ScoreSlot::last_request() const {
-    std::array<std::uint64_t, std::tuple_size_v<decltype(last_request_)>> words{};
+template <std::size_t Bytes>
+std::string SharedText<Bytes>::get() const {
+    std::array<std::uint64_t, Bytes / 8> words{};
     for (std::size_t i = 0; i < words.size(); ++i)
-        words[i] = last_request_[i].load(std::memory_order_relaxed);
+        words[i] = words_[i].load(std::memory_order_relaxed);
     std::string text(sizeof words, '\0');
     std::memcpy(text.data(), words.data(), sizeof words);
     text.resize(std::min(text.find('\0'), text.size()));
     return text;
 }
 
-Scoreboard::Scoreboard(unsigned slots) : size_(slots) {
-    FSRV_CHECK(slots >= 1 && slots <= limits::kMaxWorkers, "a slot for each worker");
-    void* memory = mmap(nullptr, slots * sizeof(ScoreSlot), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+template class SharedText<limits::kLastRequestBytes>;
+
+std::string_view name_of(ProcessState state) {
+    static constexpr std::string_view kNames[] = {
+#define FSRV_STATE(id) #id,
+        FSRV_PROCESS_STATES(FSRV_STATE)
+#undef FSRV_STATE
+    };
+    return static_cast<unsigned>(state) < std::size(kNames) ? kNames[static_cast<unsigned>(state)]
+                                                            : "?";
+}
+
+namespace {
+
+constexpr unsigned kReadAttempts = 50;
+constexpr timespec kReadPause = {.tv_sec = 0, .tv_nsec = 100'000};
+
+unsigned slots_for(unsigned max_workers) {
+    return max_workers * limits::kScoreGenerations + limits::kSpareScores;
+}
+
+std::size_t in_pages(std::size_t bytes) {
+    return (bytes + kSharedPage - 1) / kSharedPage * kSharedPage;
+}
+
+} // namespace
+
+struct Scoreboard::Head {
+    SharedWord sequence{0}; // odd: being changed
+    SharedWord pid{0};
+    SharedWord started_s{0};
+    SharedWord started_ms{0};
+    SharedWord generation{0};
+    SharedWord workers{0};
+    SharedWord draining{0};
+    SharedWord rows{0};
+    MetricWords retired;
+};
+
+struct Scoreboard::SharedRow {
+    SharedWord state{0};
+    SharedWord admin{0};
+    SharedWord slot{0};
+    SharedWord score{kNoScore};
+    SharedWord generation{0};
+    SharedWord pid{0};
+    SharedWord spawned_ms{0};
+};
+
+// A sequence lock without fences, which ThreadSanitizer does not know: what is changed under it is
+// stored with release, so that who reads any of it (with acquire) also sees the odd number.
+class Scoreboard::Change final {
+  public:
+    explicit Change(SharedWord& sequence)
+        : sequence_(sequence), before_(sequence.load(std::memory_order_relaxed)) {
+        sequence_.store(before_ + 1, std::memory_order_relaxed);
+    }
+    ~Change() { sequence_.store(before_ + 2, std::memory_order_release); }
+    Change(const Change&) = delete;
+    Change& operator=(const Change&) = delete;
+
+  private:
+    SharedWord& sequence_;
+    std::uint64_t before_;
+};
+
+Scoreboard::Scoreboard(unsigned max_workers)
+    : size_(slots_for(max_workers)), max_rows_(size_ + max_workers), taken_(size_, false) {
+    FSRV_CHECK(max_workers >= 1 && max_workers <= limits::kMaxWorkers, "a slot for each worker");
+    const std::size_t rows_at = in_pages(sizeof(Head));
+    const std::size_t slots_at = rows_at + in_pages(max_rows_ * sizeof(SharedRow));
+    bytes_ = slots_at + size_ * sizeof(ScoreSlot);
+    // Pages cost nothing until a process writes to them.
+    void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) fatal("memory shared with the workers: {}", errno_text(errno));
-    slots_ = static_cast<ScoreSlot*>(memory);
-    std::uninitialized_value_construct_n(slots_, slots);
+    auto* bytes = static_cast<char*>(memory);
+    // All that is in it begins as zeros, which the kernel has seen to: constructing every slot
+    // would touch every page.
+    head_ = reinterpret_cast<Head*>(bytes);
+    rows_ = reinterpret_cast<SharedRow*>(bytes + rows_at);
+    slots_ = reinterpret_cast<ScoreSlot*>(bytes + slots_at);
+    std::construct_at(head_);
 }
 
 Scoreboard::~Scoreboard() {
-    std::destroy_n(slots_, size_);
-    munmap(slots_, size_ * sizeof(ScoreSlot));
+    munmap(head_, bytes_);
+}
+
+std::optional<unsigned> Scoreboard::take() {
+    const auto free = std::find(taken_.begin(), taken_.end(), false);
+    if (free == taken_.end()) return std::nullopt;
+    *free = true;
+    const auto index = static_cast<unsigned>(free - taken_.begin());
+    std::construct_at(&slots_[index]);
+    return index;
+}
+
+void Scoreboard::retire(unsigned i) {
+    FSRV_CHECK(taken_[i], "a slot is given back twice");
+    const Change change(head_->sequence);
+    head_->retired.take_over(slots_[i]);
+    taken_[i] = false;
+}
+
+MetricWords& Scoreboard::own() {
+    return head_->retired;
+}
+
+void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> processes) {
+    const auto put = [](SharedWord& word, std::uint64_t value) {
+        word.store(value, std::memory_order_release);
+    };
+    const Change change(head_->sequence);
+    put(head_->pid, static_cast<std::uint64_t>(server.pid));
+    put(head_->started_s, server.started_s);
+    put(head_->started_ms, server.started_ms);
+    put(head_->generation, server.generation);
+    put(head_->workers, server.workers);
+    put(head_->draining, server.draining ? 1 : 0);
+    const std::size_t count = std::min<std::size_t>(processes.size(), max_rows_);
+    for (std::size_t i = 0; i < count; ++i) {
+        const ProcessRow& from = processes[i];
+        SharedRow& to = rows_[i];
+        put(to.state, static_cast<std::uint64_t>(from.state));
+        put(to.admin, from.admin ? 1 : 0);
+        put(to.slot, from.slot);
+        put(to.score, from.score);
+        put(to.generation, from.generation);
+        put(to.pid, static_cast<std::uint64_t>(from.pid));
+        put(to.spawned_ms, from.spawned_ms);
+    }
+    put(head_->rows, count);
+}
+
+std::optional<ScoreReading> Scoreboard::read() const {
+    for (unsigned attempt = 0; attempt < kReadAttempts; ++attempt) {
+        if (ScoreReading reading; try_read(reading)) return reading;
+        nanosleep(&kReadPause, nullptr);
+    }
+    return std::nullopt;
+}
+
+// Nothing that is read is believed before the sequence number has been found unchanged, beyond what
+// keeps within the mapping.
+bool Scoreboard::try_read(ScoreReading& reading) const {
+    const auto get = [](const SharedWord& word) { return word.load(std::memory_order_acquire); };
+    const std::uint64_t before = get(head_->sequence);
+    if (before % 2 != 0) return false;
+    reading.server = {.pid = static_cast<pid_t>(get(head_->pid)),
+                      .started_s = get(head_->started_s),
+                      .started_ms = get(head_->started_ms),
+                      .generation = get(head_->generation),
+                      .workers = get(head_->workers),
+                      .draining = get(head_->draining) != 0};
+    head_->retired.add_to(reading.totals);
+    const std::uint64_t count = std::min<std::uint64_t>(get(head_->rows), max_rows_);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const SharedRow& from = rows_[i];
+        ScoreReading::Process process;
+        process.row = {.state = static_cast<ProcessState>(get(from.state)),
+                       .admin = get(from.admin) != 0,
+                       .slot = static_cast<unsigned>(get(from.slot)),
+                       .score = static_cast<unsigned>(get(from.score)),
+                       .generation = get(from.generation),
+                       .pid = static_cast<pid_t>(get(from.pid)),
+                       .spawned_ms = get(from.spawned_ms)};
+        if (process.row.score < size_) {
+            const ScoreSlot& score = slots_[process.row.score];
+            score.add_to(process.figures);
+            process.tick_ms = get(score.tick_ms);
+            process.lag_ms = get(score.lag_ms);
+        }
+        reading.processes.push_back(process);
+    }
+    if (head_->sequence.load(std::memory_order_relaxed) != before) return false;
+    for (ScoreReading::Process& process : reading.processes)
+        for (std::size_t i = 0; i < kMetricWords; ++i)
+            reading.totals.words()[i] += process.figures.words()[i];
+    return true;
 }
 
 } // namespace fsrv

@@ -1,48 +1,147 @@
-// Shared memory between the supervisor and its workers: one slot each, written by its worker alone,
-// read by the supervisor, which believes none of it beyond "it moved" and text that it escapes when
-// it prints it. It outlives a worker's crash.
+// Shared memory between the supervisor, its workers and the admin process. Two kinds of it:
+//
+//   ScoreSlot   one per living process, written by it alone. The supervisor believes none of it
+//               beyond "it moved" and text that it escapes when it prints it. It outlives a crash.
+//   the head    the supervisor's: what processes there are, and the counters of those that ended.
+//
+// Counters never go down: when a process has ended, retire() moves its counters to the head in the
+// same breath as its slot becomes free, and read() sees both or neither (a sequence number).
 #pragma once
 
 #include "common/limits.h"
+#include "common/metrics.h"
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
+#include <vector>
 
 namespace fsrv {
 
-struct alignas(64) ScoreSlot {
-    std::atomic<std::uint64_t> tick_ms{0}; // monotonic_ms() of the worker's last heartbeat
-    std::atomic<std::uint64_t> connections{0};
-    std::atomic<std::uint64_t> requests{0};   // answers begun, over all generations of the slot
-    std::atomic<std::uint64_t> bytes_sent{0}; // body bytes, likewise
+using SharedWord = std::atomic<std::uint64_t>;
+static_assert(SharedWord::is_always_lock_free, "a lock would not be shared");
 
-    // The last request line, for the death notice. Words, so that a reader in another process never
-    // meets a data race; it may meet a mixture of two requests, which is good enough for a hint.
-    void set_last_request(std::string_view text);
-    std::string last_request() const;
+// Text in shared words, so that a reader in another process never meets a data race; it may meet a
+// mixture of two texts. The first NUL ends it.
+template <std::size_t Bytes>
+class SharedText final {
+  public:
+    void set(std::string_view text);
+    std::string get() const;
 
   private:
-    std::array<std::atomic<std::uint64_t>, limits::kLastRequestBytes / 8> last_request_{};
+    std::array<SharedWord, Bytes / 8> words_{};
+};
+extern template class SharedText<limits::kLastRequestBytes>;
+
+inline constexpr std::size_t kSharedPage = 4096;
+
+struct alignas(kSharedPage) ScoreSlot : MetricWords {
+    SharedWord tick_ms{0}; // monotonic_ms() of the process's last heartbeat
+    SharedWord lag_ms{0};  // the latest that its loop came to its timer, of late
+
+    // The last request line, for the death notice: a hint.
+    void set_last_request(std::string_view text) { last_request_.set(text); }
+    std::string last_request() const { return last_request_.get(); }
+
+  private:
+    SharedText<limits::kLastRequestBytes> last_request_;
 };
 
-// Anonymous shared mapping of `slots` ScoreSlots; lives as long as this object or a child's
-// inherited mapping.
+// Where a process, or a worker slot without one, is in its life.
+#define FSRV_PROCESS_STATES(X)                                                                     \
+    X(waiting)  /* no process yet, or one that died: one is due */                                 \
+    X(starting) /* not accepting yet */                                                            \
+    X(ready)                                                                                       \
+    X(silent)   /* ready, without a heartbeat of late */                                           \
+    X(ending)   /* closed its channel, or being killed */                                          \
+    X(draining) /* accepts no more, finishes its downloads */                                      \
+    X(failed)   /* no process, and none will be tried */                                           \
+    X(gone)     /* no process, and none is wanted */
+enum class ProcessState : std::uint8_t {
+#define FSRV_STATE(id) id,
+    FSRV_PROCESS_STATES(FSRV_STATE)
+#undef FSRV_STATE
+};
+std::string_view name_of(ProcessState state);
+
+inline constexpr unsigned kNoScore = ~0U;
+
+struct ProcessRow {
+    ProcessState state{};
+    bool admin = false;        // else a worker
+    unsigned slot = 0;         // of a worker
+    unsigned score = kNoScore; // index of its ScoreSlot; none: no process
+    std::uint64_t generation = 0;
+    pid_t pid = 0;
+    std::uint64_t spawned_ms = 0; // monotonic_ms()
+    friend bool operator==(const ProcessRow&, const ProcessRow&) = default;
+};
+
+struct ServerRow {
+    pid_t pid = 0;                // the supervisor's
+    std::uint64_t started_s = 0;  // wall clock
+    std::uint64_t started_ms = 0; // monotonic_ms()
+    std::uint64_t generation = 0; // of the configuration, from 1 on
+    std::uint64_t workers = 0;    // wanted
+    bool draining = false;        // the server stops
+    friend bool operator==(const ServerRow&, const ServerRow&) = default;
+};
+
+// What read() saw, all at one moment as far as processes come and go.
+struct ScoreReading {
+    struct Process {
+        ProcessRow row;
+        MetricTotals figures; // since it was started
+        std::uint64_t tick_ms = 0;
+        std::uint64_t lag_ms = 0;
+    };
+    ServerRow server;
+    std::vector<Process> processes;
+    MetricTotals totals; // of all processes there have ever been; gauges of the living
+};
+
+// Anonymous shared mapping; lives as long as this object or a child's inherited mapping.
 class Scoreboard final {
   public:
-    explicit Scoreboard(unsigned slots); // fatal() when the system has no memory
+    // For at most so many workers at a time, and processes that drain besides.
+    explicit Scoreboard(unsigned max_workers); // fatal() when the system has no memory
     ~Scoreboard();
     Scoreboard(const Scoreboard&) = delete;
     Scoreboard& operator=(const Scoreboard&) = delete;
 
     unsigned size() const { return size_; }
     ScoreSlot& slot(unsigned i) { return slots_[i]; }
+    const ScoreSlot& slot(unsigned i) const { return slots_[i]; }
+
+    // --- the supervisor's
+    std::optional<unsigned> take(); // a free slot, cleared; none: too many processes are draining
+    void retire(unsigned i);        // its process has ended: its counters stay, the slot is free
+    MetricWords& own();             // to count what only the supervisor knows
+    void publish(const ServerRow& server, std::span<const ProcessRow> processes);
+
+    // --- everybody's
+    // Nothing when the supervisor stands still in the middle of a change.
+    std::optional<ScoreReading> read() const;
 
   private:
+    struct Head;
+    struct SharedRow;
+    class Change; // while it lives, readers wait
+    bool try_read(ScoreReading& reading) const;
+
     unsigned size_;
+    unsigned max_rows_;
+    std::size_t bytes_;
+    Head* head_;
+    SharedRow* rows_;
     ScoreSlot* slots_;
+    std::vector<bool> taken_;
 };
 
 } // namespace fsrv

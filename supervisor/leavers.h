@@ -16,6 +16,7 @@ struct Leaver {
     pid_t pid = 0;
     std::uint64_t spawned_at = 0;
     std::uint64_t must_end_at = 0; // kNever: no limit
+    unsigned score = 0;            // its slot of the scoreboard
     UniqueFd control;              // only to be written to: it has nothing more to say
 };
 

@@ -57,6 +57,10 @@ bool ExitStatus::exited_with(int status) const {
     return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status;
 }
 
+bool ExitStatus::by_signal() const {
+    return WIFSIGNALED(wait_status);
+}
+
 std::string ExitStatus::text() const {
     if (WIFEXITED(wait_status))
         return fmt::format("exited with status {}", WEXITSTATUS(wait_status));

@@ -29,6 +29,7 @@ struct ExitStatus {
     int wait_status = 0;
 
     bool exited_with(int status) const;
+    bool by_signal() const;
     bool clean() const { return exited_with(0); }
     std::string text() const; // "was killed by SIGSEGV (core dumped)", "exited with status 1"
 };

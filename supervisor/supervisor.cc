@@ -29,9 +29,14 @@ constexpr std::uint64_t kAfterKillMs = 2'000; // for the kernel to end a killed 
 Supervisor::Supervisor(Setup setup, ProcessOps& ops)
     : setup_(std::move(setup)), ops_(ops), scoreboard_(setup_.options.workers) {
     const auto hang_timeout_ms = static_cast<std::uint64_t>(setup_.options.hang_timeout.count());
-    for (unsigned i = 0; i < scoreboard_.size(); ++i)
+    for (unsigned i = 0; i < setup_.options.workers; ++i)
         workers_.emplace_back(
             std::max(hang_timeout_ms, 2 * limits::kTickMs)); // less would meet the healthy
+    server_row_ = {.pid = supervisor_pid_,
+                   .started_s = static_cast<std::uint64_t>(wall_now().seconds),
+                   .started_ms = ops_.now_ms(),
+                   .generation = 1,
+                   .workers = workers_.size()};
 }
 
 int Supervisor::run() {
@@ -60,6 +65,7 @@ std::optional<int> Supervisor::turn() {
     see_that_all_are_served();
     send_what_is_due();
     watch_stopping(now);
+    publish_processes();
 
     expected_at_ = next_deadline();
     if (stop_ == Stop::no) return std::nullopt;

@@ -52,14 +52,17 @@ class Supervisor final {
 
     const WorkerSlot& slot(unsigned i) const { return workers_[i].slot; }
     Scoreboard& scoreboard() { return scoreboard_; }
+    // Of the process that slot `i` has; kNoScore: it has none.
+    unsigned score_of(unsigned i) const { return workers_[i].score; }
 
   private:
     struct Worker {
         explicit Worker(std::uint64_t hang_timeout_ms) : slot(hang_timeout_ms) {}
         WorkerSlot slot;
-        UniqueFd control;         // none: no process, or it closed its end
-        unsigned useless = 0;     // messages that make no sense
-        bool wants_drain = false; // to be sent, as soon as the channel takes it
+        unsigned score = kNoScore; // slot of the scoreboard, while there is a process
+        UniqueFd control;          // none: no process, or it closed its end
+        unsigned useless = 0;      // messages that make no sense
+        bool wants_drain = false;  // to be sent, as soon as the channel takes it
         bool wants_log = false;
         bool has_left = false; // while stopping: it has closed its sockets
     };
@@ -68,8 +71,12 @@ class Supervisor final {
     void take_signal(std::uint64_t now);
     void reap_workers(std::uint64_t now);
     void on_worker_ended(unsigned index, ExitStatus status, std::uint64_t now);
-    void tell_end(unsigned index, pid_t pid, std::uint64_t spawned_at, ExitStatus status,
-                  std::uint64_t now);
+    void on_leaver_ended(const Leaver& leaver, ExitStatus status, std::uint64_t now);
+    void tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,
+                  ExitStatus status, std::uint64_t now);
+    std::uint64_t tick_of(const Worker& worker) const;
+    void count_end(SlotState before, ExitStatus status);
+    void publish_processes();
     void on_leaving(unsigned index, std::uint64_t now);
     void hurry_when_alone();
     void read_control(std::uint64_t now);
@@ -92,6 +99,8 @@ class Supervisor final {
     ProcessOps& ops_;
     pid_t supervisor_pid_ = getpid();
     Scoreboard scoreboard_;
+    ServerRow server_row_;                 // as published
+    std::vector<ProcessRow> process_rows_; // likewise
     std::vector<Worker> workers_;
     CoverLedger ledger_;
     Leavers leavers_;

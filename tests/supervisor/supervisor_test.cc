@@ -122,7 +122,8 @@ class SupervisorTest : public testing::Test {
     }
     void beat() {
         for (unsigned i = 0; i < options_.workers; ++i)
-            if (!hanging_.contains(i)) supervisor_->scoreboard().slot(i).tick_ms = ops_.now;
+            if (!hanging_.contains(i) && supervisor_->score_of(i) != kNoScore)
+                supervisor_->scoreboard().slot(supervisor_->score_of(i)).tick_ms = ops_.now;
     }
     pid_t pid(unsigned slot) { return supervisor_->slot(slot).pid(); }
     SlotState state(unsigned slot) { return supervisor_->slot(slot).state(); }

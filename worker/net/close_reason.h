@@ -1,6 +1,8 @@
 // Why a connection ended; the table is worker/close_reason.def.
 #pragma once
 
+#include "common/metrics.h"
+
 #include <string_view>
 
 namespace fsrv::net {
@@ -10,6 +12,17 @@ enum class CloseReason {
 #include "worker/close_reason.def"
 #undef FSRV_CLOSE_REASON
 };
+
+inline constexpr unsigned kCloseReasons = 0
+#define FSRV_CLOSE_REASON(id, name, meaning) +1
+#include "worker/close_reason.def"
+#undef FSRV_CLOSE_REASON
+    ;
+static_assert(kCloseReasons <= kValuesOf<Reason>, "make room in common/metrics.def");
+
+constexpr Reason to_label(CloseReason reason) {
+    return static_cast<Reason>(reason);
+}
 
 constexpr std::string_view name_of(CloseReason reason) {
     switch (reason) {

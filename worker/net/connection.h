@@ -72,6 +72,8 @@ struct Exchange {
     http::Target target;
     std::optional<http::Plan> plan;    // the job's result
     std::unique_ptr<CachedFile> found; // and what of it is worth keeping
+    std::uint64_t queued_ns = 0;       // when the job was given to the pool
+    std::uint64_t waited_us = 0;       // for a thread: the job's to say
     uv_work_t work{};
 };
 
@@ -83,6 +85,7 @@ struct Transfer {
     Sender sender;
     LogRecord record;
     int status = 0;
+    Asked asked = Asked::none;
     FileTime started;             // wall clock, when the head was complete
     std::uint64_t started_ms = 0; // the loop's
     bool keep_alive = false;

@@ -40,6 +40,16 @@ void find_and_plan(const Worker& worker, Exchange& x) {
     warm_up(x.plan->body);
 }
 
+Asked to_label(http::Method method) {
+    switch (method) {
+    case http::Method::get: return Asked::get;
+    case http::Method::head: return Asked::head;
+    case http::Method::options: return Asked::options;
+    case http::Method::other: return Asked::other;
+    }
+    return Asked::none;
+}
+
 // Nothing in it asks for more than the plain answer.
 bool is_plain(const http::Request& request) {
     for (unsigned i = 0; i < request.field_count; ++i) {
@@ -73,7 +83,7 @@ bool Connection::take_head() {
 
 void Connection::dispatch() {
     Exchange& x = *exchange_;
-    worker_.count_request(x.request.target);
+    worker_.score().set_last_request(x.request.target);
     if (x.request.method == http::Method::options) {
         respond(http::plan_options());
         return;
@@ -107,18 +117,23 @@ void Connection::prepare() {
     set_state(State::preparing);
     wanted_ = 0;
     x.work.data = this;
+    x.queued_ns = uv_hrtime();
     const int error = uv_queue_work(
         &worker_.loop(), &x.work,
         [](uv_work_t* work) {
             auto& self = *static_cast<Connection*>(work->data);
+            self.exchange_->waited_us = (uv_hrtime() - self.exchange_->queued_ns) / 1000;
             find_and_plan(self.worker_, *self.exchange_);
         },
         [](uv_work_t* work, int) { static_cast<Connection*>(work->data)->on_planned(); });
     FSRV_CHECK(error == 0, "the pool takes no work");
+    worker_.score().raise(Metric::pool_jobs);
     retain();
 }
 
 void Connection::on_planned() {
+    worker_.score().lower(Metric::pool_jobs);
+    worker_.score().observe(Metric::pool_wait, exchange_->waited_us);
     if (exchange_->found) worker_.keep(std::move(exchange_->found));
     if (state_ != State::closing) {
         if (exchange_->plan->status == 503)
@@ -158,7 +173,8 @@ bool Connection::respond_at_once(const CachedFile& file) {
         return false;
     }
     if (n == static_cast<ssize_t>(size)) {
-        worker_.count_bytes(content.size());
+        worker_.score().count(Metric::sent_bytes, SendPath::memory, content.size());
+        worker_.count_answer(to_label(exchange_->request.method), 200, worker_.now_ms());
         if (worker_.logs_access()) {
             log_line(LogFields::of(exchange_->request), {.peer = peer_,
                                                          .status = 200,
@@ -175,10 +191,8 @@ bool Connection::respond_at_once(const CachedFile& file) {
                    to_head ? http::Body() : file.resource.body,
                    LogRecord(LogFields::of(exchange_->request)), 200);
     transfer_->keep_alive = true;
-    if (n > 0) {
-        transfer_->sender.assume_sent(static_cast<std::size_t>(n));
-        worker_.count_bytes(transfer_->sender.body_bytes_sent());
-    }
+    transfer_->asked = to_label(exchange_->request.method);
+    if (n > 0) transfer_->sender.assume_sent(static_cast<std::size_t>(n));
     return true;
 }
 
@@ -192,6 +206,7 @@ void Connection::respond(http::Plan plan) {
     const bool keep_alive =
         request.keep_alive && !plan.close && !body_in_the_way && !worker_.draining();
     begin_transfer(std::move(plan), LogRecord(LogFields::of(request)), keep_alive);
+    transfer_->asked = to_label(request.method);
     transfer_->skip_body = request.has_body();
     transfer_->client_closes = !request.keep_alive && !request.has_body();
     if (!transfer_->skip_body && exchange_->begin == exchange_->end && !keep_alive) drop_exchange();
@@ -232,10 +247,8 @@ void Connection::adopt_transfer(std::string head, http::Body body, LogRecord rec
 
 bool Connection::send_some() {
     const std::uint64_t before = transfer_->sender.bytes_sent();
-    const std::uint64_t body_before = transfer_->sender.body_bytes_sent();
     const Sender::Step step = transfer_->sender.pump(fd_);
     if (transfer_->sender.bytes_sent() != before) worker_.touched(*this);
-    worker_.count_bytes(transfer_->sender.body_bytes_sent() - body_before);
     switch (step) {
     case Sender::Step::complete: return finish_response();
     case Sender::Step::failed: return send_failed();
@@ -276,8 +289,10 @@ bool Connection::send_failed() {
          .what = changed ? "the file is being changed" : "the file cannot be read"});
     LogRecord record = std::move(transfer_->record);
     const bool skip_body = transfer_->skip_body;
+    const Asked asked = transfer_->asked;
     begin_transfer(std::move(plan), std::move(record), false);
     transfer_->skip_body = skip_body;
+    transfer_->asked = asked;
     transfer_->end_reason = reason;
     return true;
 }
@@ -342,6 +357,7 @@ bool Connection::next_request() {
 }
 
 void Connection::log_answer(std::string_view end) {
+    worker_.count_answer(transfer_->asked, transfer_->status, transfer_->started_ms);
     if (!worker_.logs_access()) return;
     log_line(transfer_->record.fields(), {.peer = peer_,
                                           .status = transfer_->status,

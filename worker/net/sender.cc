@@ -135,6 +135,7 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
         body_sent_ += static_cast<std::uint64_t>(n);
         sent_ += static_cast<std::uint64_t>(n);
         turn += static_cast<std::uint64_t>(n);
+        count_sent(SendPath::zero_copy, static_cast<std::uint64_t>(n));
         return Step::yield; // to the caller's loop: that one counts the turn
     }
     if (n == 0) {
@@ -156,6 +157,7 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
 void Sender::settle_read() {
     const ssize_t result = chunk_->request.result;
     uv_fs_req_cleanup(&chunk_->request);
+    context_.score->lower(Metric::pool_jobs);
     reading_ = false;
     // A failure shows when pump() loads again.
     failed_read_ = finish_load(result) == Load::failed;
@@ -179,6 +181,7 @@ Sender::Load Sender::load() {
         std::min<std::uint64_t>(chunk_->capacity, extent.length - segment_sent_));
     chunk_filled_ = 0;
     chunk_sent_ = 0;
+    chunk_path_ = SendPath::copied;
     return context_.io == IoMode::threads ? load_in_pool(extent, offset)
                                           : load_on_loop(extent, offset);
 }
@@ -207,6 +210,9 @@ Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t 
                                  });
     if (error != 0) return load_failed(CloseReason::internal);
     reading_ = true;
+    chunk_path_ = SendPath::pool;
+    context_.score->count(Metric::cold_reads);
+    context_.score->raise(Metric::pool_jobs);
     return Load::wait_disk;
 }
 
@@ -266,7 +272,9 @@ void Sender::advance(std::size_t bytes) {
         const http::Segment& segment = body_.segments[segment_];
         const auto part = static_cast<std::size_t>(
             std::min<std::uint64_t>(bytes, length_of(segment) - segment_sent_));
-        if (std::holds_alternative<http::FileExtent>(segment)) chunk_sent_ += part;
+        const bool of_file = std::holds_alternative<http::FileExtent>(segment);
+        if (of_file) chunk_sent_ += part;
+        count_sent(of_file ? chunk_path_ : SendPath::memory, part);
         segment_sent_ += part;
         bytes -= part;
         if (segment_sent_ == length_of(segment)) {
@@ -274,6 +282,10 @@ void Sender::advance(std::size_t bytes) {
             segment_sent_ = 0;
         }
     }
+}
+
+void Sender::count_sent(SendPath path, std::uint64_t bytes) {
+    context_.score->count(Metric::sent_bytes, path, bytes);
 }
 
 const http::FileExtent* Sender::extent_at_front() const {

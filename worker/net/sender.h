@@ -47,6 +47,7 @@ struct SenderContext {
     uv_loop_t* loop = nullptr;
     ChunkPool* chunks = nullptr;
     PageCache* page_cache = nullptr;
+    MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
 };
 
@@ -98,6 +99,7 @@ class Sender final {
     std::optional<Step> push(int fd, std::uint64_t& turn); // head, memory and chunk
     unsigned gather(struct iovec* vectors, unsigned capacity, bool& more_follows) const;
     void advance(std::size_t bytes);
+    void count_sent(SendPath path, std::uint64_t bytes);
     const http::FileExtent* extent_at_front() const;
 
     const SenderContext& context_;
@@ -110,6 +112,7 @@ class Sender final {
     Chunk* chunk_ = nullptr; // file bytes from segment_sent_ on, when chunk_filled_ > chunk_sent_
     std::size_t chunk_filled_ = 0;
     std::size_t chunk_sent_ = 0;
+    SendPath chunk_path_ = SendPath::copied;
     std::uint64_t body_sent_ = 0;
     std::uint64_t sent_ = 0;
     std::uint64_t body_size_ = 0;

@@ -57,6 +57,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store)
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
+                      .score = heritage_.score,
                       .io = heritage_.options->io},
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
@@ -82,7 +83,7 @@ int Worker::run() {
     uv_run(&loop_, UV_RUN_DEFAULT);
     for (const CloseReason reason :
          {CloseReason::file_changed, CloseReason::too_slow, CloseReason::internal}) {
-        if (const auto count = close_counts_[static_cast<unsigned>(reason)]; count > 0) {
+        if (const auto count = score().value(Metric::closed, to_label(reason)); count > 0) {
             log_info("slot={} closed {} connections: {}", heritage_.slot, count, name_of(reason));
         }
     }
@@ -171,7 +172,7 @@ void Worker::serve_slot(unsigned slot, bool on) {
 
 void Worker::on_timer() {
     const std::uint64_t now = now_ms();
-    heritage_.score->tick_ms.store(monotonic_ms(), std::memory_order_relaxed);
+    publish_figures();
     if (accept_again_ms_ != 0 && now >= accept_again_ms_) {
         accept_again_ms_ = 0;
         for (const auto& listener : listeners_) listener->resume();
@@ -202,12 +203,32 @@ void Worker::on_timer() {
         uv_timer_set_repeat(&timer_, wanted_ms);
         uv_timer_again(&timer_);
     }
+    timer_due_ms_ = now + wanted_ms;
+}
+
+// The heartbeat, and what is a state rather than an event. Lists have their length at hand.
+void Worker::publish_figures() {
+    const std::uint64_t real_now = monotonic_ms();
+    ScoreSlot& figures = score();
+    figures.tick_ms.store(real_now, std::memory_order_relaxed);
+    if (timer_due_ms_ != 0) {
+        const std::uint64_t late = real_now > timer_due_ms_ ? real_now - timer_due_ms_ : 0;
+        figures.observe(Metric::loop_lag, late);
+        const std::uint64_t faded = figures.lag_ms.load(std::memory_order_relaxed) * 7 / 8;
+        figures.lag_ms.store(std::max(late, faded), std::memory_order_relaxed);
+    }
+    figures.set(Metric::connections, connections_);
+    figures.set(Metric::connection_limit, max_connections_);
+    figures.set(Metric::active_downloads, list_size(State::sending));
+    figures.set(Metric::active_requests, list_size(State::preparing) + list_size(State::sending));
+    figures.set(Metric::paused_downloads, list_size(State::paused));
 }
 
 void Worker::report_log_trouble() {
     if (!log_) return;
     const LogWriter::Trouble trouble = log_->take_trouble();
     lost_lines_ += trouble.lost_lines;
+    score().count(Metric::lost_log_lines, trouble.lost_lines);
     if (trouble.error != 0) log_error_ = trouble.error;
     const bool due =
         log_report_ms_ == 0 || now_ms() - log_report_ms_ >= limits::kLogTroubleReportMs;

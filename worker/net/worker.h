@@ -39,9 +39,7 @@ class Worker final {
     const http::PlanConfig& plan_config() const { return plan_config_; }
     const SenderContext& sender_context() const { return sender_context_; }
     bool caches_files() const { return cache_.on(); }
-    const CachedFile* cached(std::string_view target) {
-        return cache_.on() ? cache_.find(target, now_ms()) : nullptr;
-    }
+    const CachedFile* cached(std::string_view target);
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
     void shrink_cache() { cache_.shrink(); }
     bool draining() const { return draining_; }
@@ -65,9 +63,9 @@ class Worker final {
     void moved(Connection& connection, State from, State to); // keeps the lists
     void touched(Connection& connection);                     // its deadline starts anew
     void continue_soon(Connection& connection); // go_on() in the next turn of the loop
-    void count_request(std::string_view request_line);
+    ScoreSlot& score() { return *heritage_.score; }
+    void count_answer(Asked method, int status, std::uint64_t started_ms);
     void count_close(CloseReason reason);
-    void count_bytes(std::uint64_t bytes);
     bool logs_access() const { return log_ != nullptr; }
     void log_line(std::string_view line) { log_->push(line); }
     void destroy(Connection& connection);
@@ -86,6 +84,7 @@ class Worker final {
     void serve_slot(unsigned slot, bool on);
     bool make_room();
     void report_log_trouble();
+    void publish_figures();
     void drain_within_grace();
     void cut_the_rest();
     void finish_if_drained();
@@ -115,7 +114,7 @@ class Worker final {
     std::size_t max_connections_ = 0;
     std::size_t overload_answers_ = 0;
     std::uint64_t next_id_ = 1;
-    std::array<std::uint64_t, 32> close_counts_{};
+    std::uint64_t timer_due_ms_ = 0;
 
     std::uint64_t accept_again_ms_ = 0;
     bool accept_trouble_told_ = false;

@@ -56,7 +56,8 @@ void Worker::adopt(int fd, const Peer& peer) {
     auto* connection = new Connection(*this, fd, peer, next_id_++);
     ++connections_;
     list(State::accepted).push_back(*connection);
-    heritage_.score->connections.store(connections_, std::memory_order_relaxed);
+    score().count(Metric::accepted);
+    score().set(Metric::connections, connections_);
     connection->start(overloaded);
 }
 
@@ -122,21 +123,21 @@ void Worker::sweep(State state, std::uint64_t timeout_ms) {
     }
 }
 
-void Worker::count_request(std::string_view request_line) {
-    ScoreSlot& score = *heritage_.score;
-    score.requests.store(score.requests.load(std::memory_order_relaxed) + 1,
-                         std::memory_order_relaxed);
-    score.set_last_request(request_line);
+const CachedFile* Worker::cached(std::string_view target) {
+    if (!cache_.on()) return nullptr;
+    const CachedFile* file = cache_.find(target, now_ms());
+    score().count(file ? Metric::cache_hits : Metric::cache_misses);
+    return file;
 }
 
-void Worker::count_bytes(std::uint64_t bytes) {
-    ScoreSlot& score = *heritage_.score;
-    score.bytes_sent.store(score.bytes_sent.load(std::memory_order_relaxed) + bytes,
-                           std::memory_order_relaxed);
+void Worker::count_answer(Asked method, int status, std::uint64_t started_ms) {
+    score().count(Metric::requests, method, class_of_status(status));
+    // The loop's clock may be behind by the length of a turn.
+    score().observe(Metric::request_duration, now_ms() > started_ms ? now_ms() - started_ms : 0);
 }
 
 void Worker::count_close(CloseReason reason) {
-    ++close_counts_[static_cast<unsigned>(reason)];
+    score().count(Metric::closed, to_label(reason));
 }
 
 void Worker::destroy(Connection& connection) {
@@ -144,7 +145,7 @@ void Worker::destroy(Connection& connection) {
     connection.drop_exchange();
     delete &connection;
     --connections_;
-    heritage_.score->connections.store(connections_, std::memory_order_relaxed);
+    score().set(Metric::connections, connections_);
 }
 
 } // namespace fsrv::net

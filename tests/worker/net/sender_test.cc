@@ -35,8 +35,11 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
         client_.reset(ends[1]);
         const int room = 8 * 1024;
         ::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-        context_ = {
-            .loop = &loop_, .chunks = &chunks_, .page_cache = &page_cache_, .io = GetParam()};
+        context_ = {.loop = &loop_,
+                    .chunks = &chunks_,
+                    .page_cache = &page_cache_,
+                    .score = &figures_,
+                    .io = GetParam()};
     }
     ~SenderTest() override { EXPECT_EQ(uv_loop_close(&loop_), 0); }
 
@@ -72,6 +75,7 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
     uv_loop_t loop_{};
     ChunkPool chunks_;
     PageCache page_cache_;
+    MetricWords figures_;
     SenderContext context_;
     UniqueFd ours_;
     UniqueFd client_;
