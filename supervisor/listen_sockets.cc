@@ -100,7 +100,7 @@ StartError explain(const BindFailure& failure, std::uint16_t port, bool last_of_
         why = fmt::format("cannot listen on {} port {}: {}", where, port,
                           errno_text(failure.error.code));
     }
-    return {kExitBind, why};
+    return {kExitBind, why, failure.error.code};
 }
 
 struct Opened {

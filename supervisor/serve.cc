@@ -25,6 +25,11 @@ int fail(const StartError& error) {
     return error.exit_status;
 }
 
+int fail(const StartError& error, ServiceManager& manager) {
+    manager.failed(error.message, error.error);
+    return fail(error);
+}
+
 // A reader that has gone (`fsrv --help | head -1`) is not an error; one that could not be reached
 // at all is.
 int print(std::string_view text) {
@@ -67,14 +72,12 @@ std::vector<std::string> urls_of(const ListenSockets& sockets) {
     return urls;
 }
 
-int serve(const Options& options, Prepared prepared, Offer offer, WorkerMain worker_main) {
+int serve(const Options& options, Prepared prepared, Offer offer, ServiceManager& manager,
+          WorkerMain worker_main) {
     if (!prepared.root.warning.empty()) log_warn("{}", prepared.root.warning);
-    Notifier notifier(getenv("NOTIFY_SOCKET"));
-    unsetenv("NOTIFY_SOCKET"); // the service manager hears the supervisor alone
-
     auto access_log = AccessLogFile::open(options.access_log);
-    if (!access_log) return fail(access_log.error());
-    if (!offer.problem.empty()) return fail({kExitBind, std::move(offer.problem)});
+    if (!access_log) return fail(access_log.error(), manager);
+    if (!offer.problem.empty()) return fail({kExitBind, std::move(offer.problem)}, manager);
     if (!offer.sockets.empty())
         log_info("accepting on {} sockets of the service manager; --host and --port bind none",
                  offer.sockets.size());
@@ -83,7 +86,7 @@ int serve(const Options& options, Prepared prepared, Offer offer, WorkerMain wor
                                         .unix_path = options.unix_path,
                                         .slots = options.workers,
                                         .offered = std::move(offer.sockets)});
-    if (!sockets) return fail(sockets.error());
+    if (!sockets) return fail(sockets.error(), manager);
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
 
@@ -102,8 +105,7 @@ int serve(const Options& options, Prepared prepared, Offer offer, WorkerMain wor
                      log_error("{}", ok.error());
                      return false;
                  }
-                 notifier.send(fmt::format("READY=1\nMAINPID={}\nSTATUS={} of {} workers ready",
-                                           getpid(), ready, options.workers));
+                 manager.ready(getpid(), {.ready = ready, .wanted = options.workers});
                  const std::vector<std::string> urls = urls_of(*sockets);
                  print_for_person(start_line({.root = prepared.root.path,
                                               .urls = urls,
@@ -112,13 +114,9 @@ int serve(const Options& options, Prepared prepared, Offer offer, WorkerMain wor
                                               .pid = getpid()}));
                  return true;
              },
-         .on_stopping =
-             [&](std::uint64_t within_ms) {
-                 std::string state = "STOPPING=1\nSTATUS=finishing downloads";
-                 if (within_ms != kNever)
-                     state += fmt::format("\nEXTEND_TIMEOUT_USEC={}", (within_ms + 5'000) * 1000);
-                 notifier.send(state);
-             }},
+         .on_stopping = [&](std::uint64_t within_ms) { manager.stopping(within_ms, ops.now_ms()); },
+         .on_turn = [&](const Health& health,
+                        std::uint64_t now) { return manager.on_turn(health, now); }},
         ops);
     return supervisor.run();
 }
@@ -141,9 +139,13 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
     }
     log_set_level(options.log_level);
     auto prepared = prepare(options);
-    if (!prepared) return fail(prepared.error());
-    if (invocation->action == Action::check) return print("fsrv: configuration is fine\n");
-    return serve(options, std::move(*prepared), std::move(offer), worker_main);
+    if (invocation->action == Action::check) {
+        if (!prepared) return fail(prepared.error());
+        return print("fsrv: configuration is fine\n");
+    }
+    ServiceManager manager = ServiceManager::from_environment();
+    if (!prepared) return fail(prepared.error(), manager);
+    return serve(options, std::move(*prepared), std::move(offer), manager, worker_main);
 }
 
 } // namespace fsrv

@@ -11,6 +11,7 @@ namespace fsrv {
 struct StartError {
     int exit_status = kExitFailure;
     std::string message; // ready to print after "fsrv: "
+    int error = 0;       // errno, where a system call is the reason
 };
 
 } // namespace fsrv

@@ -67,6 +67,7 @@ std::optional<int> Supervisor::turn() {
     watch_stopping(now);
     publish_processes();
 
+    if (setup_.on_turn) wanted_at_ = setup_.on_turn(health(), now);
     expected_at_ = next_deadline();
     if (stop_ == Stop::no) return std::nullopt;
     const bool all_gone = count(SlotState::gone) == workers_.size() && leavers_.empty();
@@ -77,7 +78,7 @@ std::optional<int> Supervisor::turn() {
 
 std::uint64_t Supervisor::next_deadline() const {
     std::uint64_t earliest =
-        std::min({refuse_at_, kill_at_, give_up_at_, leavers_.next_deadline()});
+        std::min({refuse_at_, kill_at_, give_up_at_, wanted_at_, leavers_.next_deadline()});
     for (const Worker& worker : workers_)
         earliest = std::min(earliest, worker.slot.next_deadline());
     if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);

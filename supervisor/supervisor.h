@@ -10,6 +10,7 @@
 #include "supervisor/leavers.h"
 #include "supervisor/listen_sockets.h"
 #include "supervisor/process_ops.h"
+#include "supervisor/service_manager.h"
 #include "supervisor/worker_slot.h"
 
 #include <cstdint>
@@ -40,6 +41,8 @@ class Supervisor final {
         std::function<bool(unsigned ready)> on_started;
         // Stopping began; it ends within this time. kNever: without a limit.
         std::function<void(std::uint64_t within_ms)> on_stopping;
+        // At the end of every turn; it answers when it wants the next one at the latest.
+        std::function<std::uint64_t(const Health& health, std::uint64_t now)> on_turn;
     };
 
     Supervisor(Setup setup, ProcessOps& ops);
@@ -94,6 +97,7 @@ class Supervisor final {
     void stop_failed(int exit_status, std::uint64_t now);
     void watch_stopping(std::uint64_t now);
     unsigned count(SlotState state) const;
+    Health health() const;
 
     Setup setup_;
     ProcessOps& ops_;
@@ -107,6 +111,7 @@ class Supervisor final {
     bool undelivered_ = false; // a message waits for a channel to take it
     bool started_ = false;
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
+    std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
     Stop stop_ = Stop::no;
     std::uint64_t drain_ms_ = 0;        // as in ControlKind::drain
     std::uint64_t refuse_at_ = kNever;  // listen sockets are shut

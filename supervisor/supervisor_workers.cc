@@ -233,4 +233,16 @@ void Supervisor::hurry_when_alone() {
     if (first != nullptr) first->slot.hurry();
 }
 
+Health Supervisor::health() const {
+    Health health{.ready = count(SlotState::ready),
+                  .wanted = static_cast<unsigned>(workers_.size()),
+                  .left = static_cast<unsigned>(leavers_.all().size()),
+                  .stopping = stop_ != Stop::no};
+    for (const Worker& worker : workers_) {
+        health.serving = health.serving || worker.slot.is_serving();
+        health.left += worker.slot.has_process() ? 1 : 0;
+    }
+    return health;
+}
+
 } // namespace fsrv

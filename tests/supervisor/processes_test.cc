@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <set>
 #include <sys/resource.h>
@@ -403,27 +404,67 @@ TEST_F(Processes, TheEndOfTheSupervisorIsTheEndOfItsWorkers) {
 
 // --- the service manager
 
+class Manager final {
+  public:
+    explicit Manager(const std::string& path) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    }
+    std::string hear() {
+        char bytes[1024];
+        if (!await_fd(socket_.get(), POLLIN)) return {};
+        const ssize_t size = recv(socket_.get(), bytes, sizeof bytes, 0);
+        return std::string(bytes, size > 0 ? static_cast<std::size_t>(size) : 0);
+    }
+
+  private:
+    UniqueFd socket_{socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+};
+
 TEST_F(Processes, TheServiceManagerHearsReadyAndStoppingAndWorkersCannotReachIt) {
     const std::string path = (dir_ / "notify").string();
-    const UniqueFd manager(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    ASSERT_EQ(bind(manager.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    const auto hear = [&] {
-        char bytes[1024];
-        if (!await_fd(manager.get(), POLLIN)) return std::string();
-        const ssize_t size = recv(manager.get(), bytes, sizeof bytes, 0);
-        return std::string(bytes, size > 0 ? static_cast<std::size_t>(size) : 0);
-    };
+    Manager manager(path);
     ServerSetup with_manager = setup({"--workers", "2", "--grace", "10s"});
     with_manager.environment.push_back("NOTIFY_SOCKET=" + path);
     Server server(dir_.path(), std::move(with_manager));
-    EXPECT_EQ(hear(),
+    EXPECT_EQ(manager.hear(),
               "READY=1\nMAINPID=" + std::to_string(server.pid()) + "\nSTATUS=2 of 2 workers ready");
     server.signal(SIGTERM);
-    EXPECT_TRUE(hear().starts_with("STOPPING=1\n"));
+    EXPECT_TRUE(manager.hear().starts_with("STOPPING=1\n"));
     EXPECT_EQ(server.await_exit(), 0);
+}
+
+TEST_F(Processes, AnIdleSupervisorGivesSignsOfLifeToAManagerThatWaitsForThem) {
+    const std::string path = (dir_ / "notify").string();
+    Manager manager(path);
+    ServerSetup with_manager = setup({"--workers", "1"});
+    with_manager.environment = {"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=200000"};
+    const Server server(dir_.path(), std::move(with_manager));
+    unsigned signs = 0;
+    for (int i = 0; i < 20 && signs < 8; ++i) signs += manager.hear() == "WATCHDOG=1" ? 1 : 0;
+    EXPECT_EQ(signs, 8U);
+}
+
+TEST_F(Processes, TheServiceManagerHearsWhyAStartFailed) {
+    const std::string path = (dir_ / "notify").string();
+    Manager manager(path);
+    const UniqueFd taken(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    socklen_t length = sizeof address;
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(bind(taken.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    ASSERT_EQ(listen(taken.get(), 1), 0);
+    ASSERT_EQ(getsockname(taken.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+    const std::string port = std::to_string(ntohs(address.sin_port));
+    const RunResult result = run({fsrv_binary(), "--host", "127.0.0.1", "--port", port, dir_.str()},
+                                 {.environment = {"NOTIFY_SOCKET=" + path}});
+    EXPECT_EQ(result.exit_status, 3);
+    const std::string state = manager.hear();
+    EXPECT_TRUE(state.starts_with("STATUS=port " + port + " is in use")) << state;
+    EXPECT_TRUE(state.ends_with("\nERRNO=" + std::to_string(EADDRINUSE))) << state;
 }
 
 TEST_F(Processes, AReaderOfTheLogThatDiesOrStopsChangesNothing) {
