@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""scripts/tally.py LOGDIR...: count the test cases of meson's last runs, from testlog.json and testlog.junit.xml.
+"""scripts/tally.py LOGDIR...: count the test cases of the last runs: meson's, from testlog.json and testlog.junit.xml, and
+those of programs that print TAP, from *.tap.
 
 Prints "N passed, N failed, N skipped" as the last line. A program that failed without a failing case (a sanitizer, a
 crash, a time-out) counts as one failure. Exits 1 when anything failed or nothing ran.
 """
 import json
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as xml
 
@@ -31,7 +33,26 @@ def programs(log_dir):
         yield entry["name"], entry["result"]
 
 
+def tally_tap(log, counts):
+    text = log.read_text(errors="replace")
+    cases = re.findall(r"^(not ok|ok) \d+ - ([^#\n]*)(# SKIP (.*))?$", text, re.MULTILINE)
+    for verdict, name, skipped, why in cases:
+        result = "failed" if verdict == "not ok" else "skipped" if skipped else "passed"
+        counts[result] += 1
+        if result == "failed":
+            print(f"failed: {log.stem}: {name.strip()}")
+    reasons = {why for _, _, skipped, why in cases if skipped}
+    for why in sorted(reasons):
+        print(f"skipped: {log.stem}: {why}")
+    planned = re.search(r"^1\.\.(\d+)$", text, re.MULTILINE)
+    if not planned or int(planned[1]) != len(cases):
+        counts["failed"] += 1
+        print(f"failed: {log.stem}: it ended before its last case")
+
+
 def tally(log_dir, counts):
+    for log in sorted(log_dir.glob("*.tap")):
+        tally_tap(log, counts)
     report = log_dir / "testlog.junit.xml"
     suites = list(xml.parse(report).getroot().iter("testsuite")) if report.exists() else []
     for program, verdict in programs(log_dir):

@@ -2,10 +2,12 @@
 
 #include "common/log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fmt/format.h>
 #include <grp.h>
+#include <iterator>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -48,19 +50,28 @@ Result<void, std::string> become(const Credentials& who) {
     return {};
 }
 
+Result<bool, std::string> holds_capabilities() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capget, &header, held) != 0) return failed("capget");
+    return std::any_of(std::begin(held), std::end(held),
+                       [](const auto& some) { return some.effective != 0 || some.permitted != 0; });
+}
+
 // A worker that is not root needs none: the sockets are bound. A unit may have lent some
-// (AmbientCapabilities). Root keeps its own, else it could not read what root is expected to read.
+// (AmbientCapabilities), or forbidden capset() where it lends none. Root keeps its own, else it
+// could not read what root is expected to read.
 Result<void, std::string> drop_capabilities() {
     if (::geteuid() == 0) return {};
+    const auto before = holds_capabilities();
+    if (!before) return unexpected(before.error());
+    if (!*before) return {};
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+    const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
     if (::syscall(SYS_capset, &header, none) != 0) return failed("capset");
-    if (::syscall(SYS_capget, &header, none) != 0) return failed("capget");
-    for (const __user_cap_data_struct& left : none) {
-        if (left.effective != 0 || left.permitted != 0) {
-            return unexpected(std::string("the kernel kept capabilities"));
-        }
-    }
+    const auto after = holds_capabilities();
+    if (!after) return unexpected(after.error());
+    if (*after) return unexpected(std::string("the kernel kept capabilities"));
     return {};
 }
 

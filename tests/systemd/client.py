@@ -1,0 +1,47 @@
+"""Clients: one request on a connection of its own, and a load of them."""
+
+import http.client
+import threading
+
+
+def fetch(path="/-/health", port=8080, fields=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path, headers={"Connection": "close", **(fields or {})})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+class Load:
+    """Clients that make a connection for each request, as long as the block lasts."""
+
+    def __init__(self, path, expected, clients=4):
+        self.path, self.expected = path, expected
+        self.answered, self.lost = 0, []
+        self.over, self.lock = threading.Event(), threading.Lock()
+        self.threads = [threading.Thread(target=self.ask_on) for _ in range(clients)]
+
+    def ask_on(self):
+        while not self.over.is_set():
+            try:
+                status, body = fetch(self.path)
+                problem = None if (status, body) == (200, self.expected) else f"status {status}, {len(body)} bytes"
+            except (OSError, http.client.HTTPException) as error:
+                problem = repr(error)
+            with self.lock:
+                if problem:
+                    self.lost.append(problem)
+                else:
+                    self.answered += 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
