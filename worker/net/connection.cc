@@ -57,29 +57,36 @@ Connection::~Connection() {
 }
 
 void Connection::start(bool overloaded) {
-    retain(); // the poll handle, until its close callback
+    retain(); // this call
     since_ms_ = worker_.now_ms();
-    const int error = uv_poll_init(&worker_.loop(), &poll_, fd_);
-    if (error != 0) { // the kernel has no memory for one more
-        worker_.count_close(CloseReason::internal);
-        ::close(std::exchange(fd_, -1));
-        set_state(State::closing);
-        release();
-        return;
-    }
-    poll_.data = this;
     if (overloaded) {
         refuse({.status = 503, .what = "too many connections"});
         transfer_->end_reason = CloseReason::overload;
         advance();
-        return;
+    } else {
+        on_readable(); // the request has often come with the connection
+        if (state_ == State::accepted) poll_for(UV_READABLE);
     }
-    poll_for(UV_READABLE);
+    release();
+}
+
+// The handle costs six system calls in its life, so a connection that is answered and closed at
+// once never has one. False: the kernel has no memory for one more.
+bool Connection::watch_socket() {
+    if (watched_) return true;
+    if (uv_poll_init(&worker_.loop(), &poll_, fd_) != 0) {
+        close(CloseReason::internal);
+        return false;
+    }
+    poll_.data = this;
+    watched_ = true;
+    retain(); // until the handle's close callback
+    return true;
 }
 
 void Connection::poll_for(int events) {
     wanted_ = static_cast<std::uint8_t>(events);
-    if ((wanted_ & ~armed_) == 0) return;
+    if ((wanted_ & ~armed_) == 0 || !watch_socket()) return;
     armed_ = wanted_;
     uv_poll_start(&poll_, events, [](uv_poll_t* handle, int status, int happened) {
         static_cast<Connection*>(handle->data)->on_poll(status, happened);
@@ -267,10 +274,11 @@ void Connection::close(CloseReason reason) {
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
-             [](uv_handle_t* handle) { static_cast<Connection*>(handle->data)->release(); });
-    ::close(fd_);
-    fd_ = -1;
+    if (watched_) {
+        uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
+                 [](uv_handle_t* handle) { static_cast<Connection*>(handle->data)->release(); });
+    }
+    ::close(std::exchange(fd_, -1));
 }
 
 void Connection::set_state(State state) {

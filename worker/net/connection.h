@@ -104,8 +104,8 @@ class Connection final : public SenderOwner {
     Connection& operator=(const Connection&) = delete;
     ~Connection();
 
-    // Begins to poll; `overloaded`: the answer is a 503, whatever is asked. On failure it closes
-    // itself.
+    // Answers what has come already, or waits for it; `overloaded`: the answer is a 503, whatever
+    // is asked. May destroy *this.
     void start(bool overloaded);
 
     void close(CloseReason reason);
@@ -155,6 +155,7 @@ class Connection final : public SenderOwner {
     void log_answer(std::string_view end);
     void log_line(const LogFields& fields, const LogOutcome& outcome);
     void set_state(State state);
+    bool watch_socket();
     void poll_for(int events);
     void go_on_soon();
     void drop_exchange();
@@ -162,7 +163,7 @@ class Connection final : public SenderOwner {
     void release(); // may destroy *this
 
     Worker& worker_;
-    uv_poll_t poll_{};
+    uv_poll_t poll_{}; // once watched_
     std::unique_ptr<Exchange> exchange_;
     std::unique_ptr<Transfer> transfer_;
     Peer peer_;
@@ -173,6 +174,7 @@ class Connection final : public SenderOwner {
     unsigned pending_ = 0;
     std::uint8_t wanted_ = 0; // uv_poll events that the state waits for
     std::uint8_t armed_ = 0;  // those that libuv was told: may be more, which saves system calls
+    bool watched_ = false;    // poll_ is open
     bool queued_ = false;     // its next turn comes by go_on(), events of the socket can wait
     State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
