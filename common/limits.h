@@ -34,12 +34,15 @@ inline constexpr std::size_t kSmallChunkBytes =
 inline constexpr unsigned kMaxBigChunks = 256;  // per worker: 64 MiB
 inline constexpr unsigned kMaxSpareChunks = 16; // kept for reuse when nobody needs them
 inline constexpr unsigned kMaxSpareExchanges = 64;
-inline constexpr std::uint64_t kProbeBytes = 256 * 1024; // asked of the page cache at a time
 // The end of a body that is never lent to a socket: more than both ends' queues hold together
 // (the maxima of tcp_wmem and tcp_rmem, 4 and 6 MiB unless the administrator raised them).
 inline constexpr std::uint64_t kCopiedTail = 16 * 1024 * 1024;
-inline constexpr std::size_t kTurnBytes =
-    1024 * 1024; // one download sends so much, then others have their turn
+// What segmentation offload takes for one packet, about.
+inline constexpr std::uint64_t kLargestPacket = 64'000;
+// Lending costs a system call of its own and work by the page: more than copying so little.
+inline constexpr std::uint64_t kCheapToCopy = 16 * 1024;
+// One download sends so much, then others have their turn; the page cache is asked for as much.
+inline constexpr std::size_t kTurnBytes = 1024 * 1024;
 inline constexpr std::size_t kReadaheadBytes =
     1024 * 1024; // hinted to the kernel beyond a chunk that was read
 

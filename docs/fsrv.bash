@@ -27,6 +27,7 @@ _fsrv() {
     --hang-timeout) return ;;
     --cache-files) return ;;
     --cache-memory) return ;;
+    --in-place-writes) from=(-W 'on off') ;;
     --header-timeout) return ;;
     --idle-timeout) return ;;
     --stall-timeout) return ;;
@@ -40,7 +41,7 @@ _fsrv() {
     --log-format) from=(-W 'combined json') ;;
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --grace --hang-timeout --cache-files --cache-memory --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --grace --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

@@ -26,6 +26,7 @@ struct OpenFile {
     FileTime ctime;
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
+    bool sealed = false; // a copy in memory that nobody can change: there is nothing to look after
 };
 
 struct FileExtent {

@@ -2,6 +2,7 @@
 
 #include "common/limits.h"
 #include "worker/http/response_head.h"
+#include "worker/net/sealed_copy.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,8 +10,8 @@
 namespace fsrv::net {
 namespace {
 
-constexpr std::size_t kSmallFile =
-    limits::kChunkBytes; // sent in one piece, with one copy of its bytes
+// Kept in memory up to this size. Larger ones are read as they are sent.
+constexpr std::size_t kSmallFile = limits::kChunkBytes;
 constexpr std::uint64_t kResolveAgainMs = 1'000;
 
 bool same(const struct stat& now, const http::OpenFile& then) {
@@ -36,7 +37,7 @@ std::shared_ptr<const std::string> read_whole(const http::OpenFile& file) {
 
 std::size_t CachedFile::cost() const {
     return sizeof *this + sizeof(http::OpenFile) + target.capacity() + resource.path.capacity() +
-           lasting_head.capacity() + content.size() + 256; // nodes and small strings
+           lasting_head.capacity() + (in_memory() ? length : 0) + 256; // nodes and small strings
 }
 
 std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
@@ -54,9 +55,14 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     if (extent->length <= kSmallFile) {
         const auto bytes = read_whole(*extent->file);
         if (!bytes) return nullptr;
-        found.body.segments = {
-            http::MemoryExtent{.bytes = bytes, .offset = 0, .length = bytes->size()}};
-        cached->content = *bytes;
+        if (bytes->size() > limits::kCheapToCopy) cached->copy = make_sealed_copy(*bytes);
+        if (cached->copy) {
+            found.body = http::Body::of(cached->copy);
+        } else {
+            found.body.segments = {
+                http::MemoryExtent{.bytes = bytes, .offset = 0, .length = bytes->size()}};
+            cached->content = *bytes;
+        }
     }
     cached->target = target;
     cached->resource = found;
@@ -93,19 +99,20 @@ void FileCache::insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms) {
     if (file->cost() > bounds_.bytes) return;
     file->resolved_ms = now_ms;
     bytes_ += file->cost();
+    descriptors_ += file->descriptors();
     by_use_.push_back(*file);
     const std::string_view key = file->target;
     by_target_.emplace(key, std::move(file));
-    while (by_target_.size() > bounds_.files || bytes_ > bounds_.bytes) drop(*by_use_.front());
+    while (descriptors_ > bounds_.files || bytes_ > bounds_.bytes) drop(*by_use_.front());
 }
 
 void FileCache::shrink() {
-    for (std::size_t keep = by_target_.size() / 2; by_target_.size() > keep;)
-        drop(*by_use_.front());
+    for (const std::size_t keep = descriptors_ / 2; descriptors_ > keep;) drop(*by_use_.front());
 }
 
 void FileCache::drop(CachedFile& file) {
     bytes_ -= file.cost();
+    descriptors_ -= file.descriptors();
     by_use_.remove(file);
     const auto found = by_target_.find(file.target);
     const std::unique_ptr<CachedFile> last =

@@ -1,5 +1,6 @@
 // FileCache: files that were asked for, kept open with what was found of them, the head of their
-// plain answer, and the bytes of small ones. A hit opens nothing and asks the pool nothing.
+// plain answer, and the bytes of small ones: the smallest to be copied to the socket, the others
+// sealed, to be lent to it. A hit opens nothing and asks the pool nothing.
 //
 // Fresh at every hit: fstat of the held descriptor shows any change of content, a removal, a
 // replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
@@ -7,7 +8,7 @@
 // without waiting for a disk. Whatever is in doubt is dropped and found anew by the pool. Misses
 // are not kept. Files younger than a second are not kept either: their tag is not final.
 //
-// Bounded in files and in bytes, the least recently used go first. Thread: the loop's.
+// Bounded in descriptors and in bytes, the least recently used go first. Thread: the loop's.
 #pragma once
 
 #include "worker/content/store.h"
@@ -26,14 +27,16 @@ struct CachedFile {
     std::string target;      // as sent: its bytes decide what is found
     http::Resource resource; // whole; of a small file the body is in memory
     std::shared_ptr<const http::OpenFile> file;
-    std::string lasting_head; // of the plain 200 (http::append_lasting_head)
-    std::string_view content; // the body when it is in memory
-    std::uint64_t length = 0; // of the body
+    std::string lasting_head;                   // of the plain 200 (http::append_lasting_head)
+    std::string_view content;                   // the body when it is in memory to be copied,
+    std::shared_ptr<const http::OpenFile> copy; // or when it is there to be lent
+    std::uint64_t length = 0;                   // of the body
     std::uint64_t resolved_ms = 0;
     ListHook<CachedFile> hook;
 
-    bool in_memory() const { return content.data() != nullptr; }
+    bool in_memory() const { return content.data() != nullptr || copy; }
     std::size_t cost() const; // bytes of memory, about
+    std::size_t descriptors() const { return copy ? 2 : 1; }
 };
 
 // What the pool makes of a find() that found a file worth keeping: reads it if it is small. Nothing
@@ -44,7 +47,7 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
 class FileCache final {
   public:
     struct Bounds {
-        std::size_t files = 0; // 0: the cache is off
+        std::size_t files = 0; // as many descriptors, too; 0: the cache is off
         std::size_t bytes = 0;
     };
     FileCache(const content::LocalStore& store, Bounds bounds) : store_(store), bounds_(bounds) {}
@@ -64,6 +67,7 @@ class FileCache final {
     const content::LocalStore& store_;
     Bounds bounds_;
     std::size_t bytes_ = 0;
+    std::size_t descriptors_ = 0;
     std::unordered_map<std::string_view, std::unique_ptr<CachedFile>>
         by_target_; // keys are CachedFile::target
     IntrusiveList<CachedFile, &CachedFile::hook> by_use_;

@@ -25,6 +25,7 @@ iovec to_vector(const char* data, std::size_t length) {
 }
 
 bool unchanged(const http::OpenFile& file) {
+    if (file.sealed) return true;
     struct stat now {};
     if (::fstat(file.fd.get(), &now) != 0) return false;
     return static_cast<std::uint64_t>(now.st_size) == file.size &&
@@ -43,6 +44,12 @@ Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string hea
 Sender::~Sender() {
     FSRV_CHECK(!reading_, "a pool thread still writes into the chunk");
     context_.chunks->give_back(chunk_);
+}
+
+void Sender::assume_sent(std::size_t bytes) {
+    chunk_path_ = SendPath::zero_copy;
+    advance(bytes);
+    chunk_sent_ = 0; // those of a file came out of no chunk
 }
 
 Sender::Step Sender::pump(int fd) {
@@ -87,8 +94,10 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
                          .msg_control = nullptr,
                          .msg_controllen = 0,
                          .msg_flags = 0};
-    // MSG_MORE: a head leaves in one packet with the bytes of the file that follow it.
-    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows ? MSG_MORE : 0);
+    // What is in memory leaves in one packet with the bytes of the file that follow it, where they
+    // fit. A head before more than that goes at once: it would shift pages across packets.
+    const bool joined = head_sent_ == head_.size() || body_size_ <= limits::kLargestPacket;
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows && joined ? MSG_MORE : 0);
     const ssize_t n = ::sendmsg(fd, &message, flags);
     if (n >= 0) {
         advance(static_cast<std::size_t>(n));
@@ -104,9 +113,11 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
 std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint64_t& turn) {
     const http::FileExtent& extent = *extent_at_front();
     const http::OpenFile& file = *extent.file;
-    if (context_.io != IoMode::automatic || body_size_ - body_sent_ <= limits::kCopiedTail) {
+    const bool may_change = context_.in_place_writes && !file.sealed;
+    const std::uint64_t tail = may_change ? limits::kCopiedTail : 0;
+    if (context_.io != IoMode::automatic || body_size_ - body_sent_ <= tail ||
+        extent.length - segment_sent_ <= limits::kCheapToCopy)
         return std::nullopt;
-    }
     if (!unchanged(file)) {
         failure_ = CloseReason::file_changed;
         return Step::failed;
@@ -114,11 +125,14 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
     PageCache::Device& device = context_.page_cache->device(file.device);
     if (device.no_sendfile) return std::nullopt;
 
-    std::uint64_t length = std::min(
-        {extent.length - segment_sent_, limit, body_size_ - limits::kCopiedTail - body_sent_});
+    std::uint64_t length =
+        std::min({extent.length - segment_sent_, limit, body_size_ - tail - body_sent_});
     const std::uint64_t offset = extent.offset + segment_sent_;
-    if (cached_until_ <= offset) {
-        const std::uint64_t probed = std::min(limits::kProbeBytes, extent.length - segment_sent_);
+    if (file.sealed) {
+        cached_until_ = extent.offset + extent.length;
+    } else if (cached_until_ <= offset) {
+        const auto probed =
+            std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
         cached_until_ = offset + context_.page_cache->cached(device, file.fd.get(), offset, probed);
     }
     length = std::min(length, cached_until_ - offset);

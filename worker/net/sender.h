@@ -15,7 +15,8 @@
 // Zero-copy lends pages of the file to the socket, and a change in place shows in what is still
 // queued, here or, over the loopback, with the client. So the last limits::kCopiedTail bytes of a
 // body are copied: when the last of them is taken, all that was lent has been read by the client,
-// and a change before that moment is seen by the guard.
+// and a change before that moment is seen by the guard. A sealed copy is lent to its end, and so is
+// a file that, as --in-place-writes off says, is only ever replaced.
 //
 // One chunk is in flight at a time. Thread: the loop's.
 #pragma once
@@ -49,6 +50,7 @@ struct SenderContext {
     PageCache* page_cache = nullptr;
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
+    bool in_place_writes = true; // --in-place-writes
 };
 
 class Sender final {
@@ -67,7 +69,7 @@ class Sender final {
     ~Sender(); // no read may be under way
 
     // `bytes` of head and body are with the kernel already. Before the first pump().
-    void assume_sent(std::size_t bytes) { advance(bytes); }
+    void assume_sent(std::size_t bytes);
 
     // Sends what it can to the non-blocking socket `fd`.
     Step pump(int fd);

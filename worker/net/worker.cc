@@ -58,7 +58,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store)
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
                       .score = heritage_.score,
-                      .io = heritage_.options->io},
+                      .io = heritage_.options->io,
+                      .in_place_writes = heritage_.options->in_place_writes},
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");

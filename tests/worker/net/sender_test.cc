@@ -1,6 +1,7 @@
 #include "worker/net/sender.h"
 
 #include "tests/support/files.h"
+#include "worker/net/sealed_copy.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -124,6 +125,32 @@ TEST_P(SenderTest, AReleasedBufferIsReadAgainWhereTheClientStopped) {
     client_reads();
     EXPECT_EQ(received_.size(), size);
     EXPECT_FALSE(test::pattern_mismatch(received_, 0));
+}
+
+// What is queued must be lent exactly when nothing can change it any more, or nobody will.
+TEST_P(SenderTest, LendsOnlyWhatStaysAsItIs) {
+    struct Row {
+        const char* name;
+        bool in_place_writes, sealed;
+    };
+    const std::uint64_t size = 100'000;
+    for (const Row& row :
+         {Row{"a file that may be written in place", true, false},
+          Row{"a file that is only replaced", false, false}, Row{"a sealed copy", true, true}}) {
+        SCOPED_TRACE(row.name);
+        received_.clear();
+        const std::uint64_t before = figures_.value(Metric::sent_bytes, SendPath::zero_copy);
+        context_.in_place_writes = row.in_place_writes;
+        test::write_pattern(dir_ / "f", size);
+        begin("HEAD", http::Body::of(row.sealed ? make_sealed_copy(test::pattern(0, size))
+                                                : open_file(dir_ / "f")));
+        EXPECT_EQ(play(), Step::complete);
+        EXPECT_EQ(received_, "HEAD" + test::pattern(0, size));
+        const std::uint64_t lent = figures_.value(Metric::sent_bytes, SendPath::zero_copy) - before;
+        const bool lends = GetParam() == IoMode::automatic && (row.sealed || !row.in_place_writes);
+        EXPECT_EQ(lent > 0, lends);
+        EXPECT_LE(lent, size);
+    }
 }
 
 TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
