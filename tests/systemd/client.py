@@ -3,6 +3,8 @@
 import http.client
 import threading
 
+from machine import await_that
+
 
 def fetch(path="/-/health", port=8080, fields=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -35,6 +37,11 @@ class Load:
                     self.lost.append(problem)
                 else:
                     self.answered += 1
+
+    def go_on(self):
+        """Waits for a hundred more answers."""
+        before = self.answered
+        await_that(lambda: self.answered > before + 100, "the load goes on")
 
     def __enter__(self):
         for thread in self.threads:
