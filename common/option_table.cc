@@ -1,5 +1,6 @@
 #include "common/option_table.h"
 
+#include "common/join.h"
 #include "common/limits.h"
 #include "common/option_values.h"
 
@@ -150,7 +151,7 @@ std::string to_toml(const T& field, const OptionTexts& texts) {
     if constexpr (type == OptionType::TextList) {
         std::vector<std::string> quoted;
         for (const std::string& text : texts) quoted.push_back(toml_string(text));
-        return fmt::format("[{}]", fmt::join(quoted, ", "));
+        return fmt::format("[{}]", join(quoted, ", "));
     } else if constexpr (type == OptionType::OnOff || type == OptionType::Port ||
                          type == OptionType::Count)
         return fmt::format("{}", field);

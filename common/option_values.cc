@@ -1,5 +1,6 @@
 #include "common/option_values.h"
 
+#include "common/join.h"
 #include "common/limits.h"
 
 #include <algorithm>
@@ -122,7 +123,7 @@ std::string expected_duration(const OptionBounds& bounds) {
 }
 
 std::string expected_word(std::span<const std::string_view> words) {
-    return fmt::format("{} or {}", fmt::join(words.first(words.size() - 1), ", "), words.back());
+    return fmt::format("{} or {}", join(words.first(words.size() - 1), ", "), words.back());
 }
 
 } // namespace fsrv

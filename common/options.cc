@@ -1,6 +1,7 @@
 #include "common/options.h"
 
 #include "common/check.h"
+#include "common/join.h"
 #include "common/option_sources.h"
 #include "common/option_text.h"
 
@@ -16,7 +17,7 @@ struct Resolved {
 };
 
 std::string shown(const Setting& setting) {
-    return setting.option->is_list ? quoted_value(fmt::format("{}", fmt::join(setting.texts, ",")))
+    return setting.option->is_list ? quoted_value(join(setting.texts, ","))
                                    : quoted_value(setting.texts.front());
 }
 

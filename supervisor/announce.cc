@@ -1,9 +1,9 @@
 #include "supervisor/announce.h"
 
+#include "common/join.h"
 #include "common/log.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ std::string start_line(const Announcement& a) {
     const std::string count = a.ready == a.workers ? fmt::format("{}", a.workers)
                                                    : fmt::format("{} of {}", a.ready, a.workers);
     return fmt::format("fsrv {} serves {} at {} with {} worker{} (pid {})", FSRV_VERSION, root,
-                       fmt::join(a.urls, " "), count, a.workers == 1 ? "" : "s", a.pid);
+                       join(a.urls, " "), count, a.workers == 1 ? "" : "s", a.pid);
 }
 
 void print_for_person(std::string line) {
