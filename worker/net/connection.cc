@@ -210,8 +210,8 @@ void Connection::on_deadline() {
         advance();
         break;
     case State::skipping_body: enter_lingering(CloseReason::header_timeout); break;
-    case State::sending:
-        if (!transfer_->sender.read_under_way()) pause(); // a slow disk is not the client's fault
+    case State::sending: // a slow disk is not the client's fault
+        if (!transfer_->sender.read_under_way() && !waits_for_pool()) pause();
         break;
     case State::paused: close(CloseReason::pause_timeout); break;
     case State::lingering: close(linger_reason_); break;
@@ -229,7 +229,7 @@ void Connection::on_drain() {
 void Connection::check_rate(std::uint64_t now_ms) {
     const auto window_ms = static_cast<std::uint64_t>(worker_.options().stall_timeout.count());
     const std::uint64_t sent = transfer_->sender.bytes_sent();
-    if (transfer_->window_start_ms == 0 || transfer_->sender.read_under_way()) {
+    if (transfer_->window_start_ms == 0 || transfer_->sender.read_under_way() || waits_for_pool()) {
         transfer_->window_start_ms = now_ms;
         transfer_->window_bytes = sent;
         return;
@@ -270,6 +270,7 @@ void Connection::close(CloseReason reason) {
     if (transfer_) log_answer(name_of(reason));
     worker_.count_close(reason);
     set_state(State::closing);
+    worker_.pool().forget(*this);
     if (ends_by_reset(reason)) {
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -72,6 +72,7 @@ struct Exchange {
     http::Target target;
     std::optional<http::Plan> plan;    // the job's result
     std::unique_ptr<CachedFile> found; // and what of it is worth keeping
+    dev_t device = 0;                  // of whose share of the pool it is
     std::uint64_t queued_ns = 0;       // when the job was given to the pool
     std::uint64_t waited_us = 0;       // for a thread: the job's to say
     uv_work_t work{};
@@ -132,12 +133,14 @@ class Connection final : public SenderOwner {
     void on_readable();
     void on_linger_readable();
     void on_chunk_read() override;
+    void on_pool_turn() override;
     void on_planned();
 
     void advance();
     bool take_head();
     void dispatch();
     void prepare();
+    void find_in_pool();
     void answer_from(const CachedFile& file);
     bool respond_at_once(const CachedFile& file);
     void respond(http::Plan plan);
@@ -175,7 +178,7 @@ class Connection final : public SenderOwner {
     std::uint8_t wanted_ = 0; // uv_poll events that the state waits for
     std::uint8_t armed_ = 0;  // those that libuv was told: may be more, which saves system calls
     bool watched_ = false;    // poll_ is open
-    bool queued_ = false;     // its next turn comes by go_on(), events of the socket can wait
+    bool queued_ = false; // its next turn comes by go_on(), events of the socket can wait
     State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
 };

@@ -130,8 +130,18 @@ void Connection::prepare() {
     }
     set_state(State::preparing);
     wanted_ = 0;
-    x.work.data = this;
     x.queued_ns = uv_hrtime();
+    x.device = worker_.device_of(x.target);
+    if (worker_.pool().take(x.device, *this)) {
+        find_in_pool();
+    } else {
+        watch_socket(); // nothing is under way that would keep this object, so its handle must
+    }
+}
+
+void Connection::find_in_pool() {
+    Exchange& x = *exchange_;
+    x.work.data = this;
     const int error = uv_queue_work(
         &worker_.loop(), &x.work,
         [](uv_work_t* work) {
@@ -145,7 +155,19 @@ void Connection::prepare() {
     retain();
 }
 
+void Connection::on_pool_turn() {
+    if (state_ == State::preparing) {
+        find_in_pool();
+        return;
+    }
+    transfer_->sender.take_turn();
+    worker_.touched(*this); // the stall clock runs from here, as after a read
+    go_on_soon(); // not at once: it may be done without the pool, and then it is the next one's
+                  // turn
+}
+
 void Connection::on_planned() {
+    worker_.pool().give_back(exchange_->device);
     worker_.score().lower(Metric::pool_jobs);
     worker_.score().observe(Metric::pool_wait, exchange_->waited_us);
     if (exchange_->found) worker_.keep(std::move(exchange_->found));
@@ -283,6 +305,10 @@ bool Connection::send_some() {
     case Sender::Step::wait_disk:
         wanted_ = 0;
         retain();
+        return false;
+    case Sender::Step::wait_turn:
+        wanted_ = 0;
+        watch_socket(); // as in prepare()
         return false;
     case Sender::Step::yield: go_on_soon(); return false;
     }

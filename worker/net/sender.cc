@@ -43,6 +43,7 @@ Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string hea
 
 Sender::~Sender() {
     FSRV_CHECK(!reading_, "a pool thread still writes into the chunk");
+    end_turn();
     context_.chunks->give_back(chunk_);
 }
 
@@ -70,6 +71,7 @@ Sender::Step Sender::pump(int fd) {
             switch (load()) {
             case Load::ready: break;
             case Load::wait_disk: return Step::wait_disk;
+            case Load::wait_turn: release_buffer(); return Step::wait_turn;
             case Load::failed: return Step::failed;
             }
         }
@@ -175,6 +177,11 @@ void Sender::settle_read() {
     reading_ = false;
     // A failure shows when pump() loads again.
     failed_read_ = finish_load(result) == Load::failed;
+    end_turn();
+}
+
+void Sender::end_turn() {
+    if (std::exchange(has_turn_, false)) context_.pool->give_back(turn_device_);
 }
 
 void Sender::release_buffer() {
@@ -211,11 +218,19 @@ Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t 
     PageCache::Device& device = context_.page_cache->device(extent.file->device);
     n = context_.page_cache->read_cached(device, fd, chunk_->data(), wanted_, offset);
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
-    if (n == static_cast<ssize_t>(wanted_)) return finish_load(n);
+    if (n == static_cast<ssize_t>(wanted_)) {
+        end_turn(); // somebody else has read it meanwhile
+        return finish_load(n);
+    }
     return load_in_pool(extent, offset);
 }
 
 Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t offset) {
+    if (!has_turn_) {
+        turn_device_ = extent.file->device;
+        if (!context_.pool->take(turn_device_, owner_)) return Load::wait_turn;
+        has_turn_ = true;
+    }
     const uv_buf_t buffer = uv_buf_init(chunk_->data(), static_cast<unsigned>(wanted_));
     chunk_->request.data = &owner_;
     const int error = uv_fs_read(context_.loop, &chunk_->request, extent.file->fd.get(), &buffer, 1,

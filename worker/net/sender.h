@@ -26,6 +26,7 @@
 #include "worker/net/chunk_pool.h"
 #include "worker/net/close_reason.h"
 #include "worker/net/page_cache.h"
+#include "worker/net/pool_shares.h"
 
 #include <cstdint>
 #include <optional>
@@ -35,8 +36,8 @@
 namespace fsrv::net {
 
 // Told when a read that the pool did is over; it must call Sender::settle_read() and then, unless
-// it is closing, pump().
-class SenderOwner {
+// it is closing, pump(). Told likewise when it may read: Sender::take_turn(), then pump().
+class SenderOwner : public PoolWaiter {
   public:
     virtual void on_chunk_read() = 0;
 
@@ -48,6 +49,7 @@ struct SenderContext {
     uv_loop_t* loop = nullptr;
     ChunkPool* chunks = nullptr;
     PageCache* page_cache = nullptr;
+    PoolShares* pool = nullptr;
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
     bool in_place_writes = true; // --in-place-writes
@@ -59,6 +61,7 @@ class Sender final {
         complete,      // the last byte is with the kernel
         wait_writable, // the socket takes no more now
         wait_disk,     // a read is under way; on_chunk_read() follows
+        wait_turn,     // others read from the device; on_pool_turn() follows
         yield,         // it could go on, but has had its turn
         failed,        // failure() says why; the connection must be reset, not closed
     };
@@ -77,6 +80,9 @@ class Sender final {
     // The pool's read called back: takes its result in. Nothing is sent.
     void settle_read();
 
+    // on_pool_turn(): the share of the pool is this sender's.
+    void take_turn() { has_turn_ = true; }
+
     // Gives the buffer up while the client takes nothing; the bytes are read anew when it does. Not
     // while wait_disk.
     void release_buffer();
@@ -88,7 +94,7 @@ class Sender final {
     CloseReason failure() const { return failure_; }
 
   private:
-    enum class Load { ready, wait_disk, failed };
+    enum class Load { ready, wait_disk, wait_turn, failed };
     Load load();
     Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
     Load load_in_pool(const http::FileExtent& extent, std::uint64_t offset);
@@ -98,6 +104,7 @@ class Sender final {
     // Zero-copy of at most `limit` bytes of the extent at the front. Nothing: not this way.
     std::optional<Step> lend(int fd, std::uint64_t limit, std::uint64_t& turn);
 
+    void end_turn();
     std::optional<Step> push(int fd, std::uint64_t& turn); // head, memory and chunk
     unsigned gather(struct iovec* vectors, unsigned capacity, bool& more_follows) const;
     void advance(std::size_t bytes);
@@ -121,6 +128,8 @@ class Sender final {
     std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
     std::size_t wanted_ = 0;         // bytes asked of the read under way
     bool reading_ = false;
+    bool has_turn_ = false; // a share of the pool for turn_device_
+    dev_t turn_device_ = 0;
     bool failed_read_ = false;
     CloseReason failure_ = CloseReason::internal;
 };

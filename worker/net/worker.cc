@@ -53,10 +53,13 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store)
     : heritage_(std::move(heritage)),
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
+      pool_(heritage_.options->threads),
+      mounts_(heritage_.root_path),
       cache_(store, cache_bounds(*heritage_.options, heritage_.sockets.size())),
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
+                      .pool = &pool_,
                       .score = heritage_.score,
                       .io = heritage_.options->io,
                       .in_place_writes = heritage_.options->in_place_writes},
@@ -115,6 +118,12 @@ void Worker::start_handles() {
     uv_poll_start(&control_, UV_READABLE, [](uv_poll_t* handle, int, int) {
         static_cast<Worker*>(handle->data)->on_control();
     });
+    if (mounts_.fd() >= 0 && uv_poll_init(&loop_, &mount_changes_, mounts_.fd()) == 0) {
+        mount_changes_.data = this;
+        uv_poll_start(&mount_changes_, UV_PRIORITIZED, [](uv_poll_t* handle, int, int) {
+            static_cast<Worker*>(handle->data)->mounts_.refresh();
+        });
+    }
     uv_poll_init(&loop_, &terminate_, terminate_event_fd());
     terminate_.data = this;
     uv_poll_start(&terminate_, UV_READABLE, [](uv_poll_t* handle, int, int) {
@@ -129,6 +138,7 @@ void Worker::close_handles() {
                                 as_handle(control_), as_handle(terminate_)}) {
         uv_close(handle, nullptr);
     }
+    if (mount_changes_.data) uv_close(as_handle(mount_changes_), nullptr);
 }
 
 void Worker::on_control() {

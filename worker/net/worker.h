@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/heritage.h"
+#include "worker/content/mounts.h"
 #include "worker/content/store.h"
 #include "worker/net/chunk_pool.h"
 #include "worker/net/connection.h"
@@ -38,6 +39,10 @@ class Worker final {
     const content::LocalStore& store() const { return store_; }
     const http::PlanConfig& plan_config() const { return plan_config_; }
     const SenderContext& sender_context() const { return sender_context_; }
+    PoolShares& pool() { return pool_; }
+    dev_t device_of(const http::Target& target) const {
+        return mounts_.device_of(target.path, target.absolute);
+    }
     bool caches_files() const { return cache_.on(); }
     const CachedFile* cached(std::string_view target);
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
@@ -97,6 +102,8 @@ class Worker final {
     uv_loop_t loop_{};
     ChunkPool chunks_;
     PageCache page_cache_;
+    PoolShares pool_;
+    content::Mounts mounts_;
     FileCache cache_;
     SenderContext sender_context_;
     std::unique_ptr<LogWriter> log_;
@@ -105,6 +112,7 @@ class Worker final {
     uv_prepare_t turn_end_{};
     uv_idle_t continue_{};
     uv_poll_t control_{};
+    uv_poll_t mount_changes_{}; // open only if mounts_ has something to poll
     uv_poll_t terminate_{};
 
     std::array<List, kStates> lists_;

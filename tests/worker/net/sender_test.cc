@@ -39,12 +39,14 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
         context_ = {.loop = &loop_,
                     .chunks = &chunks_,
                     .page_cache = &page_cache_,
+                    .pool = &pool_,
                     .score = &figures_,
                     .io = GetParam()};
     }
     ~SenderTest() override { EXPECT_EQ(uv_loop_close(&loop_), 0); }
 
     void on_chunk_read() override { sender_->settle_read(); }
+    void on_pool_turn() override { sender_->take_turn(); }
 
     void begin(std::string head, http::Body body) {
         sender_ = std::make_unique<Sender>(context_, *this, std::move(head), std::move(body));
@@ -76,6 +78,7 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
     uv_loop_t loop_{};
     ChunkPool chunks_;
     PageCache page_cache_;
+    PoolShares pool_{4};
     MetricWords figures_;
     SenderContext context_;
     UniqueFd ours_;
@@ -151,6 +154,29 @@ TEST_P(SenderTest, LendsOnlyWhatStaysAsItIs) {
         EXPECT_EQ(lent > 0, lends);
         EXPECT_LE(lent, size);
     }
+}
+
+TEST_P(SenderTest, WaitsForItsTurnAndGivesItBack) {
+    struct Other final : PoolWaiter {
+        void on_pool_turn() override {}
+    } other;
+    test::write_pattern(dir_ / "f", 1000);
+    const auto file = open_file(dir_ / "f");
+    if (GetParam() == IoMode::threads) {
+        for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool_.take(file->device, other));
+        begin("", http::Body::of(file));
+        EXPECT_EQ(step(), Step::wait_turn);
+        EXPECT_FALSE(sender_->holds_buffer());
+        pool_.give_back(file->device);
+        for (int i = 0; i < 2; ++i) pool_.give_back(file->device);
+        EXPECT_EQ(play(), Step::complete);
+        EXPECT_EQ(received_, test::pattern(0, 1000));
+    } else {
+        begin("", http::Body::of(file));
+        EXPECT_EQ(play(), Step::complete);
+    }
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool_.take(file->device, other)) << "all came back";
+    for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
 }
 
 TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {

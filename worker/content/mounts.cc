@@ -1,0 +1,116 @@
+#include "worker/content/mounts.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fcntl.h>
+#include <optional>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+namespace fsrv::content {
+namespace {
+
+constexpr std::size_t kMaxText = 4 * 1024 * 1024; // of a system with far too many mounts
+
+std::string_view next_field(std::string_view& line) {
+    const std::size_t end = std::min(line.find(' '), line.size());
+    const std::string_view field = line.substr(0, end);
+    line.remove_prefix(std::min(end + 1, line.size()));
+    return field;
+}
+
+std::optional<unsigned> to_number(std::string_view digits, int base = 10) {
+    unsigned number = 0;
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), number, base);
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    return number;
+}
+
+std::optional<dev_t> to_device(std::string_view field) {
+    const std::size_t colon = field.find(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    const auto major = to_number(field.substr(0, colon));
+    const auto minor = to_number(field.substr(colon + 1));
+    if (!major || !minor) return std::nullopt;
+    return gnu_dev_makedev(*major, *minor);
+}
+
+// Space, tab, line feed and backslash are written as a backslash and three octal digits.
+std::string unescape(std::string_view field) {
+    std::string text;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        const auto code =
+            field[i] == '\\' ? to_number(field.substr(i + 1, 3), 8) : std::optional<unsigned>();
+        text.push_back(code ? static_cast<char>(*code) : field[i]);
+        if (code) i += 3;
+    }
+    return text;
+}
+
+bool holds(std::string_view folder, std::string_view path) {
+    return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+} // namespace
+
+std::vector<Mount> parse_mountinfo(std::string_view text, std::string_view root) {
+    if (root == "/") root = "";
+    std::vector<Mount> below;
+    Mount holder; // of the root: the deepest above it
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        next_field(line); // mount, parent
+        next_field(line);
+        const auto device = to_device(next_field(line));
+        next_field(line); // the part of the file system that is mounted
+        std::string point = unescape(next_field(line));
+        if (!device || !point.starts_with('/')) continue;
+        if (point == "/") point.clear();
+        if (holds(point, root)) {
+            if (point.size() >= holder.point.size()) holder = {std::move(point), *device};
+        } else if (holds(root, point)) {
+            below.push_back({std::move(point), *device});
+        }
+    }
+    below.insert(below.begin(), std::move(holder));
+    return below;
+}
+
+dev_t device_of(const std::vector<Mount>& mounts, std::string_view path) {
+    const Mount* deepest = nullptr;
+    for (const Mount& mount : mounts) {
+        if (holds(mount.point, path) && (!deepest || mount.point.size() >= deepest->point.size()))
+            deepest = &mount;
+    }
+    return deepest ? deepest->device : 0;
+}
+
+Mounts::Mounts(std::string root)
+    : root_(root == "/" ? "" : std::move(root)),
+      file_(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)) {
+    refresh();
+}
+
+void Mounts::refresh() {
+    std::string text;
+    char buffer[16 * 1024];
+    if (file_) ::lseek(file_.get(), 0, SEEK_SET);
+    while (file_ && text.size() < kMaxText) {
+        const ssize_t n = ::read(file_.get(), buffer, sizeof buffer);
+        if (n <= 0) break;
+        text.append(buffer, static_cast<std::size_t>(n));
+    }
+    mounts_ = parse_mountinfo(text, root_);
+}
+
+dev_t Mounts::device_of(std::string_view path, bool absolute) const {
+    if (mounts_.size() == 1) return mounts_.front().device;
+    std::string whole = absolute ? "" : root_;
+    if (!path.empty()) whole.append("/").append(path);
+    return content::device_of(mounts_, whole);
+}
+
+} // namespace fsrv::content
