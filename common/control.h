@@ -18,6 +18,7 @@ enum class ControlKind : std::uint32_t {
     unserve = 2,  // stop accepting on the sockets of slot `value`; never sent for a worker's own
     drain = 3,    // finish what is under way within `value` ms (0: without a limit), then exit 0
     log_file = 4, // a freshly opened access log travels with the message as SCM_RIGHTS
+    retire = 5,   // others serve its sockets now: leave the queues to them, and finish as for drain
     // worker to supervisor
     ready = 16,   // accepting
     leaving = 17, // accepts no more, told to or not; will end by itself

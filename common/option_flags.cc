@@ -22,6 +22,7 @@ struct Parser {
     std::vector<CLI::Option*> options; // as in option_table()
     CLI::Option* folder = nullptr;
     CLI::Option* config = nullptr;
+    CLI::Option* ctl = nullptr;
     CLI::Option* check = nullptr;
     CLI::Option* dump_config = nullptr;
     CLI::Option* version = nullptr;
@@ -34,6 +35,7 @@ struct Parser {
             options.push_back(add_valued(app, flag_name(option.name)));
         folder = app.add_option("DIR")->expected(1)->allow_extra_args(false);
         config = add_valued(app, "--config");
+        ctl = add_valued(app, "--ctl");
         check = app.add_flag("--check");
         dump_config = app.add_flag("--dump-config");
         version = app.add_flag("--version");
@@ -141,9 +143,14 @@ Result<CommandLine, UsageError> read_command_line(int argc, const char* const* a
         if (!table[i].is_list) texts = {texts.back()};
         line.settings.push_back({&table[i], Source::flag, flag_name(table[i].name), texts});
     }
-    if (const auto error = check_folder(parser, line.settings)) return unexpected(*error);
-    if (parser.folder->count() > 0)
-        line.settings.push_back({&table[0], Source::flag, "DIR", parser.folder->results()});
+    if (parser.ctl->count() > 0) {
+        line.ctl = parser.ctl->results().back();
+        if (parser.folder->count() > 0) *line.ctl += " " + parser.folder->results().front();
+    } else {
+        if (const auto error = check_folder(parser, line.settings)) return unexpected(*error);
+        if (parser.folder->count() > 0)
+            line.settings.push_back({&table[0], Source::flag, "DIR", parser.folder->results()});
+    }
     if (parser.config->count() > 0)
         line.config = ConfigPath{"--config", parser.config->results().back()};
     line.check = parser.check->count() > 0;

@@ -36,9 +36,11 @@ struct CommandLine {
     bool version = false;
     bool check = false;
     bool dump_config = false;
+    std::optional<std::string> ctl; // "reload", "workers 3"
     std::optional<ConfigPath> config;
     Settings settings;
 };
+// With --ctl the argument beside the options belongs to the command, and is no folder.
 // Touches no file. With --help or --version everything else is left unread.
 Result<CommandLine, UsageError> read_command_line(int argc, const char* const* argv);
 

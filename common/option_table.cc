@@ -44,6 +44,7 @@ constexpr NamedBounds kBounds[] = {
     {"root", {1, kMaxPath, "the path of a folder"}},
     {"index", {0, 255, "the name of a file, without a slash", true}},
     {"unix", {0, kMaxUnixPath, "a path of at most 107 bytes"}},
+    {"control", {0, kMaxUnixPath, "a path of at most 107 bytes, or off"}},
     {"access-log", {1, kMaxPath, "the path of a file, - or off"}},
     {"user", {0, 255, "the name of a user"}},
     {"group", {0, 255, "the name of a group"}},
@@ -123,7 +124,7 @@ std::string expected(const OptionBounds& bounds) {
     if constexpr (type == OptionType::Text || type == OptionType::TextList)
         return std::string(bounds.description);
     else if constexpr (type == OptionType::Workers)
-        return expected_number(bounds) + " or auto";
+        return expected_workers(bounds);
     else if constexpr (type == OptionType::Size)
         return expected_size(bounds);
     else if constexpr (type == OptionType::Duration)
@@ -156,7 +157,8 @@ std::string to_toml(const T& field, const OptionTexts& texts) {
                          type == OptionType::Count)
         return fmt::format("{}", field);
     else if constexpr (type == OptionType::Workers)
-        return texts.front() == "auto" ? toml_string("auto") : fmt::format("{}", field);
+        return field.automatic || field.elastic() ? toml_string(texts.front())
+                                                  : fmt::format("{}", field.most);
     else
         return toml_string(texts.front());
 }
@@ -217,6 +219,7 @@ constexpr CommandSpec kCommands[] = {
     {"config", "FILE", "read options from this TOML file"},
     {"check", "", "say whether the options are good, and exit"},
     {"dump-config", "", "print all options as a TOML file, and exit"},
+    {"ctl", "COMMAND", "to a running server: reload, upgrade, stop, status, workers N"},
     {"version", "", "print the version, and exit"},
     {"help", "", "print this page, and exit"},
 };

@@ -71,11 +71,20 @@ std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBou
     return parse_quantity(text, kNoUnit, bounds);
 }
 
-std::optional<unsigned> parse_workers(std::string_view text, const OptionBounds& bounds) {
-    if (text == "auto") return usable_cpus();
-    const auto number = parse_number(text, bounds);
-    if (!number) return std::nullopt;
-    return static_cast<unsigned>(*number);
+std::optional<WorkerRange> parse_workers(std::string_view text, const OptionBounds& bounds) {
+    if (text == "auto") {
+        const unsigned cpus = usable_cpus();
+        return WorkerRange{.least = cpus, .most = cpus, .automatic = true};
+    }
+    constexpr std::string_view kDots = "..";
+    const std::size_t dots = text.find(kDots);
+    const auto least = parse_number(text.substr(0, dots), bounds);
+    const auto most = dots == std::string_view::npos
+                          ? least
+                          : parse_number(text.substr(dots + kDots.size()), bounds);
+    if (!least || !most || *least > *most) return std::nullopt;
+    return WorkerRange{.least = static_cast<unsigned>(*least),
+                       .most = static_cast<unsigned>(*most)};
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text, const OptionBounds& bounds) {
@@ -108,6 +117,10 @@ std::optional<std::size_t> parse_word(std::string_view text,
 
 std::string expected_number(const OptionBounds& bounds) {
     return fmt::format("a number from {} to {}", bounds.least, bounds.most);
+}
+
+std::string expected_workers(const OptionBounds& bounds) {
+    return expected_number(bounds) + ", a range such as 1..4, or auto";
 }
 
 std::string expected_size(const OptionBounds& bounds) {

@@ -23,7 +23,7 @@ struct OptionBounds {
 
 std::optional<bool> parse_on_off(std::string_view text);
 std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBounds& bounds);
-std::optional<unsigned> parse_workers(std::string_view text, const OptionBounds& bounds);
+std::optional<WorkerRange> parse_workers(std::string_view text, const OptionBounds& bounds);
 std::optional<std::uint64_t> parse_size(std::string_view text, const OptionBounds& bounds);
 std::optional<Millis> parse_duration(std::string_view text, const OptionBounds& bounds);
 std::optional<std::string> parse_text(std::string_view text, const OptionBounds& bounds);
@@ -32,6 +32,7 @@ std::optional<std::size_t> parse_word(std::string_view text,
                                       std::span<const std::string_view> words);
 
 std::string expected_number(const OptionBounds& bounds);
+std::string expected_workers(const OptionBounds& bounds);
 std::string expected_size(const OptionBounds& bounds);
 std::string expected_duration(const OptionBounds& bounds);
 std::string expected_word(std::span<const std::string_view> words); // "inside, never or follow"

@@ -5,6 +5,7 @@
 #include "common/option_sources.h"
 #include "common/option_text.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace fsrv {
@@ -61,11 +62,20 @@ std::optional<UsageError> check_can_be_dumped(const Settings& chosen) {
     return std::nullopt;
 }
 
+bool says_control(const Settings& settings) {
+    return std::ranges::any_of(settings,
+                               [](const Setting& s) { return s.option->name == "control"; });
+}
+
 Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Resolved& resolved) {
     Invocation invocation{.action = line.check ? Action::check : Action::serve,
                           .options = resolved.options,
+                          .command = "",
                           .output = ""};
-    if (line.dump_config) {
+    if (line.ctl) {
+        invocation.action = Action::ctl;
+        invocation.command = *line.ctl;
+    } else if (line.dump_config) {
         if (const auto error = check_can_be_dumped(resolved.chosen)) return unexpected(*error);
         invocation.action = Action::dump_config;
         invocation.output = dump_text(resolved.options, resolved.chosen);
@@ -82,13 +92,18 @@ Result<Invocation, UsageError> parse_invocation(int argc, const char* const* arg
     if (line->help || line->version) {
         return Invocation{.action = Action::print_and_exit,
                           .options = {},
+                          .command = "",
                           .output = line->help ? help_text() : version_text()};
     }
     const auto variables = read_environment(environment);
     if (!variables) return unexpected(variables.error());
 
     Resolved resolved = resolve_defaults();
-    if (const auto& config = line->config ? line->config : variables->config) {
+    // A file that is broken is to be told of by the server that shall read it.
+    const bool asks_no_file =
+        line->ctl && (says_control(line->settings) || says_control(variables->settings));
+    const auto& config = line->config ? line->config : variables->config;
+    if (config && !asks_no_file) {
         const auto file = read_config_file(*config);
         if (!file) return unexpected(file.error());
         if (const auto error = settle(resolved, *file)) return unexpected(*error);

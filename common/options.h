@@ -17,6 +17,15 @@ enum class IoMode { automatic, threads, inline_ };
 enum class Symlinks { inside, never, follow };
 enum class LogFormat { combined, json };
 
+// How many worker processes there may be. One number: both are it.
+struct WorkerRange {
+    unsigned least = 1;
+    unsigned most = 1;
+    bool automatic = false; // "auto": as many as there are CPUs that it may use
+    bool elastic() const { return least != most; }
+    friend bool operator==(const WorkerRange&, const WorkerRange&) = default;
+};
+
 // The C++ type of each Type in options.def. Text that a parser accepts stands beside it.
 namespace option_type {
 using Text = std::string;
@@ -24,7 +33,7 @@ using TextList = std::vector<std::string>; // repeated flag; commas in a variabl
 using OnOff = bool;                        // on, off, true, false, yes, no, 1, 0
 using Port = std::uint16_t;                // 0 to 65535
 using Count = unsigned;                    // a decimal number
-using Workers = unsigned;                  // 1 to limits::kMaxWorkers; auto: the CPUs it may use
+using Workers = WorkerRange;               // 4, 1..4 (at most limits::kMaxWorkers), auto
 using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB (K = KiB = 1024)
 using Duration = Millis;                   // 500ms, 10s, 5m, 1h; nothing is 0 or 0s
 using IoMode = fsrv::IoMode;
@@ -43,12 +52,13 @@ struct Options {
 };
 
 // What the command line asks for besides serving.
-enum class Action { serve, check, dump_config, print_and_exit };
+enum class Action { serve, check, dump_config, print_and_exit, ctl };
 
 struct Invocation {
     Action action = Action::serve;
     Options options;
-    std::string output; // the text that dump_config and print_and_exit (--help, --version) print
+    std::string command; // of ctl: "reload", "workers 3"
+    std::string output;  // the text that dump_config and print_and_exit (--help, --version) print
 };
 
 // Why a command line, variable or file was refused: one line, complete, ready to print after "fsrv:
@@ -59,7 +69,8 @@ struct UsageError {
 
 // Reads everything. `environment` is a NULL-terminated envp. Touches the file system only to read
 // --config FILE. Unknown or bad option, variable (FSRV_ anything) or key: which one, where (flag,
-// variable, file:line), what was expected.
+// variable, file:line), what was expected. For ctl only what says where the server listens is
+// settled: the file is left alone where a flag or a variable says it.
 Result<Invocation, UsageError> parse_invocation(int argc, const char* const* argv,
                                                 const char* const* environment);
 

@@ -23,6 +23,7 @@ _fsrv() {
     --user) from=(-u) ;;
     --group) from=(-g) ;;
     --pid-file) from=(-f) ;;
+    --control) from=(-f -W 'off') ;;
     --grace) return ;;
     --hang-timeout) return ;;
     --cache-files) return ;;
@@ -41,7 +42,8 @@ _fsrv() {
     --log-format) from=(-W 'combined json') ;;
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --grace --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --version --help') ;;
+    --ctl) return ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --control --grace --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

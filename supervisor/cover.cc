@@ -10,12 +10,22 @@ std::vector<unsigned> who_serves(std::span<const Fitness> slots) {
     if (count == 0) return servers;
     const Fitness best = *std::max_element(slots.begin(), slots.end());
     if (best == Fitness::none) return servers;
-    // Twice round the ring, backwards: after the first round `next` is right for every slot.
-    unsigned next = kNobody;
-    for (unsigned step = 2 * count; step-- > 0;) {
-        const unsigned slot = step % count;
-        if (slots[slot] == best) next = slot;
-        servers[slot] = next;
+    std::vector<unsigned> load(count, 0); // slots that each one serves
+    for (unsigned slot = 0; slot < count; ++slot) {
+        if (slots[slot] != best) continue;
+        servers[slot] = slot;
+        load[slot] = 1;
+    }
+    for (unsigned slot = 0; slot < count; ++slot) {
+        if (slots[slot] == best) continue;
+        unsigned least = kNobody;
+        for (unsigned step = 1; step < count; ++step) {
+            const unsigned candidate = (slot + step) % count;
+            if (slots[candidate] == best && (least == kNobody || load[candidate] < load[least]))
+                least = candidate;
+        }
+        servers[slot] = least;
+        ++load[least];
     }
     return servers;
 }

@@ -1,5 +1,6 @@
 // Who accepts on whose sockets. Every slot's sockets stay open for ever, so somebody has to accept
-// on those of a slot whose worker is missing or hanging: the next ready one in the ring of slots.
+// on those of a slot whose worker is missing or hanging. The kernel spreads connections evenly over
+// the sockets, so the ready ones share those slots evenly.
 #pragma once
 
 #include "common/control.h"
@@ -19,9 +20,9 @@ enum class Fitness {
 
 inline constexpr unsigned kNobody = ~0U;
 
-// For each slot the slot whose worker accepts on its sockets: itself when it is ready, else the
-// next ready one in the ring. Where none is ready, doubtful ones take their place; kNobody when
-// there are none either.
+// For each slot the slot whose worker accepts on its sockets: itself when it is ready, else of
+// those that have the fewest to serve the next one in the ring of slots. Where none is ready,
+// doubtful ones take their place; kNobody when there are none either.
 std::vector<unsigned> who_serves(std::span<const Fitness> slots);
 
 // What each worker was told, so that only differences are sent. A worker serves its own slot

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <sys/types.h>
 #include <vector>
 
@@ -17,7 +18,12 @@ struct Leaver {
     std::uint64_t spawned_at = 0;
     std::uint64_t must_end_at = 0; // kNever: no limit
     unsigned score = 0;            // its slot of the scoreboard
-    UniqueFd control;              // only to be written to: it has nothing more to say
+    unsigned generation = 0;
+    UniqueFd control;                   // only to be written to: it has nothing more to say
+    std::string log_path;               // of the access log that it writes; empty: no file
+    std::uint64_t retire_ms = kNothing; // still to be told to leave within this; kNothing: it knows
+
+    static constexpr std::uint64_t kNothing = ~std::uint64_t{0};
 };
 
 class Leavers final {
@@ -30,6 +36,7 @@ class Leavers final {
     std::uint64_t next_deadline() const;
 
     bool empty() const { return all_.empty(); }
+    std::vector<Leaver>& all() { return all_; }
     const std::vector<Leaver>& all() const { return all_; }
 
   private:

@@ -151,7 +151,7 @@ Result<ListenSockets, StartError> ListenSockets::open(Request request) {
         !ok)
         return unexpected(std::move(ok.error()));
     if (!request.unix_path.empty()) {
-        auto listener = UnixListener::open(request.unix_path);
+        auto listener = UnixListener::open({.path = request.unix_path});
         if (!listener) return unexpected(std::move(listener.error()));
         result.unix_ = std::move(*listener);
         result.unix_names_.push_back(result.unix_->path());

@@ -18,7 +18,17 @@ namespace fsrv {
 
 inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
-enum class SignalReaction { none, stop, stop_unhurried, unavailable, reopen_log, reap };
+enum class SignalReaction {
+    none,
+    stop,
+    stop_unhurried,
+    unavailable,
+    reopen_log,
+    reload,
+    more,
+    less,
+    reap
+};
 enum class InWorker { ignored, worker_decides };
 
 // From signals.def; `none` for a signal that is not in it.

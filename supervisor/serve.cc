@@ -2,18 +2,20 @@
 
 #include "common/log.h"
 #include "common/options.h"
-#include "supervisor/access_log_file.h"
 #include "supervisor/announce.h"
-#include "supervisor/credentials.h"
+#include "supervisor/configuration.h"
+#include "supervisor/control_client.h"
+#include "supervisor/control_socket.h"
+#include "supervisor/fixed_options.h"
 #include "supervisor/listen_sockets.h"
-#include "supervisor/notify.h"
 #include "supervisor/offered_sockets.h"
+#include "supervisor/origin.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/process_ops.h"
-#include "supervisor/served_root.h"
 #include "supervisor/start_state.h"
 #include "supervisor/supervisor.h"
 
+#include <ctime>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -45,25 +47,18 @@ int print(std::string_view text) {
     return kExitOk;
 }
 
-// All that can be known to be wrong before anything is bound, created or started.
-struct Prepared {
-    ServedRoot root;
-    std::optional<Credentials> credentials;
-    PidFile pid_file;
-};
-
-Result<Prepared, StartError> prepare(const Options& options) {
-    auto root = open_root(options.root);
-    if (!root) return unexpected(std::move(root.error()));
-    auto credentials = look_up_credentials(options.user, options.group);
-    if (!credentials) return unexpected(std::move(credentials.error()));
-    if (auto ok = UnixListener::check_path(options.unix_path); !ok)
-        return unexpected(std::move(ok.error()));
-    if (auto ok = AccessLogFile::check(options.access_log); !ok)
-        return unexpected(std::move(ok.error()));
-    auto pid_file = PidFile::prepare(options.pid_file);
-    if (!pid_file) return unexpected(std::move(pid_file.error()));
-    return Prepared{std::move(*root), std::move(*credentials), std::move(*pid_file)};
+// The configuration as it would be if the server started now, where `running` can become it.
+Result<Configuration, std::string> load_again(const Origin& origin, const Options& running,
+                                              unsigned slots) {
+    const BackInFolder back(origin);
+    if (!back.problem().empty()) return unexpected(back.problem());
+    auto options = read_options_again(origin);
+    if (!options) return unexpected(std::move(options.error()));
+    if (auto why = why_not_changeable(running, *options, slots)) return unexpected(std::move(*why));
+    auto config = open_configuration(*options);
+    if (!config) return unexpected(std::move(config.error().message));
+    if (!config->root.warning.empty()) log_warn("{}", config->root.warning);
+    return std::move(*config);
 }
 
 std::vector<std::string> urls_of(const ListenSockets& sockets) {
@@ -72,47 +67,70 @@ std::vector<std::string> urls_of(const ListenSockets& sockets) {
     return urls;
 }
 
-int serve(const Options& options, Prepared prepared, Offer offer, ServiceManager& manager,
-          WorkerMain worker_main) {
-    if (!prepared.root.warning.empty()) log_warn("{}", prepared.root.warning);
-    auto access_log = AccessLogFile::open(options.access_log);
-    if (!access_log) return fail(access_log.error(), manager);
+std::uint64_t monotonic_us() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
+int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer offer,
+          ServiceManager& manager, WorkerMain worker_main) {
+    if (!config.root.warning.empty()) log_warn("{}", config.root.warning);
     if (!offer.problem.empty()) return fail({kExitBind, std::move(offer.problem)}, manager);
     if (!offer.sockets.empty())
         log_info("accepting on {} sockets of the service manager; --host and --port bind none",
                  offer.sockets.size());
+    const Options& options = config.options;
+    const unsigned slots = options.workers.most;
     auto sockets = ListenSockets::open({.hosts = options.host,
                                         .port = options.port,
                                         .unix_path = options.unix_path,
-                                        .slots = options.workers,
+                                        .slots = slots,
                                         .offered = std::move(offer.sockets)});
     if (!sockets) return fail(sockets.error(), manager);
+
+    const std::string control_name = control_path(options, getenv("RUNTIME_DIRECTORY"));
+    std::optional<ControlSocket> control;
+    if (!control_name.empty()) {
+        auto opened = ControlSocket::open(control_name);
+        if (!opened) return fail(opened.error(), manager);
+        control = std::move(*opened);
+    }
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
 
     SystemProcessOps ops;
     Supervisor supervisor(
-        {.options = options,
+        {.config = std::move(config),
          .sockets = *sockets,
-         .access_log = *access_log,
-         .root_fd = prepared.root.fd.get(),
-         .root_path = prepared.root.path,
-         .credentials = prepared.credentials,
+         .slots = slots,
          .worker_main = worker_main,
+         .control = control ? &*control : nullptr,
+         .load = [&](const Options& running) { return load_again(origin, running, slots); },
          .on_started =
-             [&](unsigned ready) {
-                 if (auto ok = prepared.pid_file.write(getpid()); !ok) {
+             [&](unsigned ready, unsigned wanted) {
+                 if (auto ok = pid_file.write(getpid()); !ok) {
                      log_error("{}", ok.error());
                      return false;
                  }
-                 manager.ready(getpid(), {.ready = ready, .wanted = options.workers});
+                 manager.ready(getpid(), {.ready = ready, .wanted = wanted});
                  const std::vector<std::string> urls = urls_of(*sockets);
-                 print_for_person(start_line({.root = prepared.root.path,
+                 print_for_person(start_line({.root = supervisor.current().config.root.path,
                                               .urls = urls,
                                               .ready = ready,
-                                              .workers = options.workers,
+                                              .workers = wanted,
                                               .pid = getpid()}));
                  return true;
+             },
+         .on_reloading =
+             [&] {
+                 manager.send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading",
+                                          monotonic_us()));
+             },
+         .on_reloaded =
+             [&](std::string_view status) {
+                 manager.send(fmt::format("READY=1\nSTATUS={}", status));
              },
          .on_stopping = [&](std::uint64_t within_ms) { manager.stopping(within_ms, ops.now_ms()); },
          .on_turn = [&](const Health& health,
@@ -128,24 +146,33 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
     Offer offer = take_offer();
     clean_start_state(kFirstOfferedFd + static_cast<int>(offer.sockets.size()));
     log_init();
+    const Origin origin = find_origin(argc, argv, environ);
     auto invocation = parse_invocation(argc, argv, environ);
     if (!invocation) return fail({kExitUsage, std::move(invocation.error().message)});
     const Options& options = invocation->options;
     switch (invocation->action) {
     case Action::dump_config:
     case Action::print_and_exit: return print(invocation->output);
+    case Action::ctl:
+        return run_ctl(invocation->command, control_path(options, getenv("RUNTIME_DIRECTORY")));
     case Action::check:
     case Action::serve: break;
     }
     log_set_level(options.log_level);
-    auto prepared = prepare(options);
+    auto config = check_configuration(options);
+    auto pid_file = PidFile::prepare(options.pid_file);
     if (invocation->action == Action::check) {
-        if (!prepared) return fail(prepared.error());
+        if (!config) return fail(config.error());
+        if (!pid_file) return fail(pid_file.error());
         return print("fsrv: configuration is fine\n");
     }
     ServiceManager manager = ServiceManager::from_environment();
-    if (!prepared) return fail(prepared.error(), manager);
-    return serve(options, std::move(*prepared), std::move(offer), manager, worker_main);
+    if (!config) return fail(config.error(), manager);
+    if (!pid_file) return fail(pid_file.error(), manager);
+    config = open_configuration(options);
+    if (!config) return fail(config.error(), manager);
+    return serve(origin, std::move(*config), std::move(*pid_file), std::move(offer), manager,
+                 worker_main);
 }
 
 } // namespace fsrv

@@ -19,24 +19,16 @@ constexpr unsigned kMessagesPerTurn =
 constexpr unsigned kUselessMessages = 64; // then it is no longer listened to
 constexpr std::uint64_t kResendMs = 100;  // a channel that was full
 constexpr std::uint64_t kLateMs = 1'000;  // a turn that comes so late means that we were stopped
-constexpr std::uint64_t kRefuseAfterMs =
-    1'000; // from the drain to shut sockets: time to empty the queues
-
-constexpr std::uint64_t kAfterKillMs = 2'000; // for the kernel to end a killed process
-
 } // namespace
 
 Supervisor::Supervisor(Setup setup, ProcessOps& ops)
-    : setup_(std::move(setup)), ops_(ops), scoreboard_(setup_.options.workers) {
-    const auto hang_timeout_ms = static_cast<std::uint64_t>(setup_.options.hang_timeout.count());
-    for (unsigned i = 0; i < setup_.options.workers; ++i)
-        workers_.emplace_back(
-            std::max(hang_timeout_ms, 2 * limits::kTickMs)); // less would meet the healthy
+    : setup_(std::move(setup)), ops_(ops), scoreboard_(setup_.slots) {
+    const WorkerRange& range = setup_.config.options.workers;
+    target_ = std::min(range.least, setup_.slots);
+    current_ = std::make_unique<Generation>(1, std::move(setup_.config), setup_.slots, target_);
     server_row_ = {.pid = supervisor_pid_,
                    .started_s = static_cast<std::uint64_t>(wall_now().seconds),
-                   .started_ms = ops_.now_ms(),
-                   .generation = 1,
-                   .workers = workers_.size()};
+                   .started_ms = ops_.now_ms()};
 }
 
 int Supervisor::run() {
@@ -44,24 +36,36 @@ int Supervisor::run() {
     for (;;) {
         if (const auto status = turn()) return *status;
         fds.clear();
-        for (const Worker& worker : workers_)
-            if (worker.control && worker.useless < kUselessMessages)
-                fds.push_back({.fd = worker.control.get(), .events = POLLIN, .revents = 0});
+        for (const Generation* generation : {current_.get(), next_.get()}) {
+            if (generation == nullptr) continue;
+            for (const Worker& worker : generation->workers)
+                if (worker.control && worker.useless < kUselessMessages)
+                    fds.push_back({.fd = worker.control.get(), .events = POLLIN, .revents = 0});
+        }
+        if (setup_.control != nullptr) setup_.control->append_fds(fds);
         ops_.wait(fds, next_deadline());
     }
 }
 
 std::optional<int> Supervisor::turn() {
     const std::uint64_t now = ops_.now_ms();
-    if (expected_at_ != kNever && now > expected_at_ + kLateMs)
-        for (Worker& worker : workers_) worker.slot.forgive_silence(now);
-
+    const bool late = expected_at_ != kNever && now > expected_at_ + kLateMs;
+    take_requests(now);
     take_signal(now); // before reaping: the signal for a death must not be taken after the look
     reap_workers(now);
-    read_control(now);
-    hurry_when_alone();
-    watch_time(now);
+    for (Generation* generation : {current_.get(), next_.get()}) {
+        if (generation == nullptr) continue;
+        if (late)
+            for (Worker& worker : generation->workers) worker.slot.forgive_silence(now);
+        read_control(*generation, now);
+        if (generation == current_.get()) hurry_when_alone();
+        watch_time(*generation, now);
+    }
+    watch_leavers(now);
     see_whether_started(now);
+    see_whether_next_is_ready(now);
+    follow_the_load(now);
+    see_to_the_number(now);
     see_that_all_are_served();
     send_what_is_due();
     watch_stopping(now);
@@ -70,25 +74,20 @@ std::optional<int> Supervisor::turn() {
     if (setup_.on_turn) wanted_at_ = setup_.on_turn(health(), now);
     expected_at_ = next_deadline();
     if (stop_ == Stop::no) return std::nullopt;
-    const bool all_gone = count(SlotState::gone) == workers_.size() && leavers_.empty();
+    const bool all_gone = current_->wanted() == 0 && leavers_.empty();
     if (!all_gone && now < give_up_at_) return std::nullopt;
     setup_.sockets.stop_listening();
+    answer(asked_.stop, exit_status_ == kExitOk, "stopped");
     return exit_status_;
 }
 
 std::uint64_t Supervisor::next_deadline() const {
-    std::uint64_t earliest =
-        std::min({refuse_at_, kill_at_, give_up_at_, wanted_at_, leavers_.next_deadline()});
-    for (const Worker& worker : workers_)
-        earliest = std::min(earliest, worker.slot.next_deadline());
+    std::uint64_t earliest = std::min({refuse_at_, kill_at_, give_up_at_, wanted_at_,
+                                       leavers_.next_deadline(), current_->next_deadline()});
+    if (next_) earliest = std::min(earliest, next_->next_deadline());
+    if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
     if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
     return earliest;
-}
-
-unsigned Supervisor::count(SlotState state) const {
-    return static_cast<unsigned>(
-        std::count_if(workers_.begin(), workers_.end(),
-                      [&](const Worker& worker) { return worker.slot.state() == state; }));
 }
 
 void Supervisor::take_signal(std::uint64_t now) {
@@ -100,28 +99,30 @@ void Supervisor::take_signal(std::uint64_t now) {
         return stop(stop_ < Stop::hurried ? Stop::hurried : Stop::killed, now);
     case SignalReaction::stop_unhurried: return stop(Stop::unhurried, now);
     case SignalReaction::reopen_log: return reopen_log();
+    case SignalReaction::reload: return reload(now);
+    case SignalReaction::more: return one_worker_more_or_less(+1);
+    case SignalReaction::less: return one_worker_more_or_less(-1);
     case SignalReaction::unavailable:
-        log_info("SIG{} has no effect in this version{}", sigabbrev_np(number),
-                 number == SIGHUP ? ": to change the configuration, restart" : "");
+        log_info("SIG{} has no effect in this version", sigabbrev_np(number));
         return;
     }
 }
 
-void Supervisor::read_control(std::uint64_t now) {
-    for (unsigned i = 0; i < workers_.size(); ++i)
-        if (workers_[i].control) read_control_of(i, now);
+void Supervisor::read_control(Generation& generation, std::uint64_t now) {
+    for (unsigned i = 0; i < generation.workers.size(); ++i)
+        if (generation.workers[i].control) read_control_of(generation, i, now);
 }
 
 // What comes in is hostile: a worker parses what strangers send.
-void Supervisor::read_control_of(unsigned index, std::uint64_t now) {
-    Worker& worker = workers_[index];
+void Supervisor::read_control_of(Generation& generation, unsigned index, std::uint64_t now) {
+    Worker& worker = generation.workers[index];
     for (unsigned i = 0;
          i < kMessagesPerTurn && worker.useless < kUselessMessages && worker.control; ++i) {
         const Received received = receive_control(worker.control.get());
         switch (received.status) {
         case ReceiveStatus::nothing: return;
-        case ReceiveStatus::message: on_message(index, received.message, now); break;
-        case ReceiveStatus::malformed: on_useless_message(index); break;
+        case ReceiveStatus::message: on_message(generation, index, received.message, now); break;
+        case ReceiveStatus::malformed: on_useless_message(worker, index); break;
         case ReceiveStatus::closed:
             worker.control.reset();
             worker.slot.on_channel_closed(now);
@@ -130,19 +131,19 @@ void Supervisor::read_control_of(unsigned index, std::uint64_t now) {
     }
 }
 
-void Supervisor::on_message(unsigned index, const ControlMessage& message, std::uint64_t now) {
-    WorkerSlot& slot = workers_[index].slot;
-    if (message.kind == ControlKind::ready && slot.on_ready(now)) {
-        log_debug("slot={} worker {} is ready after {} ms", index, slot.pid(),
-                  now - slot.spawned_at());
+void Supervisor::on_message(Generation& generation, unsigned index, const ControlMessage& message,
+                            std::uint64_t now) {
+    Worker& worker = generation.workers[index];
+    if (message.kind == ControlKind::ready && worker.slot.on_ready(now)) {
+        log_debug("slot={} worker {} is ready after {} ms", index, worker.slot.pid(),
+                  now - worker.slot.spawned_at());
         return;
     }
-    if (message.kind == ControlKind::leaving) return on_leaving(index, now);
-    on_useless_message(index);
+    if (message.kind == ControlKind::leaving) return on_leaving(generation, index, now);
+    on_useless_message(worker, index);
 }
 
-void Supervisor::on_useless_message(unsigned index) {
-    Worker& worker = workers_[index];
+void Supervisor::on_useless_message(Worker& worker, unsigned index) {
     ++worker.useless;
     if (worker.useless == 1)
         log_warn("slot={} worker {} sent a message that makes no sense", index, worker.slot.pid());
@@ -155,22 +156,23 @@ void Supervisor::see_that_all_are_served() {
     // Before the start is announced every slot is still getting its own worker, and nobody was told
     // to come: passing slots around would only delay the start.
     if (!started_ || stop_ != Stop::no) return;
+    std::vector<Worker>& workers = current_->workers;
     std::vector<Fitness> fitness;
-    for (const Worker& worker : workers_) {
+    for (const Worker& worker : workers) {
         const SlotState state = worker.slot.state();
         fitness.push_back(state == SlotState::ready    ? Fitness::ready
                           : state == SlotState::silent ? Fitness::doubtful
                                                        : Fitness::none);
     }
     const std::vector<unsigned> servers = who_serves(fitness);
-    std::vector<bool> alone(workers_.size(),
+    std::vector<bool> alone(workers.size(),
                             false); // its new server does not know yet, so the old one goes on
-    for (const CoverLedger::Order& order : ledger_.differences(servers)) {
+    for (const CoverLedger::Order& order : current_->ledger.differences(servers)) {
         if (order.kind == ControlKind::unserve && alone[order.slot]) continue;
-        const Worker& worker = workers_[order.worker];
+        const Worker& worker = workers[order.worker];
         if (worker.control &&
             send_control(worker.control.get(), {.kind = order.kind, .value = order.slot})) {
-            ledger_.delivered(order);
+            current_->ledger.delivered(order);
             log_debug("slot={} is told to {} slot {}", order.worker,
                       order.kind == ControlKind::serve ? "serve" : "leave", order.slot);
             continue;
@@ -181,15 +183,28 @@ void Supervisor::see_that_all_are_served() {
 }
 
 void Supervisor::send_what_is_due() {
-    for (Worker& worker : workers_) {
-        if (!worker.control) continue;
-        if (worker.wants_log && send_control(worker.control.get(), {.kind = ControlKind::log_file},
-                                             setup_.access_log.fd()))
-            worker.wants_log = false;
-        if (worker.wants_drain &&
-            send_control(worker.control.get(), {.kind = ControlKind::drain, .value = drain_ms_}))
-            worker.wants_drain = false;
-        undelivered_ = undelivered_ || worker.wants_log || worker.wants_drain;
+    for (Generation* generation : {current_.get(), next_.get()}) {
+        if (generation == nullptr) continue;
+        for (Worker& worker : generation->workers) {
+            if (!worker.control) continue;
+            if (worker.wants_log &&
+                send_control(worker.control.get(), {.kind = ControlKind::log_file},
+                             generation->config.access_log.fd()))
+                worker.wants_log = false;
+            if (worker.wants_drain &&
+                send_control(worker.control.get(),
+                             {.kind = ControlKind::drain, .value = drain_ms_}))
+                worker.wants_drain = false;
+            undelivered_ = undelivered_ || worker.wants_log || worker.wants_drain;
+        }
+    }
+    for (Leaver& leaver : leavers_.all()) {
+        if (leaver.retire_ms == Leaver::kNothing || !leaver.control) continue;
+        if (send_control(leaver.control.get(),
+                         {.kind = ControlKind::retire, .value = leaver.retire_ms}))
+            leaver.retire_ms = Leaver::kNothing;
+        else
+            undelivered_ = true;
     }
 }
 
@@ -197,90 +212,44 @@ void Supervisor::send_what_is_due() {
 // for it.
 void Supervisor::see_whether_started(std::uint64_t now) {
     if (started_ || stop_ != Stop::no) return;
-    if (!std::all_of(workers_.begin(), workers_.end(),
-                     [](const Worker& w) { return w.slot.had_its_chance(); }))
+    const auto has_its_chance_before_it = [](const Worker& w) {
+        return w.is_wanted() && !w.slot.had_its_chance();
+    };
+    if (std::any_of(current_->workers.begin(), current_->workers.end(), has_its_chance_before_it))
         return;
-    const unsigned ready = count(SlotState::ready);
+    const unsigned ready = current_->count(SlotState::ready);
     if (ready > 0) {
         started_ = true;
-        if (!setup_.on_started(ready)) stop_failed(kExitFailure, now);
+        if (!setup_.on_started(ready, current_->wanted()))
+            stop_failed(kExitFailure, now);
+        else if (reload_again_)
+            reload(now);
         return;
     }
-    const bool ever = std::any_of(workers_.begin(), workers_.end(),
+    const bool ever = std::any_of(current_->workers.begin(), current_->workers.end(),
                                   [](const Worker& w) { return w.slot.was_ever_ready(); });
     if (ever) return; // they were, and will be again
     log_error("no worker could start");
-    stop_failed(count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
+    stop_failed(current_->count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
 }
 
 void Supervisor::reopen_log() {
-    if (!setup_.access_log.is_file()) {
-        log_info("SIGUSR1: the access log is no file, there is nothing to open anew");
-        return;
-    }
-    if (auto ok = setup_.access_log.reopen(); !ok) {
-        log_error("{}; the old one is kept", ok.error());
-        return;
-    }
-    log_info("access log \"{}\" opened anew", setup_.access_log.path());
-    for (Worker& worker : workers_) worker.wants_log = worker.slot.has_process();
-    for (const Leaver& leaver : leavers_.all())
-        send_control(leaver.control.get(), {.kind = ControlKind::log_file}, setup_.access_log.fd());
-}
-
-void Supervisor::stop(Stop how, std::uint64_t now) {
-    if (how <= stop_) return;
-    const bool first = stop_ == Stop::no;
-    stop_ = how;
-    const auto grace_ms = static_cast<std::uint64_t>(setup_.options.grace.count());
-    if (how == Stop::killed) {
-        log_info("stopping at once");
-        kill_at_ = now;
-    } else if (how == Stop::hurried) {
-        log_info("stopping within {} ms", grace_ms);
-        drain_ms_ = std::max<std::uint64_t>(grace_ms, 1); // 0 would mean: without a limit
-        kill_at_ = now + grace_ms + kOvertimeMs;
-    } else {
-        log_info("stopping as soon as all downloads are finished");
-        drain_ms_ = 0;
-    }
-    if (first) {
-        refuse_at_ = now + kRefuseAfterMs;
-        for (Worker& worker : workers_) worker.slot.stop();
-        if (setup_.on_stopping) setup_.on_stopping(kill_at_ == kNever ? kNever : kill_at_ - now);
-    }
-    if (how != Stop::killed) {
-        for (Worker& worker : workers_) worker.wants_drain = worker.slot.has_process();
+    for (Generation* generation : {current_.get(), next_.get()}) {
+        if (generation == nullptr) continue;
+        AccessLogFile& log = generation->config.access_log;
+        if (!log.is_file()) {
+            log_info("SIGUSR1: the access log is no file, there is nothing to open anew");
+            continue;
+        }
+        if (auto ok = log.reopen(); !ok) {
+            log_error("{}; the old one is kept", ok.error());
+            continue;
+        }
+        log_info("access log \"{}\" opened anew", log.path());
+        for (Worker& worker : generation->workers) worker.wants_log = worker.slot.has_process();
         for (const Leaver& leaver : leavers_.all())
-            send_control(leaver.control.get(), {.kind = ControlKind::drain, .value = drain_ms_});
-    }
-    leavers_.limit(kill_at_);
-    send_what_is_due();
-    watch_stopping(now);
-}
-
-void Supervisor::stop_failed(int exit_status, std::uint64_t now) {
-    exit_status_ = exit_status;
-    stop(Stop::killed, now);
-}
-
-void Supervisor::watch_stopping(std::uint64_t now) {
-    // Workers that have left took what waited in their queues; there is nobody for the next one.
-    const bool all_left = std::none_of(workers_.begin(), workers_.end(), [](const Worker& w) {
-        return w.slot.has_process() && !w.has_left;
-    });
-    if (now >= refuse_at_ || (refuse_at_ != kNever && all_left)) {
-        refuse_at_ = kNever;
-        setup_.sockets.stop_listening();
-    }
-    if (now < kill_at_) return;
-    kill_at_ = kNever;
-    give_up_at_ = now + kAfterKillMs;
-    for (Worker& worker : workers_) {
-        if (worker.slot.kill_now() != SlotAction::kill) continue;
-        if (stop_ != Stop::killed)
-            log_warn("worker {} has not ended in time; killing it", worker.slot.pid());
-        ops_.kill(worker.slot.pid(), SIGKILL);
+            if (leaver.log_path == log.path())
+                send_control(leaver.control.get(), {.kind = ControlKind::log_file}, log.fd());
     }
 }
 

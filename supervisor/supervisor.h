@@ -5,18 +5,20 @@
 
 #include "common/heritage.h"
 #include "common/scoreboard.h"
-#include "supervisor/access_log_file.h"
-#include "supervisor/cover.h"
+#include "supervisor/control_socket.h"
+#include "supervisor/generation.h"
 #include "supervisor/leavers.h"
 #include "supervisor/listen_sockets.h"
 #include "supervisor/process_ops.h"
+#include "supervisor/scaling.h"
 #include "supervisor/service_manager.h"
-#include "supervisor/worker_slot.h"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 #include <vector>
 
@@ -28,17 +30,22 @@ inline constexpr std::uint64_t kOvertimeMs = 2'000;
 class Supervisor final {
   public:
     struct Setup {
-        const Options& options; // outlives the supervisor, like all that is referred to here
-        ListenSockets& sockets;
-        AccessLogFile& access_log;
-        int root_fd = -1;
-        std::string root_path;
-        std::optional<Credentials> credentials;
+        Configuration config;   // of the first generation
+        ListenSockets& sockets; // outlives the supervisor, like all that is referred to here
+        unsigned slots = 1;     // that the sockets belong to: the largest number of workers
         WorkerMain worker_main = nullptr;
+        ControlSocket* control = nullptr; // none: no --ctl
+
+        // The configuration as it is now, to take the place of the running one. The error is one
+        // line.
+        std::function<Result<Configuration, std::string>(const Options& running)> load;
 
         // The first generation is ready, that many workers of it. False: the server must not go on
         // (exit status 1).
-        std::function<bool(unsigned ready)> on_started;
+        std::function<bool(unsigned ready, unsigned wanted)> on_started;
+        // A reload begins; it ends, and the server goes on as `status` says.
+        std::function<void()> on_reloading;
+        std::function<void(std::string_view status)> on_reloaded;
         // Stopping began; it ends within this time. kNever: without a limit.
         std::function<void(std::uint64_t within_ms)> on_stopping;
         // At the end of every turn; it answers when it wants the next one at the latest.
@@ -53,51 +60,72 @@ class Supervisor final {
     std::optional<int> turn();
     std::uint64_t next_deadline() const;
 
-    const WorkerSlot& slot(unsigned i) const { return workers_[i].slot; }
+    const WorkerSlot& slot(unsigned i) const { return current_->workers[i].slot; }
+    const Generation& current() const { return *current_; }
+    const Generation* next() const { return next_.get(); } // while a reload is under way
     Scoreboard& scoreboard() { return scoreboard_; }
     // Of the process that slot `i` has; kNoScore: it has none.
-    unsigned score_of(unsigned i) const { return workers_[i].score; }
+    unsigned score_of(unsigned i) const { return current_->workers[i].score; }
 
   private:
-    struct Worker {
-        explicit Worker(std::uint64_t hang_timeout_ms) : slot(hang_timeout_ms) {}
-        WorkerSlot slot;
-        unsigned score = kNoScore; // slot of the scoreboard, while there is a process
-        UniqueFd control;          // none: no process, or it closed its end
-        unsigned useless = 0;      // messages that make no sense
-        bool wants_drain = false;  // to be sent, as soon as the channel takes it
-        bool wants_log = false;
-        bool has_left = false; // while stopping: it has closed its sockets
-    };
     enum class Stop { no, unhurried, hurried, killed };
 
+    // supervisor.cc: the loop, signals, messages
     void take_signal(std::uint64_t now);
-    void reap_workers(std::uint64_t now);
-    void on_worker_ended(unsigned index, ExitStatus status, std::uint64_t now);
-    void on_leaver_ended(const Leaver& leaver, ExitStatus status, std::uint64_t now);
-    void tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,
-                  ExitStatus status, std::uint64_t now);
-    std::uint64_t tick_of(const Worker& worker) const;
-    void count_end(SlotState before, ExitStatus status);
-    void publish_processes();
-    void on_leaving(unsigned index, std::uint64_t now);
-    void hurry_when_alone();
-    void read_control(std::uint64_t now);
-    void read_control_of(unsigned index, std::uint64_t now);
-    void on_message(unsigned index, const ControlMessage& message, std::uint64_t now);
-    void on_useless_message(unsigned index);
-    void watch_time(std::uint64_t now);
-    void spawn(unsigned index, std::uint64_t now);
-    int run_worker(unsigned index, UniqueFd control);
-    void send_what_is_due();
+    void read_control(Generation& generation, std::uint64_t now);
+    void read_control_of(Generation& generation, unsigned index, std::uint64_t now);
+    void on_message(Generation& generation, unsigned index, const ControlMessage& message,
+                    std::uint64_t now);
+    void on_useless_message(Worker& worker, unsigned index);
     void see_that_all_are_served();
     void see_whether_started(std::uint64_t now);
+    void send_what_is_due();
     void reopen_log();
+
+    // supervisor_workers.cc: their starts and ends
+    void spawn(Generation& generation, unsigned index, std::uint64_t now);
+    int run_worker(Generation& generation, unsigned index, UniqueFd control);
+    void watch_time(Generation& generation, std::uint64_t now);
+    void watch_leavers(std::uint64_t now);
+    void on_leaving(Generation& generation, unsigned index, std::uint64_t now);
+    void retire(Generation& generation, unsigned index, std::uint64_t now);
+    void reap_workers(std::uint64_t now);
+    void on_worker_ended(Generation& generation, unsigned index, ExitStatus status,
+                         std::uint64_t now);
+    void on_leaver_ended(const Leaver& leaver, ExitStatus status, std::uint64_t now);
+    std::uint64_t tick_of(const Worker& worker) const;
+    void hurry_when_alone();
+
+    // supervisor_reload.cc: one generation after the other
+    void reload(std::uint64_t now);
+    void see_whether_next_is_ready(std::uint64_t now);
+    void promote_next(std::uint64_t now);
+    void discard_next(std::uint64_t now);
+    void end_reload(bool done, const std::string& verdict, std::uint64_t now);
+
+    // supervisor_ctl.cc: what --ctl asks for, and the number of workers
+    void take_requests(std::uint64_t now);
+    void obey(const ControlSocket::Request& request, std::uint64_t now);
+    void answer(std::vector<unsigned>& clients, bool good, std::string_view text);
+    std::string status(std::uint64_t now);
+    WorkerRange bounds() const;
+    std::string want_workers(unsigned number); // why not; empty: it will be so
+    void one_worker_more_or_less(int difference);
+    bool follows_the_load() const;
+    void follow_the_load(std::uint64_t now);
+    void see_to_the_number(std::uint64_t now);
+
+    // supervisor_report.cc: what is said of processes
+    void publish_processes();
+    Health health() const;
+    void count_end(SlotState before, ExitStatus status);
+    void tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,
+                  ExitStatus status, std::uint64_t now);
+
+    // supervisor_stop.cc
     void stop(Stop how, std::uint64_t now);
     void stop_failed(int exit_status, std::uint64_t now);
     void watch_stopping(std::uint64_t now);
-    unsigned count(SlotState state) const;
-    Health health() const;
 
     Setup setup_;
     ProcessOps& ops_;
@@ -105,11 +133,17 @@ class Supervisor final {
     Scoreboard scoreboard_;
     ServerRow server_row_;                 // as published
     std::vector<ProcessRow> process_rows_; // likewise
-    std::vector<Worker> workers_;
-    CoverLedger ledger_;
+    std::unique_ptr<Generation> current_;  // serves
+    std::unique_ptr<Generation> next_;     // is getting ready to take its place
     Leavers leavers_;
+    unsigned target_ = 0; // how many workers there are to be
+    Scaling scaling_;
+    struct {
+        std::vector<unsigned> reload, later_reload, stop, workers;
+    } asked_;                  // clients of --ctl that wait for a verdict
     bool undelivered_ = false; // a message waits for a channel to take it
     bool started_ = false;
+    bool reload_again_ = false;          // asked for meanwhile
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
     std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
     Stop stop_ = Stop::no;

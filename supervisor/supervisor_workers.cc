@@ -12,28 +12,9 @@
 #include <utility>
 
 namespace fsrv {
-namespace {
 
-ProcessState shown_state(SlotState state) {
-    switch (state) {
-    case SlotState::waiting: return ProcessState::waiting;
-    case SlotState::starting: return ProcessState::starting;
-    case SlotState::ready: return ProcessState::ready;
-    case SlotState::silent: return ProcessState::silent;
-    case SlotState::ending:
-    case SlotState::aborting:
-    case SlotState::killing: return ProcessState::ending;
-    case SlotState::stopping: return ProcessState::draining;
-    case SlotState::failed: return ProcessState::failed;
-    case SlotState::gone: return ProcessState::gone;
-    }
-    return ProcessState::gone;
-}
-
-} // namespace
-
-void Supervisor::spawn(unsigned index, std::uint64_t now) {
-    Worker& worker = workers_[index];
+void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now) {
+    Worker& worker = generation.workers[index];
     int ends[2] = {-1, -1};
     Errno error{EAGAIN};
     const auto score = scoreboard_.take();
@@ -44,8 +25,9 @@ void Supervisor::spawn(unsigned index, std::uint64_t now) {
     UniqueFd theirs(ends[1]);
     Result<pid_t, Errno> pid = unexpected(error);
     if (score && theirs)
-        pid = ops_.spawn(std::move(theirs),
-                         [&](UniqueFd control) { return run_worker(index, std::move(control)); });
+        pid = ops_.spawn(std::move(theirs), [&](UniqueFd control) {
+            return run_worker(generation, index, std::move(control));
+        });
     if (!pid) {
         if (score) scoreboard_.retire(*score);
         worker.score = kNoScore;
@@ -63,27 +45,30 @@ void Supervisor::spawn(unsigned index, std::uint64_t now) {
 
 // In the child. Memory is a copy of the supervisor's; descriptors that are the supervisor's alone
 // are closed.
-int Supervisor::run_worker(unsigned index, UniqueFd control) {
-    for (Worker& worker : workers_) worker.control.reset();
+int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd control) {
+    (&generation == current_.get() ? next_ : current_).reset();
     leavers_ = {};
+    if (setup_.control != nullptr) setup_.control->forget();
+    for (Worker& worker : generation.workers) worker.control.reset();
+    Configuration& config = generation.config;
     Heritage heritage{.slot = index,
                       .supervisor_pid = supervisor_pid_,
-                      .options = &setup_.options,
+                      .options = &config.options,
                       .sockets = setup_.sockets.sockets(),
-                      .root_fd = setup_.root_fd,
-                      .root_path = setup_.root_path,
+                      .root_fd = config.root.fd.get(),
+                      .root_path = config.root.path,
                       .control = std::move(control),
-                      .access_log = setup_.access_log.take(),
-                      .credentials = setup_.credentials,
-                      .score = &scoreboard_.slot(workers_[index].score)};
+                      .access_log = config.access_log.take(),
+                      .credentials = config.credentials,
+                      .score = &scoreboard_.slot(generation.workers[index].score)};
     return setup_.worker_main(std::move(heritage));
 }
 
-void Supervisor::watch_time(std::uint64_t now) {
-    for (unsigned i = 0; i < workers_.size(); ++i) {
-        WorkerSlot& slot = workers_[i].slot;
+void Supervisor::watch_time(Generation& generation, std::uint64_t now) {
+    for (unsigned i = 0; i < generation.workers.size(); ++i) {
+        WorkerSlot& slot = generation.workers[i].slot;
         const SlotState before = slot.state();
-        const SlotAction action = slot.on_time(tick_of(workers_[i]), now);
+        const SlotAction action = slot.on_time(tick_of(generation.workers[i]), now);
         if (before == SlotState::ready && slot.state() == SlotState::silent)
             log_info("slot={} worker {} has been silent for {} ms; a neighbour helps out", i,
                      slot.pid(), limits::kCoverMs);
@@ -91,7 +76,7 @@ void Supervisor::watch_time(std::uint64_t now) {
             log_info("slot={} worker {} is back", i, slot.pid());
         switch (action) {
         case SlotAction::none: break;
-        case SlotAction::spawn: spawn(i, now); break;
+        case SlotAction::spawn: spawn(generation, i, now); break;
         case SlotAction::abort:
             log_warn("slot={} worker {} {}; aborting it", i, slot.pid(),
                      before == SlotState::starting ? "did not become ready in time" : "hangs");
@@ -100,6 +85,9 @@ void Supervisor::watch_time(std::uint64_t now) {
         case SlotAction::kill: ops_.kill(slot.pid(), SIGKILL); break;
         }
     }
+}
+
+void Supervisor::watch_leavers(std::uint64_t now) {
     for (const pid_t pid : leavers_.overdue(now)) {
         log_warn("worker {} has not left in time; killing it", pid);
         ops_.kill(pid, SIGKILL);
@@ -107,30 +95,62 @@ void Supervisor::watch_time(std::uint64_t now) {
 }
 
 // It has closed its sockets but not ended: its slot gets a successor at once, as after a death.
-void Supervisor::on_leaving(unsigned index, std::uint64_t now) {
-    Worker& worker = workers_[index];
+void Supervisor::on_leaving(Generation& generation, unsigned index, std::uint64_t now) {
+    Worker& worker = generation.workers[index];
     worker.has_left = true;
     if (!worker.slot.is_serving()) return; // asked to stop, or about to end anyway
-    const auto grace_ms = static_cast<std::uint64_t>(setup_.options.grace.count());
     log_info("slot={} worker {} leaves; another one takes its place", index, worker.slot.pid());
     leavers_.add({.slot = index,
                   .pid = worker.slot.pid(),
                   .spawned_at = worker.slot.spawned_at(),
-                  .must_end_at = now + grace_ms + kOvertimeMs,
+                  .must_end_at = now + generation.grace_ms() + kOvertimeMs,
                   .score = std::exchange(worker.score, kNoScore),
-                  .control = std::move(worker.control)});
+                  .generation = generation.number,
+                  .control = std::move(worker.control),
+                  .log_path = generation.config.access_log.path()});
     worker.slot.hand_over(now);
     worker.wants_log = false;
-    ledger_.forget(index);
+    generation.ledger.forget(index);
+}
+
+// Others serve its sockets, or will: it finishes what it has. The slot has no worker afterwards.
+void Supervisor::retire(Generation& generation, unsigned index, std::uint64_t now) {
+    Worker& worker = generation.workers[index];
+    WorkerSlot& slot = worker.slot;
+    if (slot.has_process()) {
+        const bool is_starting = slot.state() == SlotState::starting;
+        const bool is_dying = !is_starting && !slot.is_serving();
+        // One that has not said yet that it is ready has accepted little, and may be hanging.
+        const std::uint64_t limit_ms =
+            is_starting ? std::min(generation.grace_ms(), kEndingMs) : generation.grace_ms();
+        leavers_.add(
+            {.slot = index,
+             .pid = slot.pid(),
+             .spawned_at = slot.spawned_at(),
+             .must_end_at = now + (is_dying ? limits::kAbortToKillMs : limit_ms + kOvertimeMs),
+             .score = std::exchange(worker.score, kNoScore),
+             .generation = generation.number,
+             .control = std::move(worker.control),
+             .log_path = generation.config.access_log.path(),
+             .retire_ms = std::max<std::uint64_t>(limit_ms, 1)});
+    }
+    slot.dismiss();
+    worker.control.reset();
+    worker.wants_drain = worker.wants_log = false;
+    generation.ledger.forget(index);
 }
 
 void Supervisor::reap_workers(std::uint64_t now) {
     while (const auto ended = ops_.reap()) {
-        const auto worker = std::find_if(workers_.begin(), workers_.end(), [&](const Worker& w) {
-            return w.slot.pid() == ended->pid;
-        });
-        if (worker != workers_.end())
-            on_worker_ended(static_cast<unsigned>(worker - workers_.begin()), ended->status, now);
+        Generation* generation = nullptr;
+        Worker* worker = nullptr;
+        for (Generation* candidate : {current_.get(), next_.get()}) {
+            if (candidate == nullptr || worker != nullptr) continue;
+            generation = candidate;
+            worker = candidate->find(ended->pid);
+        }
+        if (worker != nullptr)
+            on_worker_ended(*generation, generation->index_of(*worker), ended->status, now);
         else if (const auto leaver = leavers_.take(ended->pid))
             on_leaver_ended(*leaver, ended->status, now);
         else
@@ -138,11 +158,13 @@ void Supervisor::reap_workers(std::uint64_t now) {
     }
 }
 
-void Supervisor::on_worker_ended(unsigned index, ExitStatus status, std::uint64_t now) {
-    Worker& worker = workers_[index];
+void Supervisor::on_worker_ended(Generation& generation, unsigned index, ExitStatus status,
+                                 std::uint64_t now) {
+    Worker& worker = generation.workers[index];
     const pid_t pid = worker.slot.pid();
     const std::uint64_t spawned_at = worker.slot.spawned_at();
-    if (worker.control) read_control_of(index, now); // "ready" may still be waiting in it
+    if (worker.control) // "ready" may still be waiting in it
+        read_control_of(generation, index, now);
     if (const auto leaver = leavers_.take(pid)) // "leaving" was: the slot waits for its successor
         return on_leaver_ended(*leaver, status, now);
     tell_end(index, pid, worker.score, spawned_at, status, now);
@@ -151,7 +173,7 @@ void Supervisor::on_worker_ended(unsigned index, ExitStatus status, std::uint64_
     worker.slot.on_ended(status, now);
     worker.control.reset();
     worker.wants_drain = worker.wants_log = false;
-    ledger_.forget(index);
+    generation.ledger.forget(index);
     if (worker.slot.state() == SlotState::failed)
         log_error("slot={} cannot start with this configuration, and is not tried again", index);
 }
@@ -162,61 +184,9 @@ void Supervisor::on_leaver_ended(const Leaver& leaver, ExitStatus status, std::u
     scoreboard_.retire(leaver.score);
 }
 
-void Supervisor::count_end(SlotState before, ExitStatus status) {
-    if (stop_ != Stop::no) return;
-    const bool hung = before == SlotState::aborting || before == SlotState::killing;
-    scoreboard_.own().count(Metric::ended_workers, hung                 ? EndCause::hung
-                                                   : status.clean()     ? EndCause::left
-                                                   : status.by_signal() ? EndCause::crashed
-                                                                        : EndCause::failed);
-}
-
 std::uint64_t Supervisor::tick_of(const Worker& worker) const {
     if (worker.score == kNoScore) return 0;
     return scoreboard_.slot(worker.score).tick_ms.load(std::memory_order_relaxed);
-}
-
-void Supervisor::tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,
-                          ExitStatus status, std::uint64_t now) {
-    const bool as_asked = stop_ == Stop::killed || (stop_ != Stop::no && status.clean());
-    const LogLevel level = as_asked         ? LogLevel::debug
-                           : status.clean() ? LogLevel::info
-                                            : LogLevel::warn;
-    if (!log_enabled(level)) return;
-    const std::string request =
-        status.clean() ? std::string() : scoreboard_.slot(score).last_request();
-    log_line(level, fmt::format("slot={} worker {} {} after {:.1f} s{}{}", index, pid,
-                                status.text(), static_cast<double>(now - spawned_at) / 1000,
-                                request.empty() ? "" : "; last request: ", request));
-}
-
-// For who asks how the server is. Written only when it has changed.
-void Supervisor::publish_processes() {
-    std::vector<ProcessRow> rows;
-    for (unsigned i = 0; i < workers_.size(); ++i) {
-        const Worker& worker = workers_[i];
-        rows.push_back(
-            {.state = worker.has_left ? ProcessState::draining : shown_state(worker.slot.state()),
-             .slot = i,
-             .score = worker.score,
-             .generation = server_row_.generation,
-             .pid = worker.slot.pid(),
-             .spawned_ms = worker.slot.spawned_at()});
-    }
-    for (const Leaver& leaver : leavers_.all())
-        rows.push_back({.state = ProcessState::draining,
-                        .slot = leaver.slot,
-                        .score = leaver.score,
-                        .generation = server_row_.generation,
-                        .pid = leaver.pid,
-                        .spawned_ms = leaver.spawned_at});
-    ServerRow server = server_row_;
-    server.workers = workers_.size();
-    server.draining = stop_ != Stop::no;
-    if (server == server_row_ && rows == process_rows_) return;
-    server_row_ = server;
-    process_rows_ = std::move(rows);
-    scoreboard_.publish(server_row_, process_rows_);
 }
 
 // When nobody serves and nobody is on the way, the pause after repeated deaths would be
@@ -224,25 +194,13 @@ void Supervisor::publish_processes() {
 void Supervisor::hurry_when_alone() {
     if (!started_ || stop_ != Stop::no) return;
     Worker* first = nullptr;
-    for (Worker& worker : workers_) {
+    for (Worker& worker : current_->workers) {
         if (worker.slot.is_serving() || worker.slot.state() == SlotState::starting) return;
         if (worker.slot.state() != SlotState::waiting) continue;
         if (first == nullptr || worker.slot.next_deadline() < first->slot.next_deadline())
             first = &worker;
     }
     if (first != nullptr) first->slot.hurry();
-}
-
-Health Supervisor::health() const {
-    Health health{.ready = count(SlotState::ready),
-                  .wanted = static_cast<unsigned>(workers_.size()),
-                  .left = static_cast<unsigned>(leavers_.all().size()),
-                  .stopping = stop_ != Stop::no};
-    for (const Worker& worker : workers_) {
-        health.serving = health.serving || worker.slot.is_serving();
-        health.left += worker.slot.has_process() ? 1 : 0;
-    }
-    return health;
 }
 
 } // namespace fsrv

@@ -5,6 +5,7 @@
 #include "supervisor/paths.h"
 #include "supervisor/socket_options.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,19 +13,11 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 namespace fsrv {
 namespace {
 
 constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
-
-sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return address;
-}
 
 StartError refused(const std::string& path, std::string_view why) {
     return {kExitBind, fmt::format("cannot listen on the Unix socket \"{}\": {}", path, why)};
@@ -42,11 +35,12 @@ UniqueFd lock_folder(const std::string& path) {
     return folder;
 }
 
-UniqueFd make_socket() {
-    return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+UniqueFd make_socket(int type) {
+    return UniqueFd(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-Result<void, StartError> make_room(const std::string& path) {
+Result<void, StartError> make_room(const UnixPlace& place) {
+    const std::string& path = place.path;
     struct stat st {};
     if (lstat(path.c_str(), &st) != 0) {
         if (errno == ENOENT) return {};
@@ -55,13 +49,14 @@ Result<void, StartError> make_room(const std::string& path) {
     if (!S_ISSOCK(st.st_mode))
         return unexpected(
             refused(path, "there is a file of another kind; move it away, or choose another path"));
-    const UniqueFd probe = make_socket();
+    const UniqueFd probe = make_socket(place.type);
     if (!probe) return unexpected(refused(path, errno_text(errno)));
-    const sockaddr_un address = address_of(path);
+    const sockaddr_un address = unix_address(path);
     if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
-        errno == EAGAIN)
+        errno == EAGAIN || errno == EPROTOTYPE)
         return unexpected(refused(
-            path, "another program listens on it already; choose another path with --unix"));
+            path, fmt::format("another program listens on it already; choose another path with {}",
+                              place.option)));
     if (errno != ECONNREFUSED) return unexpected(refused(path, errno_text(errno)));
     if (unlink(path.c_str()) != 0 && errno != ENOENT)
         return unexpected(refused(
@@ -71,26 +66,33 @@ Result<void, StartError> make_room(const std::string& path) {
 
 } // namespace
 
-Result<void, StartError> UnixListener::check_path(const std::string& path) {
-    if (path.size() <= kMaxPath) return {};
-    return unexpected(StartError{
-        kExitUsage,
-        fmt::format("--unix: the path has {} bytes, a Unix socket's has at most {}; choose "
-                    "a shorter one",
-                    path.size(), kMaxPath)});
+sockaddr_un unix_address(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), std::min(path.size(), kMaxPath));
+    return address;
 }
 
-Result<UnixListener, StartError> UnixListener::open(const std::string& path) {
-    if (auto ok = check_path(path); !ok) return unexpected(std::move(ok.error()));
+Result<void, StartError> UnixListener::check_path(const UnixPlace& place) {
+    if (place.path.size() <= kMaxPath) return {};
+    return unexpected(
+        StartError{kExitUsage, fmt::format("{}: the path has {} bytes, a Unix socket's has at most "
+                                           "{}; choose a shorter one",
+                                           place.option, place.path.size(), kMaxPath)});
+}
+
+Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {
+    if (auto ok = check_path(place); !ok) return unexpected(std::move(ok.error()));
+    const std::string& path = place.path;
     const UniqueFd lock = lock_folder(path);
-    if (auto ok = make_room(path); !ok) return unexpected(std::move(ok.error()));
+    if (auto ok = make_room(place); !ok) return unexpected(std::move(ok.error()));
 
     UnixListener listener;
-    listener.fd_ = make_socket();
+    listener.fd_ = make_socket(place.type);
     if (!listener.fd_) return unexpected(refused(path, errno_text(errno)));
     set_options_of_clients(listener.fd_.get(), AF_UNIX);
-    const sockaddr_un address = address_of(path);
-    const mode_t saved_umask = umask(0111);
+    const sockaddr_un address = unix_address(path);
+    const mode_t saved_umask = umask(0777 & ~place.mode);
     const int bound =
         bind(listener.fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     const Errno error = Errno::last();
@@ -127,6 +129,11 @@ UnixListener& UnixListener::operator=(UnixListener&& other) noexcept {
 
 UnixListener::~UnixListener() {
     remove_file();
+}
+
+void UnixListener::forget() {
+    path_.clear();
+    fd_.reset();
 }
 
 void UnixListener::stop_listening() {

@@ -6,19 +6,31 @@
 #include "supervisor/start_error.h"
 
 #include <string>
+#include <string_view>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 namespace fsrv {
+
+struct UnixPlace {
+    std::string path;
+    std::string_view option = "--unix"; // that names it
+    int type = SOCK_STREAM;
+    // Who may connect is decided by the folder's permissions, as for a TCP port by the network's.
+    mode_t mode = 0666;
+};
+
+sockaddr_un unix_address(const std::string& path); // of a path that check_path() accepts
 
 class UnixListener final {
   public:
     // The longest name that the kernel's address can hold.
-    static Result<void, StartError> check_path(const std::string& path);
+    static Result<void, StartError> check_path(const UnixPlace& place);
 
     // A socket file that nobody listens on any more is replaced; one with a living listener, and
-    // anything else, is not. Mode 0666: who may connect is decided by the folder's permissions, as
-    // for a TCP port by the network's.
-    static Result<UnixListener, StartError> open(const std::string& path);
+    // anything else, is not.
+    static Result<UnixListener, StartError> open(const UnixPlace& place);
 
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&& other) noexcept;
@@ -29,6 +41,9 @@ class UnixListener final {
 
     // Removes the file, if it is still ours, and refuses new connections in all processes.
     void stop_listening();
+
+    // Closes this process's copy: somebody else goes on with the socket and its file.
+    void forget();
 
   private:
     UnixListener() = default;

@@ -72,6 +72,13 @@ bool WorkerSlot::hand_over(std::uint64_t now) {
     return true;
 }
 
+void WorkerSlot::dismiss() {
+    stop_ = true;
+    pid_ = 0;
+    state_ = SlotState::gone;
+    due_ = kNever;
+}
+
 SlotAction WorkerSlot::on_time(std::uint64_t tick, std::uint64_t now) {
     if (heart_is_watched()) {
         observe(tick, now);

@@ -10,6 +10,7 @@
 //  starting ── ended with kExitUsage, and the slot was never ready ──► failed
 //  starting, ready, silent ── its channel is closed ──► ending
 //  ready, silent ── says that it leaves ──► handed over to Leavers, the slot waits for a successor
+//  any ── dismiss(): the process, if any, is handed over to Leavers ──► gone
 //  any ── stop() ──► stopping, or as it was; when the process has ended: gone
 #pragma once
 
@@ -73,6 +74,8 @@ class WorkerSlot final {
     // The worker accepts no more, and is somebody else's to watch. False: as above.
     bool hand_over(std::uint64_t now);
     void on_ended(ExitStatus status, std::uint64_t now);
+    // As hand_over(), in any state, and no successor is wanted.
+    void dismiss();
 
     // Heartbeats and deadlines. After `spawn` comes on_spawned() or on_spawn_failed().
     SlotAction on_time(std::uint64_t tick, std::uint64_t now);

@@ -180,7 +180,7 @@ TEST(ConfigFile, TakesNativeValues) {
     EXPECT_EQ(result->options.port, 80);
     EXPECT_FALSE(result->options.listing);
     EXPECT_TRUE(result->options.hidden);
-    EXPECT_EQ(result->options.workers, 3U);
+    EXPECT_EQ(result->options.workers, (WorkerRange{3, 3}));
     EXPECT_EQ(result->options.min_rate, 65536U);
     EXPECT_EQ(result->options.grace.count(), 0);
     EXPECT_EQ(result->options.host, (Hosts{"::1", "127.0.0.1"}));

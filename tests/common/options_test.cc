@@ -85,7 +85,9 @@ TEST(Options, GoodValuesOfEveryType) {
     expect_values<std::uint16_t>("port", &Options::port,
                                  {{"0", 0}, {"1", 1}, {"65535", 65535}, {"0080", 80}});
     expect_values<unsigned>("threads", &Options::threads, {{"1", 1}, {"1024", 1024}});
-    expect_values<unsigned>("workers", &Options::workers, {{"1", 1}, {"1024", 1024}});
+    expect_values<WorkerRange>(
+        "workers", &Options::workers,
+        {{"1", {1, 1}}, {"1024", {1024, 1024}}, {"1..4", {1, 4}}, {"3..3", {3, 3}}});
     expect_values<unsigned>("max-connections", &Options::max_connections,
                             {{"0", 0}, {"2147483647", 2147483647}});
     expect_values<unsigned>("max-ranges", &Options::max_ranges, {{"0", 0}, {"10000", 10000}});
@@ -124,8 +126,10 @@ TEST(Options, GoodValuesOfEveryType) {
 }
 
 TEST(Options, AutomaticWorkersAreThoseOfTheCpusThatMayBeUsed) {
-    EXPECT_EQ(invoke({})->options.workers, std::thread::hardware_concurrency());
-    EXPECT_EQ(invoke({"--workers", "auto"})->options.workers, std::thread::hardware_concurrency());
+    const unsigned cpus = std::thread::hardware_concurrency();
+    const WorkerRange expected{.least = cpus, .most = cpus, .automatic = true};
+    EXPECT_EQ(invoke({})->options.workers, expected);
+    EXPECT_EQ(invoke({"--workers", "auto"})->options.workers, expected);
 }
 
 struct Bad {
@@ -141,6 +145,7 @@ const Bad kBad[] = {
     {"index", ".", "the name of a file, without a slash"},
     {"index", std::string(256, 'x'), "the name of a file, without a slash"},
     {"unix", std::string(108, 's'), "a path of at most 107 bytes"},
+    {"control", std::string(108, 's'), "a path of at most 107 bytes, or off"},
     {"access-log", "", "the path of a file, - or off"},
     {"pid-file", std::string(4096, 'x'), "the path of a file"},
     {"listing", "", "on or off"},
@@ -159,9 +164,20 @@ const Bad kBad[] = {
     {"threads", "0", "a number from 1 to 1024"},
     {"threads", "1025", "a number from 1 to 1024"},
     {"threads", "4294967300", "a number from 1 to 1024"},
-    {"workers", "0", "a number from 1 to 1024 or auto"},
-    {"workers", "1025", "a number from 1 to 1024 or auto"},
-    {"workers", "many", "a number from 1 to 1024 or auto"},
+    {"workers", "0", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "1025", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "many", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "1..", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "..4", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "..", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "4..1", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "0..4", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "1..1025", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "1...4", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "1..2..3", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "1-4", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", "1..auto", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"workers", " 1..4", "a number from 1 to 1024, a range such as 1..4, or auto"},
     {"max-connections", "2147483648", "a number from 0 to 2147483647"},
     {"max-ranges", "10001", "a number from 0 to 10000"},
     {"min-rate", "-1", "a size from 0 to 1TiB, such as 65536, 64KiB or 1M"},

@@ -1,6 +1,7 @@
 // Workers and the supervisor die, hang and are replaced, under load: no new connection may notice.
 
 #include "tests/support/files.h"
+#include "tests/support/load.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -36,42 +37,6 @@ class Supervision : public testing::Test {
                 .trouble = {"worker "}};
     }
     TempDir root_;
-};
-
-// Clients that make a connection for every request, until stop().
-class Load final {
-  public:
-    explicit Load(std::uint16_t port, unsigned clients = 4) {
-        for (unsigned i = 0; i < clients; ++i)
-            threads_.emplace_back([this, port] {
-                while (!over_) {
-                    RawClient client(port);
-                    const Response response = client.ask(get("/t.bin", "Connection: close\r\n"));
-                    if (!client.connected()) {
-                        ++refused;
-                    } else if (response.got == Got::nothing) {
-                        ++unanswered;
-                    } else if (!response.complete()) {
-                        ++broken;
-                    } else {
-                        wrong +=
-                            response.status == 200 && response.body == pattern(0, 1000) ? 0 : 1;
-                        ++answered;
-                    }
-                }
-            });
-    }
-    ~Load() { stop(); }
-    void stop() {
-        over_ = true;
-        for (std::thread& thread : threads_) thread.join();
-        threads_.clear();
-    }
-    std::atomic<unsigned> answered = 0, refused = 0, unanswered = 0, broken = 0, wrong = 0;
-
-  private:
-    std::atomic<bool> over_ = false;
-    std::vector<std::thread> threads_;
 };
 
 // Nobody has accepted them yet when every worker dies: each is answered by a successor.

@@ -83,6 +83,7 @@ class StubWorker final {
         case ControlKind::serve: serves_.insert(static_cast<unsigned>(value)); break;
         case ControlKind::unserve: serves_.erase(static_cast<unsigned>(value)); break;
         case ControlKind::drain:
+        case ControlKind::retire:
             draining_ = true;
             drain_until_ = value == 0 ? ~std::uint64_t{0} : monotonic_ms() + value;
             break;

@@ -1,160 +1,12 @@
-// The loop with a world of its own: processes that are only numbers, a clock that stands still,
-// real channels.
+// The loop: start, death, hang, hostile workers, signals.
 
-#include "supervisor/supervisor.h"
+#include "tests/supervisor/supervisor_world.h"
 
-#include "common/control.h"
-#include "common/limits.h"
-
-#include <algorithm>
-#include <csignal>
-#include <deque>
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <map>
-#include <set>
 #include <sys/socket.h>
 
 namespace fsrv {
 namespace {
-
-class FakeOps final : public ProcessOps {
-  public:
-    std::uint64_t now_ms() override { return now; }
-    Result<pid_t, Errno> spawn(UniqueFd control, const Child&) override {
-        spawn_times.push_back(now);
-        if (spawn_error != 0) return unexpected(Errno{spawn_error});
-        alive[++last_pid] = std::move(control);
-        return last_pid;
-    }
-    void kill(pid_t pid, int signal) override {
-        EXPECT_TRUE(alive.contains(pid)) << "a signal to a stranger: " << pid;
-        killed.push_back({pid, signal});
-        if (signal == SIGKILL && kill_works) end(pid, SIGKILL);
-    }
-    std::optional<EndedProcess> reap() override {
-        if (ended.empty()) return std::nullopt;
-        const EndedProcess first = ended.front();
-        ended.pop_front();
-        return first;
-    }
-    int next_signal() override {
-        if (signals.empty()) return 0;
-        const int first = signals.front();
-        signals.pop_front();
-        return first;
-    }
-    void wait(std::span<pollfd>, std::uint64_t) override {}
-
-    void end(pid_t pid, int wait_status) {
-        alive.erase(pid);
-        ended.push_back({.pid = pid, .status = {.wait_status = wait_status}});
-    }
-    void say(pid_t pid, ControlKind kind) {
-        ASSERT_TRUE(send_control(alive.at(pid).get(), {.kind = kind}));
-    }
-    // What the supervisor told this worker since the last time, in words.
-    std::vector<std::string> heard(pid_t pid) {
-        std::vector<std::string> words;
-        for (;;) {
-            Received received = receive_control(alive.at(pid).get());
-            if (received.status != ReceiveStatus::message) return words;
-            const char* kind = received.message.kind == ControlKind::serve     ? "serve"
-                               : received.message.kind == ControlKind::unserve ? "unserve"
-                               : received.message.kind == ControlKind::drain   ? "drain"
-                                                                               : "log_file";
-            words.push_back(fmt::format("{} {}", kind, received.message.value));
-            if (received.fd) files.push_back(std::move(received.fd));
-        }
-    }
-
-    std::uint64_t now = 1'000'000;
-    int spawn_error = 0;
-    bool kill_works = true;
-    pid_t last_pid = 1000;
-    std::map<pid_t, UniqueFd> alive;
-    std::vector<std::uint64_t> spawn_times;
-    std::vector<std::pair<pid_t, int>> killed;
-    std::deque<EndedProcess> ended;
-    std::deque<int> signals;
-    std::vector<UniqueFd> files;
-};
-
-using Words = std::vector<std::string>;
-constexpr int exited(int status) {
-    return status << 8;
-}
-
-class SupervisorTest : public testing::Test {
-  protected:
-    explicit SupervisorTest(unsigned workers = 3) {
-        log_set_level(LogLevel::error); // deaths are these tests' daily bread
-        options_.workers = workers;
-        options_.grace = Millis(30'000);
-        options_.hang_timeout = Millis(30'000);
-        make();
-    }
-    void make() {
-        supervisor_.emplace(
-            Supervisor::Setup{.options = options_,
-                              .sockets = sockets_,
-                              .access_log = access_log_,
-                              .on_started =
-                                  [this](unsigned ready) {
-                                      started_with_.push_back(ready);
-                                      return start_works_;
-                                  },
-                              .on_stopping = [this](std::uint64_t ms) { stopping_.push_back(ms); }},
-            ops_);
-    }
-    std::optional<int> turn() { return supervisor_->turn(); }
-    std::optional<int> turn_after(std::uint64_t ms) {
-        // As the real loop does: never sleeps past a deadline, so that a late turn is a late turn.
-        const std::uint64_t target = ops_.now + ms;
-        std::optional<int> status;
-        while (!status && ops_.now < target) {
-            ops_.now = std::max(ops_.now, std::min(target, supervisor_->next_deadline()));
-            beat();
-            status = turn();
-        }
-        return status;
-    }
-    void beat() {
-        for (unsigned i = 0; i < options_.workers; ++i)
-            if (!hanging_.contains(i) && supervisor_->score_of(i) != kNoScore)
-                supervisor_->scoreboard().slot(supervisor_->score_of(i)).tick_ms = ops_.now;
-    }
-    pid_t pid(unsigned slot) { return supervisor_->slot(slot).pid(); }
-    SlotState state(unsigned slot) { return supervisor_->slot(slot).state(); }
-    void start() {
-        ASSERT_EQ(turn(), std::nullopt);
-        for (unsigned i = 0; i < options_.workers; ++i) ops_.say(pid(i), ControlKind::ready);
-        ASSERT_EQ(turn(), std::nullopt);
-        for (unsigned i = 0; i < options_.workers; ++i) ops_.heard(pid(i));
-    }
-    void become_ready(unsigned slot) {
-        ops_.say(pid(slot), ControlKind::ready);
-        turn();
-    }
-    void die(unsigned slot, int wait_status = SIGKILL) { ops_.end(pid(slot), wait_status); }
-    std::vector<int> signals_to(pid_t pid) const {
-        std::vector<int> signals;
-        for (const auto& [to, signal] : ops_.killed)
-            if (to == pid) signals.push_back(signal);
-        return signals;
-    }
-
-    Options options_;
-    ListenSockets sockets_;
-    AccessLogFile access_log_;
-    FakeOps ops_;
-    bool start_works_ = true;
-    std::vector<unsigned> started_with_;
-    std::vector<std::uint64_t> stopping_;
-    std::set<unsigned> hanging_;
-    std::optional<Supervisor> supervisor_;
-};
 
 // --- starting
 
@@ -559,7 +411,7 @@ TEST_F(SupervisorTest, ListenSocketsAreShutWhenAllHaveLeftOrAfterASecond) {
     const std::vector<std::string> loopback{"127.0.0.1"};
     for (const bool all_leave : {true, false}) {
         auto opened = ListenSockets::open(
-            {.hosts = loopback, .port = 0, .unix_path = {}, .slots = options_.workers});
+            {.hosts = loopback, .port = 0, .unix_path = {}, .slots = options_.workers.most});
         ASSERT_TRUE(opened);
         sockets_ = std::move(*opened);
         make();
@@ -665,7 +517,7 @@ TEST_F(SupervisorTest, EvenAProcessThatSurvivesSigkillDoesNotHoldUpTheEnd) {
 
 TEST_F(SupervisorTest, SignalsKeptForLaterChangeNothing) {
     start();
-    for (const int signal : {SIGHUP, SIGUSR2, SIGTTIN, SIGTTOU, SIGCHLD}) {
+    for (const int signal : {SIGUSR2, SIGCHLD}) {
         ops_.signals.push_back(signal);
         EXPECT_EQ(turn(), std::nullopt);
     }

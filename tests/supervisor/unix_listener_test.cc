@@ -49,7 +49,7 @@ class UnixListenerTest : public testing::Test {
 
 TEST_F(UnixListenerTest, ListensForEverybodyWhoMayEnterTheFolder) {
     const mode_t before = umask(0077);
-    const auto listener = UnixListener::open(path_);
+    const auto listener = UnixListener::open({.path = path_});
     EXPECT_EQ(umask(before), 0077U) << "ours is back";
     ASSERT_TRUE(listener) << listener.error().message;
     EXPECT_TRUE(can_connect(path_));
@@ -61,16 +61,16 @@ TEST_F(UnixListenerTest, ListensForEverybodyWhoMayEnterTheFolder) {
 }
 
 TEST_F(UnixListenerTest, RemovesItsFileAtTheEnd) {
-    { const auto listener = UnixListener::open(path_); }
+    { const auto listener = UnixListener::open({.path = path_}); }
     EXPECT_FALSE(exists(path_));
-    auto listener = UnixListener::open(path_);
+    auto listener = UnixListener::open({.path = path_});
     const UniqueFd copy(dup(listener->fd()));
     listener->stop_listening();
     EXPECT_FALSE(exists(path_));
 }
 
 TEST_F(UnixListenerTest, AfterTheEndConnectionsAreRefusedAlsoWhereAnotherProcessHoldsACopy) {
-    auto listener = UnixListener::open(path_);
+    auto listener = UnixListener::open({.path = path_});
     const UniqueFd copy(dup(listener->fd()));
     const std::string other_name = (dir_ / "linked").string();
     ASSERT_EQ(link(path_.c_str(), other_name.c_str()), 0);
@@ -81,14 +81,14 @@ TEST_F(UnixListenerTest, AfterTheEndConnectionsAreRefusedAlsoWhereAnotherProcess
 
 TEST_F(UnixListenerTest, ReplacesAStaleFile) {
     leave_stale(path_);
-    const auto listener = UnixListener::open(path_);
+    const auto listener = UnixListener::open({.path = path_});
     ASSERT_TRUE(listener) << listener.error().message;
     EXPECT_TRUE(can_connect(path_));
 }
 
 TEST_F(UnixListenerTest, NeverReplacesALiveOne) {
-    const auto listener = UnixListener::open(path_);
-    const auto second = UnixListener::open(path_);
+    const auto listener = UnixListener::open({.path = path_});
+    const auto second = UnixListener::open({.path = path_});
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().exit_status, kExitBind);
     EXPECT_NE(second.error().message.find(path_), std::string::npos);
@@ -106,7 +106,7 @@ TEST_F(UnixListenerTest, ALiveOneWhoseQueueIsFullIsAlive) {
         full = connect(queue.back().get(), reinterpret_cast<const sockaddr*>(&address),
                        sizeof address) != 0;
     }
-    const auto second = UnixListener::open(path_);
+    const auto second = UnixListener::open({.path = path_});
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().exit_status, kExitBind);
     EXPECT_TRUE(exists(path_));
@@ -122,7 +122,7 @@ TEST_F(UnixListenerTest, NeverRemovesWhatIsNoSocket) {
     for (const auto& [name, make] : table) {
         const std::string path = (dir_ / name).string();
         make(path);
-        const auto listener = UnixListener::open(path);
+        const auto listener = UnixListener::open({.path = path});
         ASSERT_FALSE(listener) << name;
         EXPECT_EQ(listener.error().exit_status, kExitBind);
         EXPECT_TRUE(exists(path)) << name;
@@ -130,9 +130,9 @@ TEST_F(UnixListenerTest, NeverRemovesWhatIsNoSocket) {
 }
 
 TEST_F(UnixListenerTest, LeavesAFileThatIsNoLongerItsOwn) {
-    auto first = UnixListener::open(path_);
+    auto first = UnixListener::open({.path = path_});
     ASSERT_EQ(unlink(path_.c_str()), 0);
-    const auto second = UnixListener::open(path_);
+    const auto second = UnixListener::open({.path = path_});
     ASSERT_TRUE(second);
     first->stop_listening();
     EXPECT_TRUE(can_connect(path_));
@@ -141,16 +141,16 @@ TEST_F(UnixListenerTest, LeavesAFileThatIsNoLongerItsOwn) {
 TEST_F(UnixListenerTest, TheLongestPathIs107Bytes) {
     std::string path = path_;
     path.append(107 - path.size(), 'x');
-    EXPECT_TRUE(UnixListener::open(path)) << path.size();
+    EXPECT_TRUE(UnixListener::open({.path = path})) << path.size();
     path += 'x';
-    const auto refused = UnixListener::open(path);
+    const auto refused = UnixListener::open({.path = path});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().exit_status, kExitUsage);
     EXPECT_NE(refused.error().message.find("107"), std::string::npos) << refused.error().message;
 }
 
 TEST_F(UnixListenerTest, AMissingFolderIsNamed) {
-    const auto refused = UnixListener::open((dir_ / "no" / "s").string());
+    const auto refused = UnixListener::open({.path = (dir_ / "no" / "s").string()});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().exit_status, kExitBind);
     EXPECT_NE(refused.error().message.find("ENOENT"), std::string::npos) << refused.error().message;
@@ -167,7 +167,7 @@ TEST_F(UnixListenerTest, OfManyThatFindAStaleFileOneReplacesIt) {
             rivals.push_back(fork());
             if (rivals.back() == 0) {
                 close(hold[1]);
-                const auto listener = UnixListener::open(path);
+                const auto listener = UnixListener::open({.path = path});
                 if (!listener) _exit(listener.error().exit_status);
                 char byte;
                 [[maybe_unused]] const ssize_t n = read(hold[0], &byte, 1);

@@ -114,7 +114,7 @@ void Connection::dispatch() {
     if (!target) {
         respond(http::plan_status(x.request, target.error().status, target.error().what));
     } else if (target->kind == http::Target::Kind::health) {
-        respond(http::plan_health(x.request, worker_.draining()));
+        respond(http::plan_health(x.request, worker_.server_stops()));
     } else {
         x.target = std::move(*target);
         prepare();

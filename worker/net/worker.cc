@@ -158,6 +158,7 @@ void Worker::on_control() {
             case ControlKind::serve: serve_slot(slot, true); break;
             case ControlKind::unserve: serve_slot(slot, false); break;
             case ControlKind::drain: drain(received.message.value); break;
+            case ControlKind::retire: retire(received.message.value); break;
             case ControlKind::log_file:
                 if (log_ && received.fd) log_->replace(std::move(received.fd));
                 break;
@@ -190,8 +191,8 @@ void Worker::on_timer() {
     }
     const Options& o = options();
     const auto ms = [](Millis time) { return static_cast<std::uint64_t>(time.count()); };
-    sweep(State::accepted,
-          draining_ ? std::min(ms(o.header_timeout), limits::kDrainFreshMs) : ms(o.header_timeout));
+    sweep(State::accepted, server_stops() ? std::min(ms(o.header_timeout), limits::kDrainFreshMs)
+                                          : ms(o.header_timeout));
     sweep(State::idle, ms(o.idle_timeout));
     sweep(State::reading_head, ms(o.header_timeout));
     sweep(State::sending, ms(o.stall_timeout));
@@ -262,16 +263,26 @@ void Worker::drain_within_grace() {
 }
 
 void Worker::drain(std::uint64_t within_ms) {
+    // Who is in the queue came before the end: take them in, then let the kernel refuse the next.
+    for (const auto& listener : listeners_) {
+        if (!draining_ && listener->active()) listener->accept_batch(limits::kListenBacklog);
+    }
+    retiring_ = false;
+    leave(within_ms);
+}
+
+void Worker::retire(std::uint64_t within_ms) {
+    retiring_ = retiring_ || !draining_;
+    leave(within_ms);
+}
+
+void Worker::leave(std::uint64_t within_ms) {
     uv_update_time(&loop_);
     const std::uint64_t deadline = within_ms == 0 ? 0 : now_ms() + within_ms;
     if (draining_) { // a second word may only shorten it
         if (deadline != 0 && (drain_deadline_ms_ == 0 || deadline < drain_deadline_ms_))
             drain_deadline_ms_ = deadline;
         return;
-    }
-    // Who is in the queue came before the end: take them in, then let the kernel refuse the next.
-    for (const auto& listener : listeners_) {
-        if (listener->active()) listener->accept_batch(limits::kListenBacklog);
     }
     draining_ = true;
     drain_deadline_ms_ = deadline;

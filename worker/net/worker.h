@@ -31,6 +31,9 @@ class Worker final {
 
     // For SIGTERM and the supervisor's death, from the loop.
     void drain(std::uint64_t within_ms); // 0: without a limit
+    // The same while others go on with the sockets: who waits in a queue is left to them, and the
+    // server as a whole is well.
+    void retire(std::uint64_t within_ms);
 
     // --- for connections and listeners
     // -----------------------------------------------------------------
@@ -48,6 +51,7 @@ class Worker final {
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
     void shrink_cache() { cache_.shrink(); }
     bool draining() const { return draining_; }
+    bool server_stops() const { return draining_ && !retiring_; }
     std::string_view date_line_and_end();                   // "Date: ...\r\n\r\n"
     std::uint64_t now_ms() const { return uv_now(&loop_); } // the loop's, monotonic
     std::string_view date();                                // IMF-fixdate of now
@@ -92,6 +96,7 @@ class Worker final {
     void publish_figures();
     void drain_within_grace();
     void cut_the_rest();
+    void leave(std::uint64_t within_ms);
     void finish_if_drained();
     std::size_t live_connections() const { return connections_ - list_size(State::closing); }
     std::size_t list_size(State state) const { return lists_[static_cast<unsigned>(state)].size(); }
@@ -131,6 +136,7 @@ class Worker final {
     int log_error_ = 0;
 
     bool draining_ = false;
+    bool retiring_ = false; // draining, because others have taken over
     bool finished_ = false;
     std::uint64_t drain_deadline_ms_ = 0; // 0: none
     std::int64_t date_second_ = -1;

@@ -1,0 +1,29 @@
+// What a generation of workers is started with: the options, and what they name, looked up and
+// open.
+#pragma once
+
+#include "common/options.h"
+#include "supervisor/access_log_file.h"
+#include "supervisor/credentials.h"
+#include "supervisor/served_root.h"
+#include "supervisor/start_error.h"
+
+#include <optional>
+
+namespace fsrv {
+
+struct Configuration {
+    Options options;
+    ServedRoot root;
+    AccessLogFile access_log;
+    std::optional<Credentials> credentials;
+};
+
+// All that can be known to be wrong with the options before anything is bound, created or started.
+// The access log is looked at, not opened.
+Result<Configuration, StartError> check_configuration(const Options& options);
+
+// And the log, which may make a file.
+Result<Configuration, StartError> open_configuration(const Options& options);
+
+} // namespace fsrv

@@ -1,0 +1,57 @@
+#include "supervisor/generation.h"
+
+#include "common/limits.h"
+
+#include <algorithm>
+
+namespace fsrv {
+
+Generation::Generation(unsigned number_of, Configuration configuration, unsigned slots,
+                       unsigned wanted_workers)
+    : number(number_of), config(std::move(configuration)) {
+    for (unsigned i = 0; i < slots; ++i) {
+        workers.push_back({.slot = new_slot()});
+        if (i >= wanted_workers) workers.back().slot.stop();
+    }
+}
+
+std::uint64_t Generation::grace_ms() const {
+    return static_cast<std::uint64_t>(config.options.grace.count());
+}
+
+WorkerSlot Generation::new_slot() const {
+    const auto hang_timeout_ms = static_cast<std::uint64_t>(config.options.hang_timeout.count());
+    return WorkerSlot(
+        std::max(hang_timeout_ms, 2 * limits::kTickMs)); // less would meet the healthy
+}
+
+unsigned Generation::count(SlotState state) const {
+    return static_cast<unsigned>(std::count_if(
+        workers.begin(), workers.end(), [&](const Worker& w) { return w.slot.state() == state; }));
+}
+
+unsigned Generation::wanted() const {
+    return static_cast<unsigned>(workers.size()) - count(SlotState::gone);
+}
+
+unsigned Generation::serving() const {
+    return count(SlotState::ready) + count(SlotState::silent);
+}
+
+std::uint64_t Generation::next_deadline() const {
+    std::uint64_t earliest = kNever;
+    for (const Worker& worker : workers) earliest = std::min(earliest, worker.slot.next_deadline());
+    return earliest;
+}
+
+Worker* Generation::find(pid_t pid) {
+    const auto found = std::find_if(workers.begin(), workers.end(),
+                                    [&](const Worker& w) { return w.slot.pid() == pid; });
+    return found == workers.end() ? nullptr : &*found;
+}
+
+unsigned Generation::index_of(const Worker& worker) const {
+    return static_cast<unsigned>(&worker - workers.data());
+}
+
+} // namespace fsrv

@@ -1,0 +1,61 @@
+#include "supervisor/origin.h"
+
+#include "common/escape.h"
+#include "common/log.h"
+
+#include <climits>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace fsrv {
+namespace {
+
+std::string own_program(const char* name) {
+    char target[PATH_MAX];
+    const ssize_t size = readlink("/proc/self/exe", target, sizeof target);
+    if (size > 0 && static_cast<std::size_t>(size) < sizeof target)
+        return {target, static_cast<std::size_t>(size)};
+    return name != nullptr ? name : ""; // no /proc here
+}
+
+} // namespace
+
+Origin find_origin(int argc, const char* const* argv, const char* const* environment) {
+    Origin origin{.arguments = std::vector<std::string>(argv, argv + argc),
+                  .program = own_program(argc > 0 ? argv[0] : nullptr)};
+    for (; *environment != nullptr; ++environment) origin.environment.emplace_back(*environment);
+    char folder[PATH_MAX];
+    if (getcwd(folder, sizeof folder) != nullptr) origin.folder = folder;
+    return origin;
+}
+
+std::vector<char*> pointers_to(const std::vector<std::string>& words) {
+    std::vector<char*> pointers;
+    for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+Result<Options, std::string> read_options_again(const Origin& origin) {
+    const std::vector<char*> argv = pointers_to(origin.arguments);
+    const std::vector<char*> environment = pointers_to(origin.environment);
+    auto invocation = parse_invocation(static_cast<int>(origin.arguments.size()), argv.data(),
+                                       environment.data());
+    if (!invocation) return unexpected(std::move(invocation.error().message));
+    return std::move(invocation->options);
+}
+
+BackInFolder::BackInFolder(const Origin& origin) {
+    if (origin.folder.empty())
+        problem_ = "the folder it was started in is not there any more";
+    else if (chdir(origin.folder.c_str()) != 0)
+        problem_ = fmt::format("cannot go back to the folder it was started in, \"{}\": {}",
+                               printable(origin.folder), errno_text(errno));
+}
+
+BackInFolder::~BackInFolder() {
+    if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
+}
+
+} // namespace fsrv

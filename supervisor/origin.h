@@ -1,0 +1,42 @@
+// How this program was started: what a reload reads anew, and an upgrade starts again.
+#pragma once
+
+#include "common/options.h"
+
+#include <string>
+#include <vector>
+
+namespace fsrv {
+
+struct Origin {
+    std::vector<std::string> arguments;   // argv
+    std::vector<std::string> environment; // "NAME=value"
+    std::string folder;                   // the working folder; empty: it has no name any more
+    std::string program;                  // absolute; a newer file of this name is the upgrade
+};
+
+// Call it before the environment and the working folder are changed.
+Origin find_origin(int argc, const char* const* argv, const char* const* environment);
+
+// For execve() and parse_invocation(): pointers into `words`, and a null pointer at the end.
+std::vector<char*> pointers_to(const std::vector<std::string>& words);
+
+// The options as the arguments, the environment and the configuration file say them now. The error
+// is one line, with file:line where it is the file's fault.
+Result<Options, std::string> read_options_again(const Origin& origin);
+
+// The working folder is where we were started, for as long as this lives; then it is "/" again.
+class BackInFolder final {
+  public:
+    explicit BackInFolder(const Origin& origin);
+    ~BackInFolder();
+    BackInFolder(const BackInFolder&) = delete;
+    BackInFolder& operator=(const BackInFolder&) = delete;
+
+    const std::string& problem() const { return problem_; } // empty: we are there
+
+  private:
+    std::string problem_;
+};
+
+} // namespace fsrv

@@ -1,0 +1,40 @@
+#include "supervisor/scaling.h"
+
+#include <algorithm>
+
+namespace fsrv {
+namespace {
+
+bool is_busy(const LoadSample& load) {
+    return load.requests > kBusyRequests * load.ready || load.lag_ms >= kBusyLagMs;
+}
+
+// Half of what would be busy, for one worker fewer: who goes is not called back at once.
+bool is_quiet(const LoadSample& load) {
+    return 2 * load.requests <= kBusyRequests * (load.ready - 1) && 2 * load.lag_ms < kBusyLagMs;
+}
+
+} // namespace
+
+unsigned Scaling::look(const WorkerRange& range, unsigned wanted, const LoadSample& load,
+                       std::uint64_t now) {
+    next_look_ = now + kLookMs;
+    // Those that were asked for last are still on the way: what is seen is of before.
+    if (load.ready < wanted || load.ready == 0) return wanted;
+    busy_looks_ = is_busy(load) ? busy_looks_ + 1 : 0;
+    if (!is_quiet(load))
+        quiet_since_ = 0;
+    else if (quiet_since_ == 0)
+        quiet_since_ = now;
+    if (busy_looks_ >= kBusyLooks) {
+        busy_looks_ = 0;
+        return std::min(2 * wanted, range.most);
+    }
+    if (quiet_since_ != 0 && now - quiet_since_ >= kQuietMs) {
+        quiet_since_ = now;
+        return std::max(wanted - 1, range.least);
+    }
+    return wanted;
+}
+
+} // namespace fsrv

@@ -1,0 +1,126 @@
+// What `fsrv --ctl` asks for, and the number of workers.
+#include "supervisor/supervisor.h"
+
+#include "common/ctl_command.h"
+#include "common/log.h"
+#include "supervisor/status_text.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+namespace fsrv {
+
+void Supervisor::take_requests(std::uint64_t now) {
+    if (setup_.control == nullptr) return;
+    for (const ControlSocket::Request& request : setup_.control->take_requests())
+        obey(request, now);
+}
+
+void Supervisor::obey(const ControlSocket::Request& request, std::uint64_t now) {
+    const auto command = parse_ctl_command(request.text);
+    if (!command)
+        return setup_.control->answer(request.client, false, "expected " + expected_ctl_command());
+    log_debug("--ctl {}", request.text);
+    switch (command->kind) {
+    case CtlKind::status: return setup_.control->answer(request.client, true, status(now));
+    case CtlKind::reload: asked_.later_reload.push_back(request.client); return reload(now);
+    case CtlKind::upgrade:
+        return setup_.control->answer(request.client, false, "cannot upgrade yet");
+    case CtlKind::stop: asked_.stop.push_back(request.client); return stop(Stop::hurried, now);
+    case CtlKind::workers:
+        if (stop_ != Stop::no)
+            return setup_.control->answer(request.client, false, "the server stops");
+        if (const std::string why = want_workers(command->number); !why.empty())
+            return setup_.control->answer(request.client, false, why);
+        asked_.workers.push_back(request.client);
+        return;
+    }
+}
+
+void Supervisor::answer(std::vector<unsigned>& clients, bool good, std::string_view text) {
+    for (const unsigned client : std::exchange(clients, {}))
+        if (setup_.control != nullptr) setup_.control->answer(client, good, text);
+}
+
+std::string Supervisor::status(std::uint64_t now) {
+    publish_processes();
+    const auto reading = scoreboard_.read();
+    if (!reading) return {};
+    return status_text(*reading, now, stop_ != Stop::no ? "stopping" : next_ ? "reloading" : "");
+}
+
+WorkerRange Supervisor::bounds() const {
+    const WorkerRange& range = current_->config.options.workers;
+    return {.least = range.elastic() ? range.least : 1, .most = std::min(range.most, setup_.slots)};
+}
+
+std::string Supervisor::want_workers(unsigned number) {
+    const auto [least, most, automatic] = bounds();
+    if (number < least || number > most)
+        return least == most ? fmt::format("the number of workers is {}: see --workers", least)
+                             : fmt::format("the number of workers is from {} to {}: see --workers",
+                                           least, most);
+    target_ = number;
+    return {};
+}
+
+void Supervisor::one_worker_more_or_less(int difference) {
+    if (stop_ != Stop::no) return;
+    const std::string why = want_workers(target_ + static_cast<unsigned>(difference));
+    if (why.empty())
+        log_info("{} workers from now on", target_);
+    else
+        log_info("still {} workers: {}", target_, why);
+}
+
+bool Supervisor::follows_the_load() const {
+    return started_ && stop_ == Stop::no && !next_ && current_->config.options.workers.elastic();
+}
+
+void Supervisor::follow_the_load(std::uint64_t now) {
+    if (!follows_the_load() || !scaling_.is_due(now)) return;
+    LoadSample load;
+    for (const Worker& worker : current_->workers) {
+        if (worker.slot.state() != SlotState::ready) continue;
+        const ScoreSlot& score = scoreboard_.slot(worker.score);
+        ++load.ready;
+        load.requests += score.value(Metric::active_requests);
+        load.lag_ms = std::max(load.lag_ms, score.lag_ms.load(std::memory_order_relaxed));
+    }
+    const unsigned before = std::exchange(target_, scaling_.look(bounds(), target_, load, now));
+    if (target_ != before)
+        log_info("{} workers from now on, not {}: {} requests under way, a loop {} ms late",
+                 target_, before, load.requests, load.lag_ms);
+}
+
+// One more gets the first free slot. One less is one that does not serve now, if there is any, else
+// the last one.
+void Supervisor::see_to_the_number(std::uint64_t now) {
+    if (!started_ || stop_ != Stop::no || next_) return;
+    std::vector<Worker>& workers = current_->workers;
+    for (Worker& worker : workers)
+        if (current_->wanted() < target_ && !worker.is_wanted()) {
+            worker.slot = current_->new_slot();
+            spawn(*current_, current_->index_of(worker), now);
+        }
+    while (current_->wanted() > target_) {
+        const auto is_idle = [](const Worker& w) { return w.is_wanted() && !w.slot.is_serving(); };
+        auto victim = std::find_if(workers.rbegin(), workers.rend(), is_idle);
+        if (victim == workers.rend())
+            victim = std::find_if(workers.rbegin(), workers.rend(),
+                                  [](const Worker& w) { return w.is_wanted(); });
+        retire(*current_, current_->index_of(*victim), now);
+    }
+    if (asked_.workers.empty()) return;
+    const bool settled = std::all_of(workers.begin(), workers.end(), [](const Worker& w) {
+        return !w.is_wanted() || w.slot.had_its_chance();
+    });
+    if (!settled) return;
+    const unsigned serving = current_->serving();
+    answer(asked_.workers, serving == target_,
+           serving == target_ ? fmt::format("{} worker{}", target_, target_ == 1 ? "" : "s")
+                              : fmt::format("{} of {} workers are ready", serving, target_));
+}
+
+} // namespace fsrv

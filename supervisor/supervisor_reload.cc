@@ -1,0 +1,82 @@
+// One generation after the other, on the same sockets: the next one is made beside the one that
+// serves, takes over when all of it is ready, and is thrown away when it never is.
+#include "supervisor/supervisor.h"
+
+#include "common/log.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+namespace fsrv {
+namespace {
+
+// What keeps the generation from ever being ready; empty: nothing as yet.
+std::string why_never_ready(const Generation& next) {
+    for (const Worker& worker : next.workers) {
+        if (worker.slot.state() == SlotState::failed)
+            return "its workers refuse it (exit status 2; the log says why)";
+        if (worker.is_wanted() && worker.slot.had_its_chance() && !worker.slot.was_ever_ready())
+            return "its workers do not get ready (the log says why)";
+    }
+    return {};
+}
+
+} // namespace
+
+void Supervisor::reload(std::uint64_t now) {
+    if (stop_ == Stop::no) reload_again_ = !started_ || next_;
+    if (reload_again_) return; // any number of times meanwhile is once afterwards
+    asked_.reload = std::exchange(asked_.later_reload, {});
+    if (stop_ != Stop::no) return end_reload(false, "not reloaded: the server stops", now);
+    if (setup_.on_reloading) setup_.on_reloading();
+    auto config = setup_.load(current_->config.options);
+    if (!config) return end_reload(false, "not reloaded: " + config.error(), now);
+    const WorkerRange& range = config->options.workers;
+    unsigned wanted = target_;
+    if (range != current_->config.options.workers)
+        wanted = std::clamp(range.elastic() ? target_ : range.most, range.least, range.most);
+    next_ = std::make_unique<Generation>(current_->number + 1, std::move(*config), setup_.slots,
+                                         std::min(wanted, setup_.slots));
+    watch_time(*next_, now);
+}
+
+void Supervisor::see_whether_next_is_ready(std::uint64_t now) {
+    if (!next_) return;
+    if (const std::string why = why_never_ready(*next_); !why.empty()) {
+        discard_next(now);
+        end_reload(false, fmt::format("not reloaded: with the new configuration, {}", why), now);
+    } else if (next_->serving() == next_->wanted()) {
+        promote_next(now);
+    }
+}
+
+void Supervisor::promote_next(std::uint64_t now) {
+    const std::unique_ptr<Generation> old = std::exchange(current_, std::move(next_));
+    if (current_->config.options.workers != old->config.options.workers)
+        target_ = current_->wanted();
+    log_set_level(current_->config.options.log_level);
+    see_that_all_are_served(); // by the new ones, before the old ones leave
+    for (unsigned i = 0; i < old->workers.size(); ++i) retire(*old, i, now);
+    end_reload(true,
+               fmt::format("reloaded: generation {} serves with {} worker{}", current_->number,
+                           current_->wanted(), current_->wanted() == 1 ? "" : "s"),
+               now);
+}
+
+// Some of them may serve already, so they finish like any that leave.
+void Supervisor::discard_next(std::uint64_t now) {
+    for (unsigned i = 0; i < next_->workers.size(); ++i) retire(*next_, i, now);
+    next_.reset();
+}
+
+void Supervisor::end_reload(bool done, const std::string& verdict, std::uint64_t now) {
+    const bool as_asked = done || stop_ != Stop::no;
+    answer(asked_.reload, done, verdict);
+    log_line(as_asked ? LogLevel::info : LogLevel::error, verdict);
+    if (stop_ != Stop::no) return;
+    if (setup_.on_reloaded) setup_.on_reloaded(verdict);
+    if (reload_again_) reload(now);
+}
+
+} // namespace fsrv

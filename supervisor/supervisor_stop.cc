@@ -1,0 +1,80 @@
+// The end: drain, then kill who does not end.
+#include "supervisor/supervisor.h"
+
+#include "common/control.h"
+#include "common/log.h"
+
+#include <algorithm>
+#include <csignal>
+
+namespace fsrv {
+namespace {
+
+constexpr std::uint64_t kRefuseAfterMs =
+    1'000; // from the drain to shut sockets: time to empty the queues
+constexpr std::uint64_t kAfterKillMs = 2'000; // for the kernel to end a killed process
+
+} // namespace
+
+void Supervisor::stop(Stop how, std::uint64_t now) {
+    if (how <= stop_) return;
+    const bool first = stop_ == Stop::no;
+    stop_ = how;
+    const std::uint64_t grace_ms = current_->grace_ms();
+    if (how == Stop::killed) {
+        log_info("stopping at once");
+        kill_at_ = now;
+    } else if (how == Stop::hurried) {
+        log_info("stopping within {} ms", grace_ms);
+        drain_ms_ = std::max<std::uint64_t>(grace_ms, 1); // 0 would mean: without a limit
+        kill_at_ = now + grace_ms + kOvertimeMs;
+    } else {
+        log_info("stopping as soon as all downloads are finished");
+        drain_ms_ = 0;
+    }
+    if (first) {
+        reload_again_ = false;
+        if (next_) discard_next(now);
+        answer(asked_.reload, false, "not reloaded: the server stops");
+        answer(asked_.later_reload, false, "not reloaded: the server stops");
+        answer(asked_.workers, false, "the server stops");
+        refuse_at_ = now + kRefuseAfterMs;
+        for (Worker& worker : current_->workers) worker.slot.stop();
+        if (setup_.on_stopping) setup_.on_stopping(kill_at_ == kNever ? kNever : kill_at_ - now);
+    }
+    if (how != Stop::killed) {
+        for (Worker& worker : current_->workers) worker.wants_drain = worker.slot.has_process();
+        for (const Leaver& leaver : leavers_.all())
+            send_control(leaver.control.get(), {.kind = ControlKind::drain, .value = drain_ms_});
+    }
+    leavers_.limit(kill_at_);
+    send_what_is_due();
+    watch_stopping(now);
+}
+
+void Supervisor::stop_failed(int exit_status, std::uint64_t now) {
+    exit_status_ = exit_status;
+    stop(Stop::killed, now);
+}
+
+void Supervisor::watch_stopping(std::uint64_t now) {
+    // Workers that have left took what waited in their queues; there is nobody for the next one.
+    const bool all_left =
+        std::none_of(current_->workers.begin(), current_->workers.end(),
+                     [](const Worker& w) { return w.slot.has_process() && !w.has_left; });
+    if (now >= refuse_at_ || (refuse_at_ != kNever && all_left)) {
+        refuse_at_ = kNever;
+        setup_.sockets.stop_listening();
+    }
+    if (now < kill_at_) return;
+    kill_at_ = kNever;
+    give_up_at_ = now + kAfterKillMs;
+    for (Worker& worker : current_->workers) {
+        if (worker.slot.kill_now() != SlotAction::kill) continue;
+        if (stop_ != Stop::killed)
+            log_warn("worker {} has not ended in time; killing it", worker.slot.pid());
+        ops_.kill(worker.slot.pid(), SIGKILL);
+    }
+}
+
+} // namespace fsrv

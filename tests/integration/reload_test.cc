@@ -1,0 +1,254 @@
+// The configuration is read anew, and the number of workers changes, while clients ask.
+
+#include "tests/support/files.h"
+#include "tests/support/load.h"
+#include "tests/support/process.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server.h"
+
+#include <csignal>
+#include <gtest/gtest.h>
+
+namespace fsrv::test {
+namespace {
+
+constexpr std::uint64_t kSize = 8 << 20;
+
+class Reload : public testing::Test {
+  protected:
+    Reload() {
+        write_pattern(root_ / "t.bin", 1000);
+        write_pattern(root_ / "big.bin", kSize);
+        std::filesystem::create_directory(root_ / "a folder");
+        configure("");
+    }
+    void configure(const std::string& more) {
+        write_file(conf_ / "fsrv.toml", "access-log = \"off\"\n" + more);
+    }
+    ServerSetup setup(std::vector<std::string> args, std::vector<std::string> trouble = {}) {
+        args.insert(args.end(), {"--config", (conf_ / "fsrv.toml").string(), "--control",
+                                 (conf_ / "control.sock").string()});
+        return {.args = std::move(args),
+                .environment = {},
+                .wrapper = {},
+                .before_exec = {},
+                .trouble = std::move(trouble)};
+    }
+    RunResult ctl(std::vector<std::string> words) {
+        std::vector<std::string> command{fsrv_binary(), "--control",
+                                         (conf_ / "control.sock").string(), "--ctl"};
+        command.insert(command.end(), words.begin(), words.end());
+        return run(command);
+    }
+    static void expect_unharmed(Load& load, Downloads& downloads) {
+        load.stop();
+        downloads.stop();
+        EXPECT_EQ(load.failed(), 0U) << load.text();
+        EXPECT_EQ(downloads.cut, 0U) << downloads.text();
+        EXPECT_EQ(downloads.wrong, 0U) << downloads.text();
+        EXPECT_GT(load.answered, 0U);
+        EXPECT_GT(downloads.done, 0U);
+        std::printf("%s; %s\n", load.text().c_str(), downloads.text().c_str());
+    }
+
+    TempDir root_, conf_;
+};
+
+TEST_F(Reload, TwentyReloadsUnderLoadHarmNobody) {
+    Server server(root_.path(), setup({"--workers", "2"}));
+    std::vector<pid_t> workers = server.workers();
+    Load load(server.port());
+    Downloads downloads(server.port(), {.size = kSize});
+    for (int i = 2; i <= 21; ++i) {
+        const RunResult result = ctl({"reload"});
+        ASSERT_TRUE(ran_well(result, "reload"));
+        EXPECT_EQ(result.out,
+                  "reloaded: generation " + std::to_string(i) + " serves with 2 workers\n");
+    }
+    expect_unharmed(load, downloads);
+    EXPECT_TRUE(server.await_workers(2)) << "those of before have ended";
+    for (const pid_t now : server.workers())
+        EXPECT_EQ(std::count(workers.begin(), workers.end(), now), 0);
+}
+
+TEST_F(Reload, ManyHangupsAtOnceAreFollowedByOneThatSeesTheLastFile) {
+    Server server(root_.path(), setup({"--workers", "2"}));
+    Load load(server.port());
+    for (int i = 0; i < 100; ++i) {
+        configure("listing = \"" + std::string(i < 99 ? "on" : "off") + "\"\n");
+        server.signal(SIGHUP);
+    }
+    EXPECT_TRUE(await([&] { return fetch(server.port(), "/a%20folder/").status == 403; }));
+    load.stop();
+    EXPECT_EQ(load.failed(), 0U) << load.text();
+    EXPECT_LT(server.log().count("reloaded: generation"), 60U);
+    EXPECT_TRUE(server.await_workers(2));
+}
+
+TEST_F(Reload, ABrokenFileIsRefusedWithItsLineAndNothingChanges) {
+    Server server(root_.path(), setup({"--workers", "2"}, {"not reloaded: "}));
+    const std::vector<pid_t> workers = server.workers();
+    configure("listing = \"off\"\nstall-timeout = \"soon\"\n");
+    const RunResult refused = ctl({"reload"});
+    EXPECT_EQ(refused.exit_status, 1);
+    EXPECT_EQ(refused.out, "");
+    EXPECT_NE(refused.err.find("fsrv.toml:3: stall-timeout: expected a time"), std::string::npos)
+        << refused.err;
+    EXPECT_TRUE(server.log().await_line("fsrv.toml:3: stall-timeout: expected a time"));
+    server.signal(SIGHUP);
+    EXPECT_TRUE(server.log().await_count("not reloaded: ", 2));
+    EXPECT_EQ(server.workers(), workers);
+    EXPECT_EQ(fetch(server.port(), "/a%20folder/").status, 200);
+    configure("listing = \"off\"\n");
+    EXPECT_EQ(ctl({"reload"}).exit_status, 0);
+    EXPECT_EQ(fetch(server.port(), "/a%20folder/").status, 403);
+}
+
+TEST_F(Reload, WhatCannotChangeIsRefusedByName) {
+    Server server(root_.path(), setup({}, {"not reloaded: "}));
+    const std::vector<pid_t> workers = server.workers();
+    const std::pair<std::string, std::string> table[] = {
+        {"unix = \"/tmp/x\"", "unix cannot change"},
+        {"user = \"nobody\"", "user cannot change"},
+        {"pid-file = \"" + (conf_ / "p").string() + "\"", "pid-file cannot change"},
+        {"workers = 1000", "workers: 1000 is more than the"},
+        {"root = \"/no/such/folder\"", ""}, // the folder on the command line wins
+        {"access-log = \"/no/such/folder/log\"", "its folder must exist"},
+    };
+    for (const auto& [line, reason] : table) {
+        write_file(conf_ / "fsrv.toml", line + "\n");
+        const RunResult result = ctl({"reload"});
+        EXPECT_EQ(result.exit_status, reason.empty() ? 0 : 1) << line;
+        EXPECT_NE(result.err.find(reason), std::string::npos) << result.err;
+    }
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+}
+
+TEST_F(Reload, AFileThatIsGoneChangesNothing) {
+    Server server(root_.path(), setup({"--workers", "1"}, {"not reloaded: "}));
+    const std::vector<pid_t> workers = server.workers();
+    std::filesystem::remove(conf_ / "fsrv.toml");
+    EXPECT_EQ(ctl({"reload"}).exit_status, 1);
+    EXPECT_EQ(server.workers(), workers);
+}
+
+TEST_F(Reload, ADownloadOfBeforeFinishesWithinTheGraceAndIsThenCut) {
+    Server server(root_.path(), setup({"--workers", "1", "--grace", "1s"}));
+    RawClient fast(server.port(), {.receive_buffer = 65536});
+    RawClient stuck(server.port(), {.receive_buffer = 65536});
+    for (RawClient* client : {&fast, &stuck}) {
+        client->send(get("/big.bin"));
+        EXPECT_EQ(client->read_head().status, 200);
+    }
+    const pid_t old = server.workers().at(0);
+    ASSERT_EQ(ctl({"reload"}).exit_status, 0);
+    EXPECT_EQ(pattern_mismatch(fast.read_bytes(kSize), 0), std::nullopt);
+    EXPECT_EQ(fast.await_end(), Got::fin);
+    EXPECT_TRUE(server.log().await_line("cut, the grace is over: GET /big.bin"));
+    EXPECT_TRUE(await_gone(old));
+    stuck.read_to_end();
+    EXPECT_EQ(stuck.end(), Got::rst);
+}
+
+TEST_F(Reload, HealthSaysOkThroughout) {
+    Server server(root_.path(), setup({"--workers", "1"}));
+    const pid_t old = server.workers().at(0);
+    const unsigned before = open_descriptors(old, "socket:");
+    RawClient client(server.port());
+    client.send("GET /-/health HTTP/1.1\r\n");
+    ASSERT_TRUE(await([&] { return open_descriptors(old, "socket:") > before; }));
+    ASSERT_EQ(ctl({"reload"}).exit_status, 0);
+    client.send("Host: t\r\n\r\n");
+    const Response response = client.read_response();
+    EXPECT_EQ(response.status, 200) << "one that leaves is no sign that the server does";
+    EXPECT_TRUE(response.announces_close());
+    EXPECT_TRUE(await_gone(old));
+}
+
+TEST_F(Reload, WorkersComeAndGoTenTimesUnderLoad) {
+    Server server(root_.path(), setup({"--workers", "4"}));
+    Load load(server.port());
+    Downloads downloads(server.port(), {.size = kSize});
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(ran_well(ctl({"workers", "1"}), "workers 1"));
+        const RunResult more = ctl({"workers", "4"});
+        ASSERT_TRUE(ran_well(more, "workers 4"));
+        EXPECT_EQ(more.out, "4 workers\n");
+    }
+    expect_unharmed(load, downloads);
+    EXPECT_TRUE(server.await_workers(4));
+}
+
+TEST_F(Reload, SignalsChangeTheNumberOfWorkersWithinItsBounds) {
+    Server server(root_.path(), setup({"--workers", "3"}));
+    for (const std::size_t left : {2U, 1U, 1U}) {
+        server.signal(SIGTTOU);
+        EXPECT_TRUE(server.await_workers(left));
+    }
+    EXPECT_TRUE(server.log().await_line("still 1 workers"));
+    for (int i = 0; i < 40; ++i) EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+    for (const std::size_t right : {2U, 3U, 3U}) {
+        server.signal(SIGTTIN);
+        EXPECT_TRUE(server.await_workers(right));
+    }
+    EXPECT_TRUE(server.log().await_line("still 3 workers"));
+    EXPECT_EQ(ctl({"workers", "4"}).exit_status, 1);
+    EXPECT_EQ(ctl({"workers", "0"}).exit_status, 2);
+}
+
+TEST_F(Reload, StatusNamesTheWorkers) {
+    Server server(root_.path(), setup({"--workers", "2"}));
+    const RunResult status = ctl({"status"});
+    ASSERT_TRUE(ran_well(status, "status"));
+    EXPECT_NE(status.out.find("(pid " + std::to_string(server.pid()) + ")"), std::string::npos);
+    EXPECT_NE(status.out.find("2 of 2 workers ready"), std::string::npos) << status.out;
+    for (const pid_t worker : server.workers())
+        EXPECT_NE(status.out.find(std::to_string(worker)), std::string::npos);
+}
+
+TEST_F(Reload, StopWaitsForTheEnd) {
+    Server server(root_.path(), setup({"--workers", "2"}));
+    const RunResult stopped = ctl({"stop"});
+    EXPECT_EQ(stopped.exit_status, 0);
+    EXPECT_EQ(stopped.out, "stopped\n");
+    server.await_exit();
+    EXPECT_FALSE(std::filesystem::exists(conf_ / "control.sock"));
+    const RunResult nobody = ctl({"status"});
+    EXPECT_EQ(nobody.exit_status, 1);
+    EXPECT_NE(nobody.err.find("no server listens on"), std::string::npos) << nobody.err;
+}
+
+TEST_F(Reload, TheSupervisorKilledDuringAReloadLeavesNoProcess) {
+    for (int round = 0; round < 5; ++round) {
+        Server server(root_.path(), setup({"--workers", "3", "--grace", "1s"}));
+        server.expect_trouble("the supervisor is gone");
+        server.signal(SIGHUP);
+        ASSERT_TRUE(await([&] { return server.workers().size() > 3; }));
+        const std::vector<pid_t> workers = server.workers();
+        server.signal(SIGKILL);
+        server.await_exit();
+        for (const pid_t worker : workers) EXPECT_TRUE(await_gone(worker));
+        EXPECT_FALSE(RawClient(server.port()).connected());
+    }
+}
+
+TEST_F(Reload, StrangeCallersOfTheControlSocketHoldNobodyUp) {
+    Server server(root_.path(), setup({"--workers", "1"}));
+    if (!have_program("python3")) GTEST_SKIP();
+    const std::string caller = "import socket,sys,time\n"
+                               "l=[]\n"
+                               "for i in range(40):\n"
+                               " s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\n"
+                               " s.connect(sys.argv[1]); l.append(s)\n"
+                               " if i%3==0: s.send(b'x'*4000)\n"
+                               " if i%3==1: s.send(b'no such thing')\n"
+                               "print('ready', flush=True); time.sleep(60)\n";
+    write_file(conf_ / "caller.py", caller);
+    Background strange(
+        {"python3", (conf_ / "caller.py").string(), (conf_ / "control.sock").string()});
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(ctl({"status"}).exit_status, 0);
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+}
+
+} // namespace
+} // namespace fsrv::test

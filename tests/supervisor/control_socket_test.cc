@@ -1,0 +1,141 @@
+// The socket of --ctl: real clients of it, well behaved and not.
+
+#include "supervisor/control_socket.h"
+
+#include "tests/support/files.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+namespace fsrv {
+namespace {
+
+class ControlSocketTest : public testing::Test {
+  protected:
+    ControlSocketTest() : path_((dir_ / "c").string()), socket_(open()) {}
+    ControlSocket open() {
+        auto socket = ControlSocket::open(path_);
+        EXPECT_TRUE(socket);
+        return std::move(*socket);
+    }
+    UniqueFd connect() {
+        UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        const sockaddr_un address = unix_address(path_);
+        EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+                  0);
+        return fd;
+    }
+    static void say(const UniqueFd& fd, std::string_view text) {
+        EXPECT_EQ(send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL),
+                  static_cast<ssize_t>(text.size()));
+    }
+    // What came, "(end)" at the end, "" when nothing did.
+    static std::string hear(const UniqueFd& fd) {
+        std::string bytes(100'000, '\0');
+        const ssize_t size = recv(fd.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        if (size == 0) return "(end)";
+        return size < 0 ? "" : bytes.substr(0, static_cast<std::size_t>(size));
+    }
+
+    test::TempDir dir_;
+    std::string path_;
+    ControlSocket socket_;
+};
+
+TEST_F(ControlSocketTest, IsForItsOwnUserAlone) {
+    struct stat st {};
+    ASSERT_EQ(stat(path_.c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 0777, 0600U);
+    EXPECT_FALSE(ControlSocket::open(path_)) << "a living server's is not replaced";
+}
+
+TEST_F(ControlSocketTest, AQuestionIsAnsweredOnceAndThatIsTheEnd) {
+    const UniqueFd good = connect(), bad = connect();
+    say(good, "status");
+    say(bad, "reload");
+    const auto requests = socket_.take_requests();
+    ASSERT_EQ(requests.size(), 2U);
+    EXPECT_EQ(requests[0].text, "status");
+    EXPECT_EQ(requests[1].text, "reload");
+    EXPECT_TRUE(socket_.take_requests().empty());
+    socket_.answer(requests[0].client, true, "all is well");
+    socket_.answer(requests[1].client, false, "no");
+    socket_.answer(requests[1].client, false, "no");
+    EXPECT_EQ(hear(good), "0all is well");
+    EXPECT_EQ(hear(good), "(end)");
+    EXPECT_EQ(hear(bad), "1no");
+}
+
+TEST_F(ControlSocketTest, WhoAsksTwiceOrTooMuchOrHangsUpIsForgotten) {
+    const UniqueFd twice = connect(), much = connect();
+    say(twice, "status");
+    EXPECT_EQ(socket_.take_requests().size(), 1U);
+    say(twice, "status");
+    say(much, std::string(65, 'x'));
+    connect();
+    EXPECT_TRUE(socket_.take_requests().empty());
+    EXPECT_EQ(hear(twice), "(end)");
+    EXPECT_EQ(hear(much), "(end)");
+    std::vector<pollfd> fds;
+    socket_.append_fds(fds);
+    EXPECT_EQ(fds.size(), 1U) << "the listener is left";
+}
+
+TEST_F(ControlSocketTest, TheSilentMakeRoomForOthers) {
+    std::vector<UniqueFd> silent;
+    for (std::size_t i = 0; i < kMaxControlClients; ++i) silent.push_back(connect());
+    EXPECT_TRUE(socket_.take_requests().empty());
+    const UniqueFd late = connect();
+    say(late, "status");
+    EXPECT_EQ(socket_.take_requests().size(), 1U);
+    EXPECT_EQ(hear(silent[0]), "(end)");
+    EXPECT_EQ(hear(silent[1]), "");
+}
+
+TEST_F(ControlSocketTest, AsManyAsWaitForAVerdictKeepTheirPlace) {
+    std::vector<UniqueFd> waiting;
+    for (std::size_t i = 0; i < kMaxControlClients; ++i) {
+        waiting.push_back(connect());
+        say(waiting.back(), "reload");
+    }
+    EXPECT_EQ(socket_.take_requests().size(), kMaxControlClients);
+    const UniqueFd late = connect();
+    EXPECT_TRUE(socket_.take_requests().empty());
+    EXPECT_EQ(hear(late), "(end)");
+    EXPECT_EQ(hear(waiting[0]), "");
+}
+
+TEST_F(ControlSocketTest, ALongAnswerArrivesWhole) {
+    const UniqueFd fd = connect();
+    say(fd, "status");
+    const auto requests = socket_.take_requests();
+    ASSERT_EQ(requests.size(), 1U);
+    const std::string text(90'000, 'x');
+    socket_.answer(requests[0].client, true, text);
+    EXPECT_EQ(hear(fd), "0" + text);
+}
+
+TEST_F(ControlSocketTest, ForgettingLeavesTheFile) {
+    socket_.forget();
+    std::vector<pollfd> fds;
+    socket_.append_fds(fds);
+    EXPECT_TRUE(fds.empty());
+    EXPECT_TRUE(socket_.take_requests().empty());
+    EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST(ControlPath, IsTheOptionOrInTheRuntimeDirectory) {
+    const auto path = [](std::string option, const char* folder) {
+        return control_path(Options{.control = std::move(option)}, folder);
+    };
+    EXPECT_EQ(path("", nullptr), "");
+    EXPECT_EQ(path("", ""), "");
+    EXPECT_EQ(path("", "/run/fsrv"), "/run/fsrv/control.sock");
+    EXPECT_EQ(path("", "/run/a:/run/b"), "/run/a/control.sock");
+    EXPECT_EQ(path("/x", "/run/fsrv"), "/x");
+    EXPECT_EQ(path("off", "/run/fsrv"), "");
+}
+
+} // namespace
+} // namespace fsrv
