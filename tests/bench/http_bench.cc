@@ -111,3 +111,4 @@ BENCHMARK(response_head);
 
 } // namespace
 } // namespace fsrv::http
+BENCHMARK_MAIN(); // here, since the tests' support brings a main of its own
