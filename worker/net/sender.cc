@@ -208,21 +208,33 @@ Sender::Load Sender::load() {
 }
 
 Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t offset) {
-    const int fd = extent.file->fd.get();
-    ssize_t n = 0;
     if (context_.io == IoMode::inline_) {
-        do n = ::pread(fd, chunk_->data(), wanted_, static_cast<off_t>(offset));
+        ssize_t n = 0;
+        do n = ::pread(extent.file->fd.get(), chunk_->data(), wanted_, static_cast<off_t>(offset));
         while (n < 0 && errno == EINTR);
         return finish_load(n < 0 ? -errno : n);
     }
-    PageCache::Device& device = context_.page_cache->device(extent.file->device);
-    n = context_.page_cache->read_cached(device, fd, chunk_->data(), wanted_, offset);
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
-    if (n == static_cast<ssize_t>(wanted_)) {
-        end_turn(); // somebody else has read it meanwhile
-        return finish_load(n);
+    if (!load_cached(extent, offset, 0, wanted_)) return load_in_pool(extent, offset);
+    end_turn(); // somebody else has read it meanwhile
+    // The parts of a multipart answer are small: as many as fit leave together.
+    for (std::size_t i = segment_ + 1; i < body_.segments.size(); ++i) {
+        const auto* next = std::get_if<http::FileExtent>(&body_.segments[i]);
+        if (!next) continue;
+        if (next->file != extent.file || next->length > chunk_->capacity - wanted_ ||
+            !load_cached(*next, next->offset, wanted_, next->length))
+            break;
+        wanted_ += next->length;
     }
-    return load_in_pool(extent, offset);
+    return finish_load(static_cast<ssize_t>(wanted_));
+}
+
+bool Sender::load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
+                         std::size_t length) {
+    PageCache::Device& device = context_.page_cache->device(extent.file->device);
+    const ssize_t n = context_.page_cache->read_cached(device, extent.file->fd.get(),
+                                                       chunk_->data() + at, length, offset);
+    return n == static_cast<ssize_t>(length);
 }
 
 Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t offset) {
@@ -267,6 +279,7 @@ unsigned Sender::gather(iovec* vectors, unsigned capacity, bool& more_follows) c
         vectors[count++] = to_vector(head_.data() + head_sent_, head_.size() - head_sent_);
     }
     std::uint64_t skip = segment_sent_;
+    std::size_t from_chunk = chunk_sent_; // loaded are the extents at the front, the last in part
     for (std::size_t i = segment_; i < body_.segments.size() && count < capacity; ++i, skip = 0) {
         if (const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[i])) {
             if (memory->length == skip) continue;
@@ -274,11 +287,11 @@ unsigned Sender::gather(iovec* vectors, unsigned capacity, bool& more_follows) c
                                          static_cast<std::size_t>(memory->length - skip));
             continue;
         }
-        // Only the extent at the front has its bytes loaded; they may be fewer than it needs.
-        if (i == segment_ && chunk_filled_ > chunk_sent_) {
-            vectors[count++] = to_vector(chunk_->data() + chunk_sent_, chunk_filled_ - chunk_sent_);
-            if (chunk_filled_ - chunk_sent_ == length_of(body_.segments[i]) - skip) continue;
-        }
+        const std::size_t part = std::min<std::uint64_t>(length_of(body_.segments[i]) - skip,
+                                                         chunk_filled_ - from_chunk);
+        if (part > 0) vectors[count++] = to_vector(chunk_->data() + from_chunk, part);
+        from_chunk += part;
+        if (part == length_of(body_.segments[i]) - skip) continue;
         more_follows = true;
         break;
     }

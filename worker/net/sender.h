@@ -97,6 +97,9 @@ class Sender final {
     enum class Load { ready, wait_disk, wait_turn, failed };
     Load load();
     Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
+    // Bytes of the extent into the chunk, behind the first `at`; false: not all of them are cached.
+    bool load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
+                     std::size_t length);
     Load load_in_pool(const http::FileExtent& extent, std::uint64_t offset);
     Load finish_load(ssize_t result);
     Load load_failed(CloseReason reason);
@@ -118,7 +121,8 @@ class Sender final {
     std::size_t head_sent_ = 0;
     std::size_t segment_ = 0;        // of body_, being sent
     std::uint64_t segment_sent_ = 0; // bytes of it that are with the kernel
-    Chunk* chunk_ = nullptr; // file bytes from segment_sent_ on, when chunk_filled_ > chunk_sent_
+    Chunk* chunk_ = nullptr;         // bytes of the files from segment_sent_ on, when
+                             // chunk_filled_ > chunk_sent_; small extents may follow the first
     std::size_t chunk_filled_ = 0;
     std::size_t chunk_sent_ = 0;
     SendPath chunk_path_ = SendPath::copied;

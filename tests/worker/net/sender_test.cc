@@ -105,6 +105,32 @@ TEST_P(SenderTest, SendsHeadMemoryAndExtentsInOrder) {
     EXPECT_FALSE(sender_->holds_buffer());
 }
 
+// More parts than go into one call or one chunk, some of them long.
+TEST_P(SenderTest, ManyPartsArriveInOrder) {
+    const std::uint64_t size = 2 * limits::kChunkBytes;
+    test::write_pattern(dir_ / "f", size);
+    test::write_pattern(dir_ / "g", size, 7);
+    const auto file = open_file(dir_ / "f");
+    const auto other = open_file(dir_ / "g");
+    http::Body body;
+    std::string expected;
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        const std::uint64_t offset = (i * 7919) % 100'000;
+        const std::uint64_t length = i % 10 == 9 ? limits::kChunkBytes : i * 31 % 5000;
+        const bool from_other = i % 7 == 6;
+        body.append_bytes("[" + std::to_string(i) + "]");
+        if (length > 0)
+            body.append_slice(http::Body::of(from_other ? other : file), offset, length);
+        expected +=
+            "[" + std::to_string(i) + "]" + test::pattern(offset, length, from_other ? 7 : 1);
+    }
+    begin("HEAD", body);
+    EXPECT_EQ(play(), Step::complete);
+    EXPECT_EQ(received_.size(), expected.size() + 4);
+    EXPECT_TRUE(received_ == "HEAD" + expected);
+    EXPECT_EQ(sender_->body_bytes_sent(), body.size());
+}
+
 TEST_P(SenderTest, AnEmptyBodyIsOnlyTheHead) {
     begin("HEAD", {});
     EXPECT_EQ(play(), Step::complete);
