@@ -48,8 +48,7 @@ int option(int fd, int level, int name) {
 
 StartError refused(const OfferedSocket& offered, std::string_view why) {
     return {kExitBind,
-            fmt::format("cannot serve on descriptor {}{} of the service manager: {}",
-                        offered.fd.get(),
+            fmt::format("cannot serve on the offered descriptor {}{}: {}", offered.fd.get(),
                         offered.name.empty() ? "" : fmt::format(" (\"{}\")", offered.name), why)};
 }
 
@@ -104,7 +103,8 @@ Result<AdoptedSocket, StartError> adopt(OfferedSocket offered) {
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
         return unexpected(refused(offered, errno_text(errno)));
     set_options_of_clients(fd, family);
-    AdoptedSocket adopted{.fd = std::move(offered.fd), .address = address};
+    AdoptedSocket adopted{
+        .fd = std::move(offered.fd), .address = address, .name = std::move(offered.name)};
     if (family == AF_UNIX)
         adopted.path = unix_name(address);
     else

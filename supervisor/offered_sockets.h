@@ -1,6 +1,7 @@
 // Listening sockets that somebody else has bound and offers to us at start: the service manager's
-// socket activation, sd_listen_fds(3). Whoever offers a socket keeps it, so its queue outlives this
-// server, and shutdown() on it would end it for everybody.
+// socket activation, sd_listen_fds(3), or in the same way a predecessor that we are to replace.
+// Whoever offers a socket has it too, so its queue outlives this server, and shutdown() on it would
+// end it for everybody.
 #pragma once
 
 #include "common/result.h"
@@ -9,6 +10,7 @@
 #include "supervisor/start_error.h"
 
 #include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <vector>
 
@@ -16,6 +18,10 @@ namespace fsrv {
 
 inline constexpr int kFirstOfferedFd = 3;
 inline constexpr unsigned kMaxOfferedSockets = 4096; // more is a mistake
+
+// The name of a predecessor's sockets, which follow the configuration: they take the place of those
+// that it asks for. All others are the service manager's, and are served whatever it says.
+inline constexpr std::string_view kInheritedName = "fsrv-inherited";
 
 struct OfferedSocket {
     UniqueFd fd;
@@ -37,7 +43,8 @@ struct AdoptedSocket {
     UniqueFd fd;         // non-blocking, close-on-exec, with the options of socket_options.h
     Address address;     // TCP: where it is bound
     bool all_ip = false; // bound to ::, and takes IPv4 too
-    std::string path;    // Unix: its absolute name, or "@name"; empty: TCP
+    std::string path;    // Unix: its name, or "@name"; empty: TCP
+    std::string name;    // as offered
 };
 
 // Refused, with a reason that names the socket: what is no stream socket of a family that fsrv

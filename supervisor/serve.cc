@@ -78,9 +78,7 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
           ServiceManager& manager, WorkerMain worker_main) {
     if (!config.root.warning.empty()) log_warn("{}", config.root.warning);
     if (!offer.problem.empty()) return fail({kExitBind, std::move(offer.problem)}, manager);
-    if (!offer.sockets.empty())
-        log_info("accepting on {} sockets of the service manager; --host and --port bind none",
-                 offer.sockets.size());
+    const std::size_t offered = offer.sockets.size();
     const Options& options = config.options;
     const unsigned slots = options.workers.most;
     auto sockets = ListenSockets::open({.hosts = options.host,
@@ -89,6 +87,9 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
                                         .slots = slots,
                                         .offered = std::move(offer.sockets)});
     if (!sockets) return fail(sockets.error(), manager);
+    if (sockets->activated())
+        log_info("accepting on {} sockets of the service manager; --host and --port bind none",
+                 offered);
 
     const std::string control_name = control_path(options, getenv("RUNTIME_DIRECTORY"));
     std::optional<ControlSocket> control;

@@ -99,16 +99,28 @@ Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {
     umask(saved_umask);
     if (bound != 0) return unexpected(refused(path, errno_text(error.code)));
 
-    struct stat st {};
-    auto absolute = absolute_path(path);
-    if (lstat(path.c_str(), &st) == 0 && absolute) {
-        listener.path_ = std::move(*absolute);
-        listener.device_ = st.st_dev;
-        listener.inode_ = st.st_ino;
-    }
+    listener.remember_file(path);
     if (listen(listener.fd_.get(), limits::kListenBacklog) != 0)
         return unexpected(refused(path, errno_text(errno)));
     return listener;
+}
+
+Result<UnixListener, StartError> UnixListener::take_over(UniqueFd fd, const std::string& path) {
+    struct stat st {};
+    if (lstat(path.c_str(), &st) != 0 || !S_ISSOCK(st.st_mode)) return open({.path = path});
+    UnixListener listener;
+    listener.fd_ = std::move(fd);
+    listener.remember_file(path);
+    return listener;
+}
+
+void UnixListener::remember_file(const std::string& path) {
+    struct stat st {};
+    auto absolute = absolute_path(path);
+    if (lstat(path.c_str(), &st) != 0 || !absolute) return;
+    path_ = std::move(*absolute);
+    device_ = st.st_dev;
+    inode_ = st.st_ino;
 }
 
 UnixListener::UnixListener(UnixListener&& other) noexcept

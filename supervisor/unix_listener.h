@@ -32,6 +32,9 @@ class UnixListener final {
     // anything else, is not.
     static Result<UnixListener, StartError> open(const UnixPlace& place);
 
+    // A predecessor's, which listens on that path. When its file is gone, one of our own.
+    static Result<UnixListener, StartError> take_over(UniqueFd fd, const std::string& path);
+
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&& other) noexcept;
     ~UnixListener();
@@ -47,6 +50,7 @@ class UnixListener final {
 
   private:
     UnixListener() = default;
+    void remember_file(const std::string& path);
     void remove_file();
 
     UniqueFd fd_;

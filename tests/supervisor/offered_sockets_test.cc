@@ -10,12 +10,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <functional>
 #include <gtest/gtest.h>
 #include <map>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -308,6 +310,148 @@ TEST(OfferedSockets, AWildcardThatTakesBothFamiliesIsShownAsBoth) {
     });
     if (status == 77) GTEST_SKIP() << "may not have a network of its own";
     EXPECT_EQ(status, 0);
+}
+
+// --- a predecessor's
+
+// As after an exec: copies, under their names.
+std::vector<OfferedSocket> copies(const ListenSockets& sockets) {
+    std::vector<OfferedSocket> all;
+    for (const ListenSockets::Handed& handed : sockets.for_successor())
+        all.push_back({.fd = UniqueFd(dup(handed.fd)), .name = handed.name});
+    return all;
+}
+
+const std::vector<std::string> kLoopback{"127.0.0.1"};
+
+struct Wanted {
+    std::uint16_t port = 0;
+    unsigned slots = 1;
+    std::string unix_path;
+};
+
+Result<ListenSockets, StartError> start(const Wanted& wanted,
+                                        std::vector<OfferedSocket> inherited = {}) {
+    return ListenSockets::open({.hosts = kLoopback,
+                                .port = wanted.port,
+                                .unix_path = wanted.unix_path,
+                                .slots = wanted.slots,
+                                .offered = std::move(inherited)});
+}
+
+std::vector<ino_t> inodes(const ListenSockets& sockets) {
+    std::vector<ino_t> all;
+    for (const ListenSocket& socket : sockets.sockets()) {
+        struct stat st {};
+        fstat(socket.fd, &st);
+        all.push_back(st.st_ino);
+    }
+    return all;
+}
+
+bool connects(std::uint16_t port) {
+    const UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_in address = loopback(port);
+    return connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+TEST(InheritedSockets, TakeThePlaceOfWhatWouldBeBoundWhateverTheNumberOfSlots) {
+    struct Row {
+        unsigned before, after;
+        bool any_port;
+        std::vector<unsigned> slots;
+    };
+    const Row table[] = {
+        {2, 2, false, {0, 1}}, {2, 3, false, {0, 1, 2}}, {3, 1, false, {0, 0, 0}},
+        {1, 2, false, {0, 1}}, {2, 2, true, {0, 1}},
+    };
+    for (const Row& row : table) {
+        SCOPED_TRACE(std::to_string(row.before) + " to " + std::to_string(row.after));
+        const auto first = start({.slots = row.before});
+        ASSERT_TRUE(first);
+        const std::uint16_t port = row.any_port ? std::uint16_t{0} : first->port();
+        const auto second = start({.port = port, .slots = row.after}, copies(*first));
+        ASSERT_TRUE(second) << second.error().message;
+        EXPECT_FALSE(second->activated());
+        EXPECT_EQ(second->port(), first->port());
+        std::vector<unsigned> slots;
+        for (const ListenSocket& socket : second->sockets()) {
+            EXPECT_EQ(port_of(socket.fd), first->port());
+            slots.push_back(socket.slot);
+        }
+        EXPECT_EQ(slots, row.slots);
+        const std::vector<ino_t> before = inodes(*first), after = inodes(*second);
+        for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(after.at(i), before.at(i));
+    }
+}
+
+TEST(InheritedSockets, GiveWayToAnotherPort) {
+    const auto first = start({.slots = 2});
+    const std::uint16_t other = start({})->port();
+    const auto second = start({.port = other, .slots = 2}, copies(*first));
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_EQ(second->port(), other);
+    EXPECT_EQ(second->sockets().size(), 2U);
+    EXPECT_TRUE(connects(other));
+}
+
+TEST(InheritedSockets, AreNotEndedByTheSuccessorWhileTheyAreShared) {
+    const test::TempDir dir;
+    const std::string path = (dir / "s").string();
+    const auto first = start({.slots = 2, .unix_path = path});
+    ASSERT_TRUE(first) << first.error().message;
+    const Wanted same{.port = first->port(), .slots = 2, .unix_path = path};
+    {
+        const auto fails_later = start(same, copies(*first));
+        ASSERT_TRUE(fails_later) << fails_later.error().message;
+        EXPECT_EQ(fails_later->sockets().size(), 3U);
+    }
+    auto stops = start(same, copies(*first));
+    stops->stop_listening();
+    for (const ListenSocket& socket : first->sockets())
+        EXPECT_EQ(option(socket.fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+    EXPECT_EQ(access(path.c_str(), F_OK), 0);
+    EXPECT_TRUE(connects(first->port()));
+}
+
+TEST(InheritedSockets, AreTheSuccessorsAloneOnceThePredecessorHasGone) {
+    const test::TempDir dir;
+    const std::string path = (dir / "s").string();
+    auto first = start({.slots = 2, .unix_path = path});
+    ASSERT_TRUE(first) << first.error().message;
+    const std::uint16_t port = first->port();
+    auto second = start({.port = port, .slots = 2, .unix_path = path}, copies(*first));
+    ASSERT_TRUE(second) << second.error().message;
+    first->set_shared(true);
+    first->stop_listening();
+    EXPECT_TRUE(connects(port)) << "the predecessor leaves them be";
+    EXPECT_EQ(access(path.c_str(), F_OK), 0);
+    second->set_shared(false);
+    second->stop_listening();
+    EXPECT_FALSE(connects(port));
+    EXPECT_NE(access(path.c_str(), F_OK), 0);
+}
+
+TEST(InheritedSockets, AUnixSocketWhoseFileIsGoneIsMadeAnew) {
+    const test::TempDir dir;
+    const std::string path = (dir / "s").string();
+    const auto first = start({.unix_path = path});
+    std::filesystem::remove(path);
+    const auto second = start({.port = first->port(), .unix_path = path}, copies(*first));
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_EQ(access(path.c_str(), F_OK), 0);
+    EXPECT_NE(inodes(*second).back(), inodes(*first).back());
+}
+
+TEST(InheritedSockets, ThoseOfTheServiceManagerKeepTheirNames) {
+    const auto first = open_offered(list(tcp_socket(0), tcp_socket(0)), 2);
+    ASSERT_TRUE(first);
+    for (const ListenSockets::Handed& handed : first->for_successor())
+        EXPECT_EQ(handed.name, "http");
+    const auto second = start({.port = 8080, .slots = 2}, copies(*first));
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_TRUE(second->activated());
+    EXPECT_EQ(inodes(*second), inodes(*first));
 }
 
 TEST(OfferedSockets, OneUnfitAmongThemIsTheEndOfTheStart) {
