@@ -84,7 +84,8 @@ Received receive_control(int socket) {
     do size = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (size < 0 && errno == EINTR);
     if (size < 0) {
-        const bool nothing = errno == EAGAIN || errno == EWOULDBLOCK;
+        // Out of memory: the message is still there.
+        const bool nothing = errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS;
         received.status = nothing ? ReceiveStatus::nothing : ReceiveStatus::closed;
         return received;
     }

@@ -137,7 +137,12 @@ Background::~Background() {
     }
 }
 
+void Background::signal(int number) const {
+    if (pid_ > 0) ::kill(pid_, number);
+}
+
 int Background::wait() {
+    if (pid_ <= 0) return -1;
     const std::optional<int> status = await_child(pid_, Deadline(2 * kPatience));
     if (!status) return -1;
     pid_ = -1;

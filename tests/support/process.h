@@ -39,7 +39,8 @@ class Background final {
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
 
-    pid_t pid() const { return pid_; }
+    pid_t pid() const { return pid_; } // -1 after wait(): nothing to give to kill(2)
+    void signal(int number) const;     // nothing happens after wait()
     int wait(); // its exit status; -1: a signal ended it, or nothing did in time
 
   private:

@@ -81,7 +81,11 @@ Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
         if (name == "." || name == ".." || (!rules.hidden && http::has_hidden_segment(name)))
             continue;
         struct stat status {};
-        if (::fstatat(at, item->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue; // gone
+        if (::fstatat(at, item->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT || errno == ESTALE || errno == EACCES)
+                continue;                     // gone, or not ours
+            return unexpected(Errno::last()); // a list without it would look whole
+        }
         // A link may lead to something that is not served, a mount point to a file system that is
         // not.
         if (S_ISLNK(status.st_mode) || status.st_dev != own.st_dev) {

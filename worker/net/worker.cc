@@ -113,7 +113,8 @@ void Worker::start_handles() {
     });
     uv_idle_init(&loop_, &continue_);
     continue_.data = this;
-    uv_poll_init(&loop_, &control_, heritage_.control.get());
+    int error = uv_poll_init(&loop_, &control_, heritage_.control.get());
+    FSRV_CHECK(error == 0, "the control socket cannot be polled");
     control_.data = this;
     uv_poll_start(&control_, UV_READABLE, [](uv_poll_t* handle, int, int) {
         static_cast<Worker*>(handle->data)->on_control();
@@ -124,7 +125,8 @@ void Worker::start_handles() {
             static_cast<Worker*>(handle->data)->mounts_.refresh();
         });
     }
-    uv_poll_init(&loop_, &terminate_, terminate_event_fd());
+    error = uv_poll_init(&loop_, &terminate_, terminate_event_fd());
+    FSRV_CHECK(error == 0, "the descriptor of SIGTERM cannot be polled");
     terminate_.data = this;
     uv_poll_start(&terminate_, UV_READABLE, [](uv_poll_t* handle, int, int) {
         auto& worker = *static_cast<Worker*>(handle->data);
