@@ -25,6 +25,7 @@ enum class OptionType {
     Duration,
     IoMode,
     Symlinks,
+    Sandbox,
     LogFormat,
     LogLevelName
 };
@@ -81,6 +82,8 @@ template <>
 constexpr std::array kWords<OptionType::IoMode>{"auto"sv, "threads"sv, "inline"sv};
 template <>
 constexpr std::array kWords<OptionType::Symlinks>{"inside"sv, "never"sv, "follow"sv};
+template <>
+constexpr std::array kWords<OptionType::Sandbox>{"auto"sv, "on"sv, "off"sv};
 template <>
 constexpr std::array kWords<OptionType::LogFormat>{"combined"sv, "json"sv};
 template <>

@@ -15,6 +15,7 @@ namespace fsrv {
 
 enum class IoMode { automatic, threads, inline_ };
 enum class Symlinks { inside, never, follow };
+enum class SandboxMode { automatic, on, off };
 enum class LogFormat { combined, json };
 
 // How many worker processes there may be. One number: both are it.
@@ -38,6 +39,7 @@ using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB
 using Duration = Millis;                   // 500ms, 10s, 5m, 1h; nothing is 0 or 0s
 using IoMode = fsrv::IoMode;
 using Symlinks = fsrv::Symlinks;
+using Sandbox = SandboxMode;
 using LogFormat = fsrv::LogFormat;
 using LogLevelName = LogLevel;
 } // namespace option_type

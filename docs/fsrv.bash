@@ -22,6 +22,7 @@ _fsrv() {
     --threads) return ;;
     --user) from=(-u) ;;
     --group) from=(-g) ;;
+    --sandbox) from=(-W 'auto on off') ;;
     --pid-file) from=(-f) ;;
     --control) from=(-f -W 'off') ;;
     --grace) return ;;
@@ -43,7 +44,7 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) return ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --pid-file --control --grace --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --sandbox --pid-file --control --grace --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

@@ -2,12 +2,15 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "worker/content/mounts.h"
 #include "worker/content/store.h"
 #include "worker/net/terminate_signal.h"
 #include "worker/net/worker.h"
 #include "worker/privileges.h"
+#include "worker/sandbox.h"
 
 #include <cstdlib>
+#include <ctime>
 #include <fmt/format.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -24,6 +27,20 @@
 namespace fsrv {
 namespace {
 
+// All that lies outside the root has been read, and there is no thread yet.
+bool lock_in(const Heritage& heritage) {
+    const Options& options = *heritage.options;
+    const auto sandbox = enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks);
+    if (!sandbox) {
+        log_error("slot={} --sandbox on: {}", heritage.slot, sandbox.error());
+        return false;
+    }
+    log_debug("slot={} sandbox: {}", heritage.slot, sandbox->text());
+    if (!sandbox->missing.empty() && heritage.slot == 0)
+        log_info("--sandbox auto, without a part: {}", sandbox->missing);
+    return true;
+}
+
 int serve(Heritage heritage) {
     const Options& options = *heritage.options;
     content::MimeTypes mime;
@@ -35,7 +52,10 @@ int serve(Heritage heritage) {
                                      .hidden = options.hidden,
                                      .symlinks = options.symlinks},
                                     std::move(mime));
-    net::Worker worker(std::move(heritage), store);
+    content::Mounts mounts(heritage.root_path);
+    ::tzset(); // gmtime_r() wants to see /etc/localtime
+    if (!lock_in(heritage)) return kExitUsage;
+    net::Worker worker(std::move(heritage), store, std::move(mounts));
     return worker.run();
 }
 

@@ -24,6 +24,7 @@ TEST(Options, DefaultsAreThoseOfTheTable) {
     EXPECT_EQ(o.index, "index.html");
     EXPECT_FALSE(o.hidden);
     EXPECT_EQ(o.symlinks, Symlinks::inside);
+    EXPECT_EQ(o.sandbox, SandboxMode::automatic);
     EXPECT_TRUE(o.host.empty());
     EXPECT_EQ(o.port, 8080);
     EXPECT_EQ(o.io, IoMode::automatic);

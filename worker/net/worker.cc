@@ -49,12 +49,12 @@ uv_handle_t* as_handle(Handle& handle) {
 
 } // namespace
 
-Worker::Worker(Heritage heritage, const content::LocalStore& store)
+Worker::Worker(Heritage heritage, const content::LocalStore& store, content::Mounts mounts)
     : heritage_(std::move(heritage)),
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
       pool_(heritage_.options->threads),
-      mounts_(heritage_.root_path),
+      mounts_(std::move(mounts)),
       cache_(store, cache_bounds(*heritage_.options, heritage_.sockets.size())),
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,

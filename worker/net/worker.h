@@ -21,7 +21,7 @@ namespace fsrv::net {
 
 class Worker final {
   public:
-    Worker(Heritage heritage, const content::LocalStore& store);
+    Worker(Heritage heritage, const content::LocalStore& store, content::Mounts mounts);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     ~Worker();
