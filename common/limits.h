@@ -88,6 +88,7 @@ inline constexpr std::uint64_t kMaxRespawnMs = 30'000;
 inline constexpr std::uint64_t kHealthyMs = 60'000;    // uptime that forgives earlier deaths
 inline constexpr std::uint64_t kAbortToKillMs = 1'000; // SIGABRT first, for the core; then SIGKILL
 inline constexpr std::uint64_t kStartTimeoutMs = 30'000; // spawn to ready
+inline constexpr std::uint64_t kUpgradeMs = 60'000;      // for a new server to take over
 
 // Draining.
 inline constexpr std::uint64_t kDrainFreshMs = 1'000; // a connection that has not sent a byte yet

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace fsrv {
 
@@ -24,15 +25,33 @@ Result<ControlSocket, StartError> ControlSocket::open(const std::string& path) {
     return ControlSocket(std::move(*listener));
 }
 
+Result<ControlSocket, StartError> ControlSocket::adopt(UniqueFd fd, const std::string& path) {
+    if (access(path.c_str(), F_OK) != 0) return open(path); // somebody has removed it
+    auto listener = UnixListener::take_over(std::move(fd), path);
+    if (!listener) return unexpected(std::move(listener.error()));
+    ControlSocket socket(std::move(*listener));
+    socket.is_ours_ = false;
+    return socket;
+}
+
+ControlSocket::~ControlSocket() {
+    if (!is_ours_) forget();
+}
+
+void ControlSocket::own() {
+    is_ours_ = true;
+}
+
 void ControlSocket::append_fds(std::vector<pollfd>& fds) const {
-    if (listener_.fd() >= 0) fds.push_back({.fd = listener_.fd(), .events = POLLIN, .revents = 0});
+    if (listener_.fd() >= 0 && is_ours_)
+        fds.push_back({.fd = listener_.fd(), .events = POLLIN, .revents = 0});
     for (const Client& client : clients_)
         fds.push_back({.fd = client.fd.get(), .events = POLLIN, .revents = 0});
 }
 
 std::vector<ControlSocket::Request> ControlSocket::take_requests() {
     std::vector<Request> requests;
-    if (listener_.fd() >= 0) accept_clients();
+    if (listener_.fd() >= 0 && is_ours_) accept_clients();
     std::erase_if(clients_, [&](Client& client) { return !hear(client, requests); });
     return requests;
 }

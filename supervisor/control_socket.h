@@ -34,9 +34,13 @@ class ControlSocket final {
     // As UnixListener: a stale file is replaced, a living server's is not.
     static Result<ControlSocket, StartError> open(const std::string& path);
 
+    // Of the server before: its clients are heard once it is our own.
+    static Result<ControlSocket, StartError> adopt(UniqueFd fd, const std::string& path);
+    void own();
+
     ControlSocket(ControlSocket&&) noexcept = default;
     ControlSocket& operator=(ControlSocket&&) noexcept = default;
-    ~ControlSocket() = default; // hangs up, and removes the file
+    ~ControlSocket(); // hangs up, and removes the file if it is our own
 
     const std::string& path() const { return listener_.path(); }
     int fd() const { return listener_.fd(); }
@@ -65,6 +69,7 @@ class ControlSocket final {
     UnixListener listener_;
     std::vector<Client> clients_;
     unsigned last_number_ = 0;
+    bool is_ours_ = true;
 };
 
 } // namespace fsrv

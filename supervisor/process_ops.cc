@@ -2,11 +2,14 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "supervisor/origin.h"
 
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +46,17 @@ void prepare_child_signals() {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// `fds` become 3, 4, ... and are open after exec(). Two steps, since they may be in each other's
+// place.
+bool renumber(std::span<const int> fds) {
+    std::vector<int> copies;
+    const int beyond = 3 + static_cast<int>(fds.size());
+    for (const int fd : fds) copies.push_back(fcntl(fd, F_DUPFD_CLOEXEC, beyond));
+    for (std::size_t i = 0; i < copies.size(); ++i)
+        if (copies[i] < 0 || dup2(copies[i], 3 + static_cast<int>(i)) < 0) return false;
+    return true;
 }
 
 } // namespace
@@ -90,6 +104,20 @@ Result<pid_t, Errno> SystemProcessOps::spawn(UniqueFd control, const Child& chil
     signals_.reset();
     prepare_child_signals();
     _exit(child(std::move(control)));
+}
+
+Result<pid_t, Errno> SystemProcessOps::start(const Program& program) {
+    const std::vector<char*> arguments = pointers_to(program.arguments);
+    const std::vector<char*> environment = pointers_to(program.environment);
+    const pid_t parent = getpid();
+    const pid_t pid = fork();
+    if (pid < 0) return unexpected(Errno::last());
+    if (pid > 0) return pid;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+        chdir(program.folder.c_str()) == 0 && renumber(program.fds))
+        execve(program.path.c_str(), arguments.data(), environment.data());
+    program.on_failure(Errno::last());
+    _exit(127);
 }
 
 void SystemProcessOps::kill(pid_t pid, int signal) {

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace fsrv {
 
@@ -22,9 +23,9 @@ enum class SignalReaction {
     none,
     stop,
     stop_unhurried,
-    unavailable,
     reopen_log,
     reload,
+    upgrade,
     more,
     less,
     reap
@@ -49,6 +50,17 @@ struct EndedProcess {
     ExitStatus status;
 };
 
+// Another program, to be started in a process of its own.
+struct Program {
+    std::string path;
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    std::string folder;   // to start in
+    std::vector<int> fds; // it gets these, as 3, 4, ...
+    // In the child, when it cannot be started.
+    std::function<void(Errno error)> on_failure;
+};
+
 class ProcessOps {
   public:
     using Child = std::function<int(UniqueFd control)>;
@@ -61,6 +73,10 @@ class ProcessOps {
     // signals of the table as their column says, everything else at its default, and an empty mask.
     // `control` is the child's end of its channel; here it is closed.
     virtual Result<pid_t, Errno> spawn(UniqueFd control, const Child& child) = 0;
+
+    // A child process that becomes that program, and that is killed when we die before it says
+    // otherwise (PR_SET_PDEATHSIG).
+    virtual Result<pid_t, Errno> start(const Program& program) = 0;
 
     // Only for a child that was not reaped yet, so that the number cannot be a stranger's.
     virtual void kill(pid_t pid, int signal) = 0;
@@ -86,6 +102,7 @@ class SystemProcessOps final : public ProcessOps {
 
     std::uint64_t now_ms() override { return monotonic_ms(); }
     Result<pid_t, Errno> spawn(UniqueFd control, const Child& child) override;
+    Result<pid_t, Errno> start(const Program& program) override;
     void kill(pid_t pid, int signal) override;
     std::optional<EndedProcess> reap() override;
     int next_signal() override;

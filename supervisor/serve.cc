@@ -7,6 +7,7 @@
 #include "supervisor/control_client.h"
 #include "supervisor/control_socket.h"
 #include "supervisor/fixed_options.h"
+#include "supervisor/handover.h"
 #include "supervisor/listen_sockets.h"
 #include "supervisor/offered_sockets.h"
 #include "supervisor/origin.h"
@@ -75,27 +76,35 @@ std::uint64_t monotonic_us() {
 }
 
 int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer offer,
-          ServiceManager& manager, WorkerMain worker_main) {
+          Inheritance inheritance, ServiceManager& manager, WorkerMain worker_main) {
+    auto& predecessor = inheritance.predecessor;
+    const auto give_up = [&](const StartError& error) {
+        if (predecessor) predecessor->tell_failed(error.message);
+        return fail(error, manager);
+    };
     if (!config.root.warning.empty()) log_warn("{}", config.root.warning);
-    if (!offer.problem.empty()) return fail({kExitBind, std::move(offer.problem)}, manager);
-    const std::size_t offered = offer.sockets.size();
+    if (!offer.problem.empty()) return give_up({kExitBind, std::move(offer.problem)});
+    std::vector<OfferedSocket>& offered = predecessor ? inheritance.sockets : offer.sockets;
+    const std::size_t count = offered.size();
     const Options& options = config.options;
     const unsigned slots = options.workers.most;
     auto sockets = ListenSockets::open({.hosts = options.host,
                                         .port = options.port,
                                         .unix_path = options.unix_path,
                                         .slots = slots,
-                                        .offered = std::move(offer.sockets)});
-    if (!sockets) return fail(sockets.error(), manager);
+                                        .offered = std::move(offered)});
+    if (!sockets) return give_up(sockets.error());
     if (sockets->activated())
         log_info("accepting on {} sockets of the service manager; --host and --port bind none",
-                 offered);
+                 count);
 
     const std::string control_name = control_path(options, getenv("RUNTIME_DIRECTORY"));
     std::optional<ControlSocket> control;
     if (!control_name.empty()) {
-        auto opened = ControlSocket::open(control_name);
-        if (!opened) return fail(opened.error(), manager);
+        auto opened = inheritance.control
+                          ? ControlSocket::adopt(std::move(inheritance.control), control_name)
+                          : ControlSocket::open(control_name);
+        if (!opened) return give_up(opened.error());
         control = std::move(*opened);
     }
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
@@ -109,6 +118,15 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
          .worker_main = worker_main,
          .control = control ? &*control : nullptr,
          .load = [&](const Options& running) { return load_again(origin, running, slots); },
+         .predecessor = std::move(predecessor),
+         .start_successor =
+             [&] {
+                 return start_successor(ops, origin, manager.environment(),
+                                        {.sockets = sockets->for_successor(),
+                                         .control = control ? control->fd() : -1});
+             },
+         .on_handing_over =
+             [&](pid_t successor) { manager.send(fmt::format("MAINPID={}", successor)); },
          .on_started =
              [&](unsigned ready, unsigned wanted) {
                  if (auto ok = pid_file.write(getpid()); !ok) {
@@ -145,11 +163,18 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
 int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
     open_standard_fds();
     Offer offer = take_offer();
-    clean_start_state(kFirstOfferedFd + static_cast<int>(offer.sockets.size()));
+    Inheritance inheritance = take_inheritance();
+    clean_start_state(std::max(kFirstOfferedFd + static_cast<int>(offer.sockets.size()),
+                               inheritance.first_free_fd));
     log_init();
+    if (!inheritance.problem.empty()) return fail({kExitUsage, std::move(inheritance.problem)});
+    const auto give_up = [&](const StartError& error) {
+        if (inheritance.predecessor) inheritance.predecessor->tell_failed(error.message);
+        return fail(error);
+    };
     const Origin origin = find_origin(argc, argv, environ);
     auto invocation = parse_invocation(argc, argv, environ);
-    if (!invocation) return fail({kExitUsage, std::move(invocation.error().message)});
+    if (!invocation) return give_up({kExitUsage, std::move(invocation.error().message)});
     const Options& options = invocation->options;
     switch (invocation->action) {
     case Action::dump_config:
@@ -168,12 +193,14 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
         return print("fsrv: configuration is fine\n");
     }
     ServiceManager manager = ServiceManager::from_environment();
-    if (!config) return fail(config.error(), manager);
-    if (!pid_file) return fail(pid_file.error(), manager);
-    config = open_configuration(options);
-    if (!config) return fail(config.error(), manager);
-    return serve(origin, std::move(*config), std::move(*pid_file), std::move(offer), manager,
-                 worker_main);
+    if (config && pid_file) config = open_configuration(options);
+    if (!config || !pid_file) {
+        const StartError& error = config ? pid_file.error() : config.error();
+        manager.failed(error.message, error.error);
+        return give_up(error);
+    }
+    return serve(origin, std::move(*config), std::move(*pid_file), std::move(offer),
+                 std::move(inheritance), manager, worker_main);
 }
 
 } // namespace fsrv

@@ -43,6 +43,9 @@ int Supervisor::run() {
                     fds.push_back({.fd = worker.control.get(), .events = POLLIN, .revents = 0});
         }
         if (setup_.control != nullptr) setup_.control->append_fds(fds);
+        if (successor_) fds.push_back({.fd = successor_->fd(), .events = POLLIN, .revents = 0});
+        if (setup_.predecessor)
+            fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
         ops_.wait(fds, next_deadline());
     }
 }
@@ -50,6 +53,7 @@ int Supervisor::run() {
 std::optional<int> Supervisor::turn() {
     const std::uint64_t now = ops_.now_ms();
     const bool late = expected_at_ != kNever && now > expected_at_ + kLateMs;
+    watch_successor(now); // before a signal that would end it: it may serve already
     take_requests(now);
     take_signal(now); // before reaping: the signal for a death must not be taken after the look
     reap_workers(now);
@@ -71,7 +75,7 @@ std::optional<int> Supervisor::turn() {
     watch_stopping(now);
     publish_processes();
 
-    if (setup_.on_turn) wanted_at_ = setup_.on_turn(health(), now);
+    if (setup_.on_turn && !handed_over_) wanted_at_ = setup_.on_turn(health(), now);
     expected_at_ = next_deadline();
     if (stop_ == Stop::no) return std::nullopt;
     const bool all_gone = current_->wanted() == 0 && leavers_.empty();
@@ -82,8 +86,9 @@ std::optional<int> Supervisor::turn() {
 }
 
 std::uint64_t Supervisor::next_deadline() const {
-    std::uint64_t earliest = std::min({refuse_at_, kill_at_, give_up_at_, wanted_at_,
-                                       leavers_.next_deadline(), current_->next_deadline()});
+    std::uint64_t earliest =
+        std::min({refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
+                  leavers_.next_deadline(), current_->next_deadline()});
     if (next_) earliest = std::min(earliest, next_->next_deadline());
     if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
     if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
@@ -102,9 +107,7 @@ void Supervisor::take_signal(std::uint64_t now) {
     case SignalReaction::reload: return reload(now);
     case SignalReaction::more: return one_worker_more_or_less(+1);
     case SignalReaction::less: return one_worker_more_or_less(-1);
-    case SignalReaction::unavailable:
-        log_info("SIG{} has no effect in this version", sigabbrev_np(number));
-        return;
+    case SignalReaction::upgrade: return upgrade(now);
     }
 }
 
@@ -219,6 +222,7 @@ void Supervisor::see_whether_started(std::uint64_t now) {
         return;
     const unsigned ready = current_->count(SlotState::ready);
     if (ready > 0) {
+        if (!takes_over(now)) return;
         started_ = true;
         if (!setup_.on_started(ready, current_->wanted()))
             stop_failed(kExitFailure, now);
@@ -230,6 +234,8 @@ void Supervisor::see_whether_started(std::uint64_t now) {
                                   [](const Worker& w) { return w.slot.was_ever_ready(); });
     if (ever) return; // they were, and will be again
     log_error("no worker could start");
+    if (setup_.predecessor)
+        setup_.predecessor->tell_failed("no worker could start; the log says why");
     stop_failed(current_->count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
 }
 

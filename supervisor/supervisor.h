@@ -7,6 +7,7 @@
 #include "common/scoreboard.h"
 #include "supervisor/control_socket.h"
 #include "supervisor/generation.h"
+#include "supervisor/handover.h"
 #include "supervisor/leavers.h"
 #include "supervisor/listen_sockets.h"
 #include "supervisor/process_ops.h"
@@ -39,6 +40,13 @@ class Supervisor final {
         // The configuration as it is now, to take the place of the running one. The error is one
         // line.
         std::function<Result<Configuration, std::string>(const Options& running)> load;
+
+        // The server that this one is to replace; none: nobody.
+        std::optional<Predecessor> predecessor;
+        // Starts the program anew, to replace this one.
+        std::function<Result<Successor, std::string>()> start_successor;
+        // This process, a successor that is ready or ourselves again, is the server from now on.
+        std::function<void(pid_t server)> on_handing_over;
 
         // The first generation is ready, that many workers of it. False: the server must not go on
         // (exit status 1).
@@ -115,6 +123,15 @@ class Supervisor final {
     void follow_the_load(std::uint64_t now);
     void see_to_the_number(std::uint64_t now);
 
+    // supervisor_upgrade.cc: one server after the other
+    void upgrade(std::uint64_t now);
+    void refuse_upgrade(const std::string& why);
+    void watch_successor(std::uint64_t now);
+    void drop_successor(const std::string& why);
+    bool is_successors_end(pid_t pid, ExitStatus status);
+    void hand_over(std::uint64_t now);
+    bool takes_over(std::uint64_t now);
+
     // supervisor_report.cc: what is said of processes
     void publish_processes();
     Health health() const;
@@ -139,9 +156,14 @@ class Supervisor final {
     unsigned target_ = 0; // how many workers there are to be
     Scaling scaling_;
     struct {
-        std::vector<unsigned> reload, later_reload, stop, workers;
-    } asked_;                  // clients of --ctl that wait for a verdict
-    bool undelivered_ = false; // a message waits for a channel to take it
+        std::vector<unsigned> reload, later_reload, upgrade, later_upgrade, stop, workers;
+    } asked_;                              // clients of --ctl that wait for a verdict
+    std::unique_ptr<Successor> successor_; // while an upgrade is under way
+    std::uint64_t successor_due_ = kNever;
+    bool successor_has_ended_ = false;
+    bool handed_over_ = false;      // to a successor that serves
+    bool told_predecessor_ = false; // that this server is ready
+    bool undelivered_ = false;      // a message waits for a channel to take it
     bool started_ = false;
     bool reload_again_ = false;          // asked for meanwhile
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest

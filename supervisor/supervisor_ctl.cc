@@ -25,8 +25,7 @@ void Supervisor::obey(const ControlSocket::Request& request, std::uint64_t now) 
     switch (command->kind) {
     case CtlKind::status: return setup_.control->answer(request.client, true, status(now));
     case CtlKind::reload: asked_.later_reload.push_back(request.client); return reload(now);
-    case CtlKind::upgrade:
-        return setup_.control->answer(request.client, false, "cannot upgrade yet");
+    case CtlKind::upgrade: asked_.later_upgrade.push_back(request.client); return upgrade(now);
     case CtlKind::stop: asked_.stop.push_back(request.client); return stop(Stop::hurried, now);
     case CtlKind::workers:
         if (stop_ != Stop::no)
@@ -47,7 +46,11 @@ std::string Supervisor::status(std::uint64_t now) {
     publish_processes();
     const auto reading = scoreboard_.read();
     if (!reading) return {};
-    return status_text(*reading, now, stop_ != Stop::no ? "stopping" : next_ ? "reloading" : "");
+    return status_text(*reading, now,
+                       stop_ != Stop::no ? "stopping"
+                       : next_           ? "reloading"
+                       : successor_      ? "upgrading"
+                                         : "");
 }
 
 WorkerRange Supervisor::bounds() const {

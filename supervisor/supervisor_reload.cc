@@ -28,6 +28,7 @@ void Supervisor::reload(std::uint64_t now) {
     if (stop_ == Stop::no) reload_again_ = !started_ || next_;
     if (reload_again_) return; // any number of times meanwhile is once afterwards
     asked_.reload = std::exchange(asked_.later_reload, {});
+    if (successor_) return end_reload(false, "not reloaded: an upgrade is under way", now);
     if (stop_ != Stop::no) return end_reload(false, "not reloaded: the server stops", now);
     if (setup_.on_reloading) setup_.on_reloading();
     auto config = setup_.load(current_->config.options);

@@ -34,6 +34,7 @@ void Supervisor::stop(Stop how, std::uint64_t now) {
     }
     if (first) {
         reload_again_ = false;
+        if (successor_) drop_successor("the server stops");
         if (next_) discard_next(now);
         answer(asked_.reload, false, "not reloaded: the server stops");
         answer(asked_.later_reload, false, "not reloaded: the server stops");

@@ -48,6 +48,8 @@ void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now
 int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd control) {
     (&generation == current_.get() ? next_ : current_).reset();
     leavers_ = {};
+    successor_.reset();
+    setup_.predecessor.reset();
     if (setup_.control != nullptr) setup_.control->forget();
     for (Worker& worker : generation.workers) worker.control.reset();
     Configuration& config = generation.config;
@@ -153,7 +155,7 @@ void Supervisor::reap_workers(std::uint64_t now) {
             on_worker_ended(*generation, generation->index_of(*worker), ended->status, now);
         else if (const auto leaver = leavers_.take(ended->pid))
             on_leaver_ended(*leaver, ended->status, now);
-        else
+        else if (!is_successors_end(ended->pid, ended->status))
             log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
     }
 }

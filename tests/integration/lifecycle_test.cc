@@ -354,16 +354,5 @@ TEST_F(Lifecycle, ASecondWordEndsItAtOnce) {
     }
 }
 
-TEST_F(Lifecycle, SignalsWithoutAMeaningYetChangeNothing) {
-    Server server(root_.path(), {"--workers", "1"});
-    server.expect_trouble("SIG");
-    const std::vector<pid_t> workers = server.workers();
-    for (const int signal : {SIGUSR1, SIGUSR2}) {
-        server.signal(signal);
-        EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
-    }
-    EXPECT_EQ(server.workers(), workers);
-}
-
 } // namespace
 } // namespace fsrv::test

@@ -384,15 +384,6 @@ TEST_F(Processes, ASignalToTheWholeGroupIsOneStop) {
     EXPECT_EQ(server.log().count("killed"), 0U);
 }
 
-TEST_F(Processes, SignalsWithoutAMeaningYetAreOnlyTold) {
-    Server server(dir_.path(), setup({"--workers", "1"}));
-    for (const int signal : {SIGUSR2}) {
-        server.signal(signal);
-        EXPECT_TRUE(server.log().await_line("SIG" + std::string(sigabbrev_np(signal)))) << signal;
-    }
-    EXPECT_TRUE(ask(server.port()).starts_with("slot"));
-}
-
 TEST_F(Processes, TheEndOfTheSupervisorIsTheEndOfItsWorkers) {
     Server server(dir_.path(), setup({"--workers", "3"}));
     const std::vector<pid_t> workers = server.workers();

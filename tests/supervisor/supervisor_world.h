@@ -14,6 +14,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <sys/socket.h>
 #include <vector>
 
 namespace fsrv {
@@ -27,6 +28,7 @@ class FakeOps final : public ProcessOps {
         alive[++last_pid] = std::move(control);
         return last_pid;
     }
+    Result<pid_t, Errno> start(const Program&) override { return unexpected(Errno{ENOSYS}); }
     void kill(pid_t pid, int signal) override {
         EXPECT_TRUE(alive.contains(pid)) << "a signal to a stranger: " << pid;
         killed.push_back({pid, signal});
@@ -102,6 +104,11 @@ class SupervisorTest : public testing::Test {
                 .sockets = sockets_,
                 .slots = options_.workers.most,
                 .load = [this](const Options&) { return load(); },
+                .predecessor = inherited_channel_
+                                   ? std::optional<Predecessor>(std::move(inherited_channel_))
+                                   : std::nullopt,
+                .start_successor = [this] { return start_successor(); },
+                .on_handing_over = [this](pid_t to) { handed_to_.push_back(to); },
                 .on_started =
                     [this](unsigned ready, unsigned) {
                         started_with_.push_back(ready);
@@ -111,6 +118,13 @@ class SupervisorTest : public testing::Test {
                     [this](std::string_view verdict) { verdicts_.emplace_back(verdict); },
                 .on_stopping = [this](std::uint64_t ms) { stopping_.push_back(ms); }},
             ops_);
+    }
+    Result<Successor, std::string> start_successor() {
+        int ends[2] = {-1, -1};
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+            return unexpected(std::string("socketpair"));
+        ops_.alive[++ops_.last_pid].reset(ends[1]);
+        return Successor(ops_.last_pid, UniqueFd(ends[0]));
     }
     Result<Configuration, std::string> load() {
         ++loads_;
@@ -170,6 +184,8 @@ class SupervisorTest : public testing::Test {
     std::vector<unsigned> started_with_;
     std::vector<std::uint64_t> stopping_;
     std::vector<std::string> verdicts_; // of reloads
+    std::vector<pid_t> handed_to_;
+    UniqueFd inherited_channel_; // to a predecessor; none: there is none
     std::set<unsigned> hanging_;
     std::optional<Supervisor> supervisor_;
 };

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 namespace fsrv::test {
 
@@ -103,9 +104,15 @@ Server::Server(const std::filesystem::path& root, ServerSetup setup) : setup_(st
 Server::Server(const std::filesystem::path& root, std::vector<std::string> args)
     : Server(root, ServerSetup{.args = std::move(args)}) {}
 
+static pid_t pid_in(const std::string& start_line) {
+    const std::size_t at = start_line.rfind("pid ");
+    if (at == std::string::npos) return -1;
+    return static_cast<pid_t>(std::strtol(start_line.c_str() + at + 4, nullptr, 10));
+}
+
 void Server::start(const std::filesystem::path& root) {
     std::vector<std::string> command = setup_.wrapper;
-    command.push_back(fsrv_binary());
+    command.push_back(setup_.binary.empty() ? fsrv_binary() : setup_.binary);
     if (setup_.loopback) command.insert(command.end(), {"--host", "127.0.0.1", "--port", "0"});
     command.insert(command.end(), setup_.args.begin(), setup_.args.end());
     if (!root.empty()) command.push_back(root.string());
@@ -145,9 +152,7 @@ void Server::start(const std::filesystem::path& root) {
             ':', line->find(']', at) == std::string::npos ? at + 5 : line->find(']', at));
         port_ = static_cast<std::uint16_t>(std::strtoul(line->c_str() + colon + 1, nullptr, 10));
     }
-    if (const std::size_t at = line->rfind("pid ");
-        at != std::string::npos && !setup_.wrapper.empty())
-        pid_ = static_cast<pid_t>(std::strtol(line->c_str() + at + 4, nullptr, 10));
+    if (!setup_.wrapper.empty()) pid_ = pid_in(*line);
 }
 
 void Server::read_pipes() {
@@ -192,7 +197,28 @@ void Server::signal(int number) const {
     ::kill(pid_, number);
 }
 
+void Server::follow() {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1); // it becomes ours when the earlier one has ended
+    const pid_t before = pid_;
+    const bool is_there = await([&] {
+        for (const std::string& line : log_.all())
+            if (line.find(" serves ") != std::string::npos &&
+                line.find(" with ") != std::string::npos)
+                pid_ = pid_in(line);
+        return pid_ != before;
+    });
+    EXPECT_TRUE(is_there) << log_.text();
+    if (!is_there) return;
+    former_.push_back(child_);
+    child_ = pid_;
+}
+
 std::optional<int> Server::await_exit() {
+    for (const pid_t pid : std::exchange(former_, {})) {
+        const std::optional<int> status = await_child(pid);
+        // Its own parent may have been there longer, and have heard of its end.
+        EXPECT_TRUE(status ? *status == 0 : await_gone(pid)) << "an earlier server, pid " << pid;
+    }
     const std::optional<int> status = await_child(child_);
     if (!status) {
         ADD_FAILURE() << "fsrv (pid " << pid_ << ") does not end:\n" << log_.text();

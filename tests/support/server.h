@@ -61,6 +61,7 @@ struct ServerSetup {
     // The test leaves the server no descriptor. UBSan's check of a dynamic type needs some, and
     // reports sound objects without.
     bool starved = false;
+    std::string binary = {}; // to start instead of fsrv_binary()
 };
 
 class Server final {
@@ -89,6 +90,9 @@ class Server final {
     void expect_trouble(std::string part); // from now on, also for lines already there
 
     void signal(int number) const;
+    // It was upgraded: from now on this is about the process that said last that it serves. The
+    // earlier one has to end well, by the end of the test.
+    void follow();
     // Waits for the end that the test has caused. The wait status; nothing (and a failure) when it
     // lives on.
     std::optional<int> await_exit();
@@ -104,6 +108,7 @@ class Server final {
     ServerSetup setup_;
     pid_t child_ = -1; // what was forked: the wrapper, or the supervisor itself
     pid_t pid_ = -1;
+    std::vector<pid_t> former_;
     std::uint16_t port_ = 0;
     bool started_ = false;
     bool exited_ = false;

@@ -1,0 +1,210 @@
+// Upgrade: the server that hands over, and the one that takes over.
+
+#include "tests/supervisor/supervisor_world.h"
+
+namespace fsrv {
+namespace {
+
+class Upgrade : public SupervisorTest {
+  protected:
+    void usr2() {
+        ops_.signals.push_back(SIGUSR2);
+        turn();
+    }
+    // The other end of its channel is the last process's.
+    Predecessor successors_end() { return Predecessor(std::move(ops_.alive.at(ops_.last_pid))); }
+    void expect_unharmed() {
+        EXPECT_EQ(supervisor_->current().serving(), 3U);
+        for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{});
+        EXPECT_EQ(handed_to_, std::vector<pid_t>{});
+    }
+    std::vector<pid_t> workers() { return pids_of(supervisor_->current()); }
+};
+
+TEST_F(Upgrade, TheWorkersRetireWhenTheSuccessorIsReady) {
+    start();
+    const std::vector<pid_t> old = workers();
+    usr2();
+    const pid_t successor = ops_.last_pid;
+    Predecessor channel = successors_end();
+    expect_unharmed();
+    EXPECT_EQ(channel.hear(), Predecessor::Word::none);
+    ASSERT_TRUE(channel.tell_ready());
+    EXPECT_EQ(turn(), std::nullopt);
+    EXPECT_EQ(channel.hear(), Predecessor::Word::yours);
+    EXPECT_EQ(handed_to_, std::vector{successor});
+    for (const pid_t pid : old) EXPECT_EQ(ops_.heard(pid), Words{"retire 30000"});
+    EXPECT_TRUE(stopping_.empty()) << "the service manager is not told that it stops";
+    for (const pid_t pid : old) ops_.end(pid, exited(0));
+    EXPECT_EQ(turn(), 0);
+    EXPECT_TRUE(ops_.killed.empty());
+}
+
+TEST_F(Upgrade, WhoDoesNotFinishInTimeIsKilledAndTheOldServerEnds) {
+    start();
+    usr2();
+    Predecessor channel = successors_end();
+    channel.tell_ready();
+    turn();
+    EXPECT_EQ(turn_after(30'000), std::nullopt);
+    turn_after(kOvertimeMs);
+    EXPECT_EQ(ops_.killed.size(), 3U);
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(Upgrade, TermHurriesAServerThatHasHandedOver) {
+    start();
+    const std::vector<pid_t> old = workers();
+    usr2();
+    Predecessor channel = successors_end();
+    channel.tell_ready();
+    ops_.signals = {SIGTERM, SIGHUP, SIGUSR2};
+    turn();
+    for (const pid_t pid : old)
+        EXPECT_EQ(ops_.heard(pid), (Words{"retire 30000", "drain 30000"}))
+            << "it was handed over before the signal was looked at";
+    turn();
+    turn();
+    EXPECT_EQ(loads_, 0U);
+    for (const pid_t pid : old) ops_.end(pid, exited(0));
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(Upgrade, ASuccessorThatSaysWhyItCannotIsDropped) {
+    start();
+    usr2();
+    const pid_t successor = ops_.last_pid;
+    successors_end().tell_failed("no");
+    turn();
+    EXPECT_EQ(signals_to(successor), std::vector{SIGKILL});
+    turn();
+    expect_unharmed();
+    usr2();
+    EXPECT_NE(ops_.last_pid, successor) << "it may be tried again";
+}
+
+TEST_F(Upgrade, ASuccessorThatDiesIsDropped) {
+    start();
+    for (const bool closes_first : {true, false}) {
+        usr2();
+        const pid_t successor = ops_.last_pid;
+        if (closes_first) {
+            successors_end();
+            turn();
+            EXPECT_TRUE(signals_to(successor).empty()) << "it is about to end";
+        }
+        ops_.end(successor, exited(2));
+        turn();
+        EXPECT_TRUE(signals_to(successor).empty());
+        expect_unharmed();
+    }
+}
+
+TEST_F(Upgrade, ASuccessorThatHangsIsKilled) {
+    start();
+    usr2();
+    const pid_t successor = ops_.last_pid;
+    turn_after(limits::kUpgradeMs - 1);
+    EXPECT_TRUE(ops_.killed.empty());
+    turn_after(1);
+    EXPECT_EQ(signals_to(successor), std::vector{SIGKILL});
+    turn();
+    expect_unharmed();
+}
+
+TEST_F(Upgrade, TermEndsItAndTheServer) {
+    start();
+    usr2();
+    const pid_t successor = ops_.last_pid;
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    EXPECT_EQ(signals_to(successor), std::vector{SIGKILL});
+    for (const pid_t pid : workers()) ops_.end(pid, exited(0));
+    EXPECT_EQ(turn(), 0);
+}
+
+TEST_F(Upgrade, OneChangeAtATime) {
+    turn();
+    const pid_t last = ops_.last_pid;
+    usr2();
+    EXPECT_EQ(ops_.last_pid, last) << "not during the start";
+    for (unsigned i = 0; i < 3; ++i) become_ready(i);
+    usr2();
+    const pid_t successor = ops_.last_pid;
+    EXPECT_EQ(successor, last + 1);
+    usr2();
+    ops_.signals.push_back(SIGHUP);
+    turn();
+    EXPECT_EQ(ops_.last_pid, successor);
+    EXPECT_EQ(loads_, 0U);
+    successors_end().tell_failed("no");
+    turn();
+    ops_.signals.push_back(SIGHUP);
+    turn();
+    EXPECT_EQ(loads_, 1U);
+    const pid_t next = ops_.last_pid;
+    usr2();
+    EXPECT_EQ(ops_.last_pid, next) << "not during a reload";
+}
+
+TEST_F(Upgrade, ADeathMeanwhileIsMended) {
+    start();
+    usr2();
+    die(1);
+    turn();
+    EXPECT_NE(pid(1), 0);
+}
+
+// --- the other side
+
+class TakeOver : public SupervisorTest {
+  protected:
+    TakeOver() : predecessor_(0, make_channel()) { make(); }
+    UniqueFd make_channel() {
+        int ends[2] = {-1, -1};
+        EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+        inherited_channel_.reset(ends[0]);
+        return UniqueFd(ends[1]);
+    }
+    void all_become_ready() {
+        turn();
+        for (unsigned i = 0; i < 3; ++i) ops_.say(pid(i), ControlKind::ready);
+        turn();
+    }
+    Successor predecessor_; // its end: we are its successor
+};
+
+TEST_F(TakeOver, ItServesInItsOwnRightWhenItIsTold) {
+    turn();
+    EXPECT_EQ(predecessor_.hear(), Successor::Word::none);
+    all_become_ready();
+    EXPECT_EQ(predecessor_.hear(), Successor::Word::ready);
+    turn_after(5'000);
+    EXPECT_TRUE(started_with_.empty()) << "not before the other one has said so";
+    EXPECT_EQ(predecessor_.hear(), Successor::Word::none) << "said once";
+    ASSERT_TRUE(predecessor_.tell_yours());
+    turn();
+    EXPECT_EQ(started_with_, std::vector{3U});
+    predecessor_ = Successor(0, UniqueFd());
+    EXPECT_EQ(turn_after(5'000), std::nullopt) << "what becomes of the other one is no news";
+}
+
+TEST_F(TakeOver, ItEndsWhenTheOtherOneIsGoneTooEarly) {
+    all_become_ready();
+    predecessor_ = Successor(0, UniqueFd());
+    std::optional<int> status;
+    for (int turns = 0; turns < 5 && !status; ++turns) status = turn();
+    EXPECT_EQ(status, kExitFailure);
+    EXPECT_TRUE(started_with_.empty());
+}
+
+TEST_F(TakeOver, ItSaysThatNoWorkerCouldStart) {
+    turn();
+    for (unsigned i = 0; i < 3; ++i) die(i, exited(kExitUsage));
+    EXPECT_EQ(turn(), kExitUsage);
+    EXPECT_EQ(predecessor_.hear(), Successor::Word::failed);
+    EXPECT_NE(predecessor_.why().find("no worker could start"), std::string::npos);
+}
+
+} // namespace
+} // namespace fsrv
