@@ -34,9 +34,9 @@ inline constexpr std::size_t kSmallChunkBytes =
 inline constexpr unsigned kMaxBigChunks = 256;  // per worker: 64 MiB
 inline constexpr unsigned kMaxSpareChunks = 16; // kept for reuse when nobody needs them
 inline constexpr unsigned kMaxSpareExchanges = 64;
-// The end of a body that is never lent to a socket: more than both ends' queues hold together
-// (the maxima of tcp_wmem and tcp_rmem, 4 and 6 MiB unless the administrator raised them).
-inline constexpr std::uint64_t kCopiedTail = 16 * 1024 * 1024;
+// The two queues of a connection to this machine together (worker/net/queue_bound.h), when the
+// kernel does not tell: more than its defaults of any version (4 and 32 MiB).
+inline constexpr std::uint64_t kAssumedQueues = 64 * 1024 * 1024;
 // What segmentation offload takes for one packet, about.
 inline constexpr std::uint64_t kLargestPacket = 64'000;
 // Lending costs a system call of its own and work by the page: more than copying so little.

@@ -116,7 +116,7 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
     const http::FileExtent& extent = *extent_at_front();
     const http::OpenFile& file = *extent.file;
     const bool may_change = context_.in_place_writes && !file.sealed;
-    const std::uint64_t tail = may_change ? limits::kCopiedTail : 0;
+    const std::uint64_t tail = may_change ? context_.copied_tail : 0;
     if (context_.io != IoMode::automatic || body_size_ - body_sent_ <= tail ||
         extent.length - segment_sent_ <= limits::kCheapToCopy)
         return std::nullopt;

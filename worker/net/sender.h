@@ -13,14 +13,15 @@
 //              of it with --io threads
 //
 // Zero-copy lends pages of the file to the socket, and a change in place shows in what is still
-// queued, here or, over the loopback, with the client. So the last limits::kCopiedTail bytes of a
-// body are copied: when the last of them is taken, all that was lent has been read by the client,
-// and a change before that moment is seen by the guard. A sealed copy is lent to its end, and so is
-// a file that, as --in-place-writes off says, is only ever replaced.
+// queued, here or, over the loopback, with the client. So the last SenderContext::copied_tail bytes
+// of a body are copied: when the last of them is taken, all that was lent has been read by the
+// client, and a change before that moment is seen by the guard. A sealed copy is lent to its end,
+// and so is a file that, as --in-place-writes off says, is only ever replaced.
 //
 // One chunk is in flight at a time. Thread: the loop's.
 #pragma once
 
+#include "common/limits.h"
 #include "common/options.h"
 #include "worker/http/body.h"
 #include "worker/net/chunk_pool.h"
@@ -52,7 +53,8 @@ struct SenderContext {
     PoolShares* pool = nullptr;
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
-    bool in_place_writes = true; // --in-place-writes
+    bool in_place_writes = true;                        // --in-place-writes
+    std::uint64_t copied_tail = limits::kAssumedQueues; // never lent, if a file may change
 };
 
 class Sender final {

@@ -6,6 +6,7 @@
 #include "common/control.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "worker/net/queue_bound.h"
 #include "worker/net/terminate_signal.h"
 
 #include <algorithm>
@@ -62,7 +63,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, content::Mou
                       .pool = &pool_,
                       .score = heritage_.score,
                       .io = heritage_.options->io,
-                      .in_place_writes = heritage_.options->in_place_writes},
+                      .in_place_writes = heritage_.options->in_place_writes,
+                      .copied_tail = most_queued_bytes()},
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
