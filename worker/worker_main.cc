@@ -2,8 +2,8 @@
 
 #include "common/limits.h"
 #include "common/log.h"
-#include "worker/content/mounts.h"
 #include "worker/content/store.h"
+#include "worker/net/queue_bound.h"
 #include "worker/net/terminate_signal.h"
 #include "worker/net/worker.h"
 #include "worker/privileges.h"
@@ -52,10 +52,11 @@ int serve(Heritage heritage) {
                                      .hidden = options.hidden,
                                      .symlinks = options.symlinks},
                                     std::move(mime));
-    content::Mounts mounts(heritage.root_path);
+    net::Surroundings surroundings{.mounts = content::Mounts(heritage.root_path),
+                                   .most_queued_bytes = net::most_queued_bytes()};
     ::tzset(); // gmtime_r() wants to see /etc/localtime
     if (!lock_in(heritage)) return kExitUsage;
-    net::Worker worker(std::move(heritage), store, std::move(mounts));
+    net::Worker worker(std::move(heritage), store, std::move(surroundings));
     return worker.run();
 }
 

@@ -6,7 +6,6 @@
 #include "common/control.h"
 #include "common/limits.h"
 #include "common/log.h"
-#include "worker/net/queue_bound.h"
 #include "worker/net/terminate_signal.h"
 
 #include <algorithm>
@@ -50,12 +49,12 @@ uv_handle_t* as_handle(Handle& handle) {
 
 } // namespace
 
-Worker::Worker(Heritage heritage, const content::LocalStore& store, content::Mounts mounts)
+Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings)
     : heritage_(std::move(heritage)),
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
       pool_(heritage_.options->threads),
-      mounts_(std::move(mounts)),
+      mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(*heritage_.options, heritage_.sockets.size())),
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
@@ -64,7 +63,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, content::Mou
                       .score = heritage_.score,
                       .io = heritage_.options->io,
                       .in_place_writes = heritage_.options->in_place_writes,
-                      .copied_tail = most_queued_bytes()},
+                      .copied_tail = surroundings.most_queued_bytes},
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");

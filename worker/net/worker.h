@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/heritage.h"
+#include "common/limits.h"
 #include "worker/content/mounts.h"
 #include "worker/content/store.h"
 #include "worker/net/chunk_pool.h"
@@ -19,9 +20,15 @@
 
 namespace fsrv::net {
 
+// What a worker has to learn of its system before it locks itself in.
+struct Surroundings {
+    content::Mounts mounts;
+    std::uint64_t most_queued_bytes = limits::kAssumedQueues; // queue_bound.h
+};
+
 class Worker final {
   public:
-    Worker(Heritage heritage, const content::LocalStore& store, content::Mounts mounts);
+    Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     ~Worker();
