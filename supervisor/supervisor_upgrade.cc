@@ -77,7 +77,7 @@ void Supervisor::hand_over(std::uint64_t now) {
     answer(asked_.workers, false, "the server was upgraded");
     if (setup_.control != nullptr) setup_.control->forget();
     successor_.reset();
-    successor_due_ = kNever;
+    successor_due_ = wanted_at_ = kNever;
     handed_over_ = true;
     stop_ = Stop::unhurried;
     for (unsigned i = 0; i < current_->workers.size(); ++i) retire(*current_, i, now);

@@ -16,6 +16,8 @@
 namespace fsrv::test {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::uint64_t kSize = 8 << 20;
 
 class Reload : public testing::Test {
@@ -198,6 +200,50 @@ TEST_F(Reload, SignalsChangeTheNumberOfWorkersWithinItsBounds) {
     EXPECT_TRUE(server.log().await_line("still 3 workers"));
     EXPECT_EQ(ctl({"workers", "4"}).exit_status, 1);
     EXPECT_EQ(ctl({"workers", "0"}).exit_status, 2);
+}
+
+TEST_F(Reload, TheNumberFollowsTheLoad) {
+    Server server(root_.path(), setup({"--workers", "1..4", "--stall-timeout", "5m"}));
+    EXPECT_EQ(server.workers().size(), 1U);
+    std::vector<std::unique_ptr<RawClient>> downloads;
+    for (int i = 0; i < 150; ++i) { // more than two workers should have
+        downloads.push_back(
+            std::make_unique<RawClient>(server.port(), ClientSetup{.receive_buffer = 4096}));
+        downloads.back()->send(get("/big.bin"));
+        ASSERT_EQ(downloads.back()->read_head().status, 200);
+    }
+    EXPECT_TRUE(server.await_workers(4));
+    EXPECT_TRUE(server.log().await_line("4 workers from now on, not 2: "));
+    EXPECT_EQ(ctl({"workers", "2"}).exit_status, 0) << "by hand, for as long as the load agrees";
+    EXPECT_EQ(ctl({"workers", "5"}).exit_status, 1);
+    const std::string rest = downloads.front()->read_bytes(kSize);
+    EXPECT_EQ(rest.size(), kSize);
+    EXPECT_EQ(pattern_mismatch(rest, 0), std::nullopt);
+}
+
+TEST_F(Reload, NoLineIsLostWhileTheLogIsRotated) {
+    const fs::path log = conf_ / "access.log";
+    write_file(conf_ / "fsrv.toml", "access-log = \"" + log.string() + "\"\n");
+    Server server(root_.path(), setup({"--workers", "2"}));
+    Load load(server.port());
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(await([&] { return fs::exists(log) && fs::file_size(log) > 0; }));
+        fs::rename(log, conf_ / ("access.log." + std::to_string(i)));
+        server.signal(SIGUSR1);
+        if (i % 3 == 2) {
+            EXPECT_EQ(ctl({"reload"}).exit_status, 0);
+        }
+    }
+    load.stop();
+    server.stop();
+    EXPECT_EQ(load.failed(), 0U) << load.text();
+    std::size_t lines = 0;
+    for (const auto& entry : fs::directory_iterator(conf_.path())) {
+        if (entry.path().filename().string().find("access.log") == std::string::npos) continue;
+        const std::string text = read_file(entry.path());
+        lines += static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    }
+    EXPECT_EQ(lines, load.answered);
 }
 
 TEST_F(Reload, StatusNamesTheWorkers) {

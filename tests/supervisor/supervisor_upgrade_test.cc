@@ -154,6 +154,26 @@ TEST_F(Upgrade, ADeathMeanwhileIsMended) {
     turn();
     EXPECT_NE(pid(1), 0);
 }
+TEST_F(Upgrade, AServerThatHasHandedOverSleepsAndTellsTheServiceManagerNothing) {
+    unsigned told = 0;
+    on_turn_ = [&told](const Health&, std::uint64_t now) {
+        ++told;
+        return now + 100;
+    };
+    make();
+    start();
+    usr2();
+    Predecessor channel = successors_end();
+    channel.tell_ready();
+    turn();
+    const unsigned before = told;
+    for (int turns = 0; turns < 3; ++turns) {
+        ASSERT_GT(supervisor_->next_deadline(), ops_.now) << "it would not sleep";
+        ops_.now += 1'000;
+        turn();
+    }
+    EXPECT_EQ(told, before);
+}
 
 // --- the other side
 

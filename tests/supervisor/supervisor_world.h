@@ -116,7 +116,8 @@ class SupervisorTest : public testing::Test {
                     },
                 .on_reloaded =
                     [this](std::string_view verdict) { verdicts_.emplace_back(verdict); },
-                .on_stopping = [this](std::uint64_t ms) { stopping_.push_back(ms); }},
+                .on_stopping = [this](std::uint64_t ms) { stopping_.push_back(ms); },
+                .on_turn = on_turn_},
             ops_);
     }
     Result<Successor, std::string> start_successor() {
@@ -184,6 +185,7 @@ class SupervisorTest : public testing::Test {
     std::vector<unsigned> started_with_;
     std::vector<std::uint64_t> stopping_;
     std::vector<std::string> verdicts_; // of reloads
+    std::function<std::uint64_t(const Health&, std::uint64_t)> on_turn_;
     std::vector<pid_t> handed_to_;
     UniqueFd inherited_channel_; // to a predecessor; none: there is none
     std::set<unsigned> hanging_;
