@@ -16,6 +16,7 @@ import time
 RELEASE = "bookworm"
 CLONE_NEWNET = 0x40000000
 PATIENCE_S = 60  # after which something that should happen has failed; never a measure of speed
+LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"  # that nspawn forbids of itself
 APART = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private")
 
 
@@ -91,7 +92,7 @@ class Machine:
         self.console = tempfile.TemporaryFile(mode="w+")
         self.nspawn = subprocess.Popen(
             ["systemd-nspawn", "-q", "-D", str(root), "--volatile=overlay", "--register=no", "--keep-unit", "--private-network",
-             "--console=read-only", "--boot"],
+             "--console=read-only", "--boot", f"--system-call-filter={LANDLOCK}"],
             stdin=subprocess.DEVNULL, stdout=self.console, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             children = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children")
