@@ -44,6 +44,7 @@ struct Heritage {
     UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     ScoreSlot* score = nullptr;
+    bool stop_announced = false; // as by ControlKind::announce
 };
 
 // The whole life of a worker process; runs in the child of fork() and returns its exit status. 0:

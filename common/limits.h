@@ -17,6 +17,8 @@ inline constexpr unsigned kSpareScores = 32;
 inline constexpr std::size_t kMaxTarget =
     8 * 1024; // bytes; 414 above. What browsers and proxies cope with.
 inline constexpr unsigned kMaxFields = 100;          // header fields; 431 above.
+inline constexpr std::size_t kMaxProxyHeader = 1024; // bytes before it, of the PROXY protocol
+inline constexpr std::size_t kMaxProxyHops = 32;     // of a forwarded client that are looked at
 inline constexpr unsigned kMaxLeadingEmptyLines = 1; // RFC 9112 2.2 asks for "at least one".
 
 // Request body: read and dropped up to this many bytes (framing included), then the connection

@@ -17,6 +17,7 @@ using namespace std::string_view_literals;
 enum class OptionType {
     Text,
     TextList,
+    Networks,
     OnOff,
     Port,
     Count,
@@ -55,6 +56,7 @@ constexpr NamedBounds kBounds[] = {
     {"max-ranges", {0, 10'000}},
     {"max-header-size", {1024, 1024 * 1024}},
     {"grace", {0, kMaxMs}},
+    {"drain-delay", {0, kMaxMs}},
     {"hang-timeout", {2 * limits::kTickMs, kMaxMs}}, // a healthy worker ticks within it
 };
 
@@ -64,6 +66,8 @@ constexpr OptionBounds bounds_of(OptionType type, std::string_view name) {
     switch (type) {
     case OptionType::Text: return {0, kMaxPath, "the path of a file"};
     case OptionType::TextList: return {1, 255, "addresses, none of them empty"};
+    case OptionType::Networks:
+        return {1, 64, "networks such as 192.0.2.0/24 or 2001:db8::1, or unix"};
     case OptionType::Port: return {0, UINT16_MAX};
     case OptionType::Count: return {0, UINT_MAX};
     case OptionType::Workers: return {1, limits::kMaxWorkers};
@@ -103,6 +107,15 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
             return false;
         field = texts;
         return true;
+    } else if constexpr (type == OptionType::Networks) {
+        T networks;
+        for (const std::string& text : texts) {
+            const auto network = parse_network(text);
+            if (!network) return false;
+            networks.push_back(*network);
+        }
+        field = std::move(networks);
+        return true;
     } else {
         const std::string& text = texts.front();
         if constexpr (type == OptionType::Text)
@@ -124,7 +137,8 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
 
 template <OptionType type>
 std::string expected(const OptionBounds& bounds) {
-    if constexpr (type == OptionType::Text || type == OptionType::TextList)
+    if constexpr (type == OptionType::Text || type == OptionType::TextList ||
+                  type == OptionType::Networks)
         return std::string(bounds.description);
     else if constexpr (type == OptionType::Workers)
         return expected_workers(bounds);
@@ -152,7 +166,7 @@ std::string toml_string(std::string_view text) {
 
 template <OptionType type, class T>
 std::string to_toml(const T& field, const OptionTexts& texts) {
-    if constexpr (type == OptionType::TextList) {
+    if constexpr (type == OptionType::TextList || type == OptionType::Networks) {
         std::vector<std::string> quoted;
         for (const std::string& text : texts) quoted.push_back(toml_string(text));
         return fmt::format("[{}]", join(quoted, ", "));
@@ -175,7 +189,8 @@ constexpr auto kRawTable = std::to_array<OptionSpec>({
         .metavar = meta,                                                                           \
         .fallback = standard,                                                                      \
         .meaning = explained,                                                                      \
-        .is_list = OptionType::type == OptionType::TextList,                                       \
+        .is_list =                                                                                 \
+            OptionType::type == OptionType::TextList || OptionType::type == OptionType::Networks,  \
         .expected =                                                                                \
             [] { return expected<OptionType::type>(bounds_of(OptionType::type, option)); },        \
         .store =                                                                                   \

@@ -67,6 +67,17 @@ bool says_control(const Settings& settings) {
                                [](const Setting& s) { return s.option->name == "control"; });
 }
 
+// What no single option can tell.
+std::optional<UsageError> check_together(const Resolved& resolved) {
+    const Options& o = resolved.options;
+    if (!o.proxy_protocol || !o.trusted_proxies.empty()) return std::nullopt;
+    const auto setting = std::ranges::find_if(
+        resolved.chosen, [](const Setting& s) { return s.option->name == "proxy-protocol"; });
+    return UsageError{fmt::format("{}: wants --trusted-proxies, the addresses of the proxies: who "
+                                  "else connects is refused",
+                                  place_of(*setting))};
+}
+
 Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Resolved& resolved) {
     Invocation invocation{.action = line.check ? Action::check : Action::serve,
                           .options = resolved.options,
@@ -110,6 +121,7 @@ Result<Invocation, UsageError> parse_invocation(int argc, const char* const* arg
     }
     if (const auto error = settle(resolved, variables->settings)) return unexpected(*error);
     if (const auto error = settle(resolved, line->settings)) return unexpected(*error);
+    if (const auto error = check_together(resolved)) return unexpected(*error);
     return make_invocation(*line, resolved);
 }
 

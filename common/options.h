@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/network.h"
 #include "common/result.h"
 
 #include <cstdint>
@@ -40,6 +41,7 @@ using Duration = Millis;                   // 500ms, 10s, 5m, 1h; nothing is 0 o
 using IoMode = fsrv::IoMode;
 using Symlinks = fsrv::Symlinks;
 using Sandbox = SandboxMode;
+using Networks = std::vector<Network>; // as TextList: 192.0.2.0/24, 2001:db8::1, unix
 using LogFormat = fsrv::LogFormat;
 using LogLevelName = LogLevel;
 } // namespace option_type

@@ -17,6 +17,8 @@ _fsrv() {
     --host) return ;;
     --port) return ;;
     --unix) from=(-f) ;;
+    --proxy-protocol) from=(-W 'on off') ;;
+    --trusted-proxies) from=(-W 'unix') ;;
     --workers) from=(-W 'auto') ;;
     --io) from=(-W 'auto threads inline') ;;
     --threads) return ;;
@@ -26,6 +28,7 @@ _fsrv() {
     --pid-file) from=(-f) ;;
     --control) from=(-f -W 'off') ;;
     --grace) return ;;
+    --drain-delay) return ;;
     --hang-timeout) return ;;
     --cache-files) return ;;
     --cache-memory) return ;;
@@ -44,7 +47,7 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) return ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --workers --io --threads --user --group --sandbox --pid-file --control --grace --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --proxy-protocol --trusted-proxies --workers --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

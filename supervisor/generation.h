@@ -19,6 +19,7 @@ struct Worker {
     UniqueFd control;          // none: no process, or it closed its end
     unsigned useless = 0;      // messages that make no sense
     bool wants_drain = false;  // to be sent, as soon as the channel takes it
+    bool wants_announcement = false;
     bool wants_log = false;
     bool has_left = false; // while stopping: it has closed its sockets
 

@@ -87,7 +87,7 @@ std::optional<int> Supervisor::turn() {
 
 std::uint64_t Supervisor::next_deadline() const {
     std::uint64_t earliest =
-        std::min({refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
+        std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
                   leavers_.next_deadline(), current_->next_deadline()});
     if (next_) earliest = std::min(earliest, next_->next_deadline());
     if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
@@ -101,8 +101,8 @@ void Supervisor::take_signal(std::uint64_t now) {
     case SignalReaction::none:
     case SignalReaction::reap: return; // reaping comes every turn
     case SignalReaction::stop:
-        return stop(stop_ < Stop::hurried ? Stop::hurried : Stop::killed, now);
-    case SignalReaction::stop_unhurried: return stop(Stop::unhurried, now);
+        return ask_to_stop(stop_ < Stop::hurried ? Stop::hurried : Stop::killed, now);
+    case SignalReaction::stop_unhurried: return ask_to_stop(Stop::unhurried, now);
     case SignalReaction::reopen_log: return reopen_log();
     case SignalReaction::reload: return reload(now);
     case SignalReaction::more: return one_worker_more_or_less(+1);
@@ -198,7 +198,11 @@ void Supervisor::send_what_is_due() {
                 send_control(worker.control.get(),
                              {.kind = ControlKind::drain, .value = drain_ms_}))
                 worker.wants_drain = false;
-            undelivered_ = undelivered_ || worker.wants_log || worker.wants_drain;
+            if (worker.wants_announcement &&
+                send_control(worker.control.get(), {.kind = ControlKind::announce}))
+                worker.wants_announcement = false;
+            undelivered_ =
+                undelivered_ || worker.wants_log || worker.wants_drain || worker.wants_announcement;
         }
     }
     for (Leaver& leaver : leavers_.all()) {

@@ -140,6 +140,7 @@ class Supervisor final {
                   ExitStatus status, std::uint64_t now);
 
     // supervisor_stop.cc
+    void ask_to_stop(Stop how, std::uint64_t now);
     void stop(Stop how, std::uint64_t now);
     void stop_failed(int exit_status, std::uint64_t now);
     void watch_stopping(std::uint64_t now);
@@ -169,7 +170,9 @@ class Supervisor final {
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
     std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
     Stop stop_ = Stop::no;
-    std::uint64_t drain_ms_ = 0;        // as in ControlKind::drain
+    std::uint64_t drain_ms_ = 0;     // as in ControlKind::drain
+    std::uint64_t stop_at_ = kNever; // a stop is announced, and begins then
+    Stop stop_how_ = Stop::no;
     std::uint64_t refuse_at_ = kNever;  // listen sockets are shut
     std::uint64_t kill_at_ = kNever;    // SIGKILL for who is left
     std::uint64_t give_up_at_ = kNever; // even SIGKILL has not helped

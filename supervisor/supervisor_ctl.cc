@@ -26,7 +26,9 @@ void Supervisor::obey(const ControlSocket::Request& request, std::uint64_t now) 
     case CtlKind::status: return setup_.control->answer(request.client, true, status(now));
     case CtlKind::reload: asked_.later_reload.push_back(request.client); return reload(now);
     case CtlKind::upgrade: asked_.later_upgrade.push_back(request.client); return upgrade(now);
-    case CtlKind::stop: asked_.stop.push_back(request.client); return stop(Stop::hurried, now);
+    case CtlKind::stop:
+        asked_.stop.push_back(request.client);
+        return ask_to_stop(Stop::hurried, now);
     case CtlKind::workers:
         if (stop_ != Stop::no)
             return setup_.control->answer(request.client, false, "the server stops");

@@ -16,9 +16,25 @@ constexpr std::uint64_t kAfterKillMs = 2'000; // for the kernel to end a killed 
 
 } // namespace
 
+// With --drain-delay balancers have that long to see it in /-/health, while nothing else changes.
+// Whoever asks again does not want to wait.
+void Supervisor::ask_to_stop(Stop how, std::uint64_t now) {
+    const auto delay_ms = static_cast<std::uint64_t>(current_->config.options.drain_delay.count());
+    if (stop_ != Stop::no || stop_at_ != kNever || !started_ || delay_ms == 0)
+        return stop(how, now);
+    log_info("stopping in {} ms; /-/health says so already", delay_ms);
+    stop_at_ = now + delay_ms;
+    stop_how_ = how;
+    for (Worker& worker : current_->workers) worker.wants_announcement = worker.slot.has_process();
+    if (setup_.on_stopping)
+        setup_.on_stopping(how == Stop::unhurried ? kNever : delay_ms + current_->grace_ms());
+    send_what_is_due();
+}
+
 void Supervisor::stop(Stop how, std::uint64_t now) {
     if (how <= stop_) return;
     const bool first = stop_ == Stop::no;
+    stop_at_ = kNever;
     stop_ = how;
     const std::uint64_t grace_ms = current_->grace_ms();
     if (how == Stop::killed) {
@@ -59,6 +75,7 @@ void Supervisor::stop_failed(int exit_status, std::uint64_t now) {
 }
 
 void Supervisor::watch_stopping(std::uint64_t now) {
+    if (now >= stop_at_) return stop(stop_how_, now);
     // Workers that have left took what waited in their queues; there is nobody for the next one.
     const bool all_left =
         std::none_of(current_->workers.begin(), current_->workers.end(),

@@ -62,7 +62,8 @@ int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd cont
                       .control = std::move(control),
                       .access_log = config.access_log.take(),
                       .credentials = config.credentials,
-                      .score = &scoreboard_.slot(generation.workers[index].score)};
+                      .score = &scoreboard_.slot(generation.workers[index].score),
+                      .stop_announced = stop_at_ != kNever};
     return setup_.worker_main(std::move(heritage));
 }
 
@@ -138,7 +139,7 @@ void Supervisor::retire(Generation& generation, unsigned index, std::uint64_t no
     }
     slot.dismiss();
     worker.control.reset();
-    worker.wants_drain = worker.wants_log = false;
+    worker.wants_drain = worker.wants_log = worker.wants_announcement = false;
     generation.ledger.forget(index);
 }
 
@@ -174,7 +175,7 @@ void Supervisor::on_worker_ended(Generation& generation, unsigned index, ExitSta
     scoreboard_.retire(std::exchange(worker.score, kNoScore));
     worker.slot.on_ended(status, now);
     worker.control.reset();
-    worker.wants_drain = worker.wants_log = false;
+    worker.wants_drain = worker.wants_log = worker.wants_announcement = false;
     generation.ledger.forget(index);
     if (worker.slot.state() == SlotState::failed)
         log_error("slot={} cannot start with this configuration, and is not tried again", index);

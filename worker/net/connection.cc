@@ -50,7 +50,12 @@ Exchange::Exchange(const http::ParserLimits& limits)
       parser(limits) {}
 
 Connection::Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t id)
-    : worker_(worker), peer_(peer), fd_(fd), id_(id) {}
+    : worker_(worker),
+      peer_(peer),
+      fd_(fd),
+      id_(id),
+      wants_proxy_header_(worker.options().proxy_protocol),
+      peer_is_trusted_(any_holds(worker.options().trusted_proxies, peer.address)) {}
 
 Connection::~Connection() {
     FSRV_CHECK(fd_ < 0, "a connection died without close()");
@@ -62,6 +67,9 @@ void Connection::start(bool overloaded) {
     if (overloaded) {
         refuse({.status = 503, .what = "too many connections"});
         transfer_->end_reason = CloseReason::overload;
+        advance();
+    } else if (wants_proxy_header_ && !peer_is_trusted_) {
+        refuse({.status = 400, .what = "only proxies may connect here"});
         advance();
     } else {
         on_readable(); // the request has often come with the connection
@@ -161,7 +169,9 @@ void Connection::advance() {
     for (unsigned turn = 0; turn < limits::kPipelineBatch; ++turn) {
         bool more = false;
         switch (state_) {
-        case State::reading_head: more = take_head(); break;
+        case State::reading_head:
+            more = wants_proxy_header_ ? take_proxy_header() : take_head();
+            break;
         case State::sending: more = send_some(); break;
         case State::skipping_body: more = skip_body(); break;
         default: break; // an event goes on from here

@@ -87,6 +87,7 @@ struct Transfer {
     LogRecord record;
     int status = 0;
     Asked asked = Asked::none;
+    Peer client;                  // who asked: the peer, or whom it speaks for
     FileTime started;             // wall clock, when the head was complete
     std::uint64_t started_ms = 0; // the loop's
     bool keep_alive = false;
@@ -119,7 +120,8 @@ class Connection final : public SenderOwner {
     State state() const { return state_; }
     std::uint64_t id() const { return id_; }
     std::uint64_t since_ms() const { return since_ms_; }
-    const Peer& peer() const { return peer_; }
+    // Who asks, as far as trusted proxies say; between requests the peer.
+    const Peer& client() const { return transfer_ ? transfer_->client : peer_; }
     std::string_view request_line() const {
         return transfer_ ? transfer_->record.fields().request_line : std::string_view();
     }
@@ -137,6 +139,7 @@ class Connection final : public SenderOwner {
     void on_planned();
 
     void advance();
+    bool take_proxy_header();
     bool take_head();
     void dispatch();
     void prepare();
@@ -155,6 +158,7 @@ class Connection final : public SenderOwner {
     void enter_lingering(CloseReason reason);
     void pause();
 
+    Peer client_of(const http::Request& request) const;
     void log_answer(std::string_view end);
     void log_line(const LogFields& fields, const LogOutcome& outcome);
     void set_state(State state);
@@ -178,7 +182,9 @@ class Connection final : public SenderOwner {
     std::uint8_t wanted_ = 0; // uv_poll events that the state waits for
     std::uint8_t armed_ = 0;  // those that libuv was told: may be more, which saves system calls
     bool watched_ = false;    // poll_ is open
-    bool queued_ = false; // its next turn comes by go_on(), events of the socket can wait
+    bool queued_ = false;     // its next turn comes by go_on(), events of the socket can wait
+    bool wants_proxy_header_; // first of all
+    bool peer_is_trusted_;    // its word on where a client is counts
     State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
 };

@@ -1,6 +1,8 @@
 // From received bytes to an answer, and on to the next request.
 #include "common/check.h"
 #include "common/limits.h"
+#include "worker/http/forwarded.h"
+#include "worker/http/proxy_header.h"
 #include "worker/http/response_head.h"
 #include "worker/net/connection.h"
 #include "worker/net/worker.h"
@@ -76,6 +78,38 @@ bool is_plain(const http::Request& request) {
 
 } // namespace
 
+// What a proxy says first. It is no request, and nothing of it is ever taken for one.
+bool Connection::take_proxy_header() {
+    Exchange& x = *exchange_;
+    const http::ProxyHeader header = http::parse_proxy_header(x.unparsed());
+    if (header.status == http::ProxyStatus::need_more && x.end - x.begin < x.capacity) {
+        poll_for(UV_READABLE);
+        return false;
+    }
+    if (header.status != http::ProxyStatus::complete) {
+        refuse({.status = 400, .what = "a PROXY header has to come first"});
+        return true;
+    }
+    wants_proxy_header_ = false;
+    x.begin += header.bytes;
+    if (header.has_source) {
+        peer_ = {.address = header.source, .port = header.port};
+        peer_is_trusted_ = any_holds(worker_.options().trusted_proxies, peer_.address);
+    }
+    if (x.begin < x.end) return true;
+    drop_exchange();
+    set_state(State::accepted); // nothing was asked yet
+    poll_for(UV_READABLE);
+    return false;
+}
+
+Peer Connection::client_of(const http::Request& request) const {
+    if (!peer_is_trusted_) return peer_;
+    const in6_addr client =
+        http::client_address(request, peer_.address, worker_.options().trusted_proxies);
+    return same_address(client, peer_.address) ? peer_ : Peer{.address = client};
+}
+
 bool Connection::take_head() {
     Exchange& x = *exchange_;
     const http::HeadResult result = x.parser.parse_head(x.unparsed(), x.request);
@@ -114,7 +148,7 @@ void Connection::dispatch() {
     if (!target) {
         respond(http::plan_status(x.request, target.error().status, target.error().what));
     } else if (target->kind == http::Target::Kind::health) {
-        respond(http::plan_health(x.request, worker_.server_stops()));
+        respond(http::plan_health(x.request, worker_.stop_is_near()));
     } else {
         x.target = std::move(*target);
         prepare();
@@ -221,7 +255,7 @@ bool Connection::respond_at_once(const CachedFile& file) {
                               length);
         worker_.count_answer(to_label(exchange_->request.method), 200, worker_.now_ms());
         if (worker_.logs_access()) {
-            log_line(LogFields::of(exchange_->request), {.peer = peer_,
+            log_line(LogFields::of(exchange_->request), {.peer = client_of(exchange_->request),
                                                          .status = 200,
                                                          .started = wall_now(),
                                                          .started_ms = worker_.now_ms(),
@@ -237,6 +271,7 @@ bool Connection::respond_at_once(const CachedFile& file) {
                    LogRecord(LogFields::of(exchange_->request)), 200);
     transfer_->keep_alive = true;
     transfer_->asked = to_label(exchange_->request.method);
+    transfer_->client = client_of(exchange_->request);
     if (n > 0) transfer_->sender.assume_sent(static_cast<std::size_t>(n));
     return true;
 }
@@ -252,6 +287,7 @@ void Connection::respond(http::Plan plan) {
         request.keep_alive && !plan.close && !body_in_the_way && !worker_.draining();
     begin_transfer(std::move(plan), LogRecord(LogFields::of(request)), keep_alive);
     transfer_->asked = to_label(request.method);
+    transfer_->client = client_of(request);
     transfer_->skip_body = request.has_body();
     transfer_->client_closes = !request.keep_alive && !request.has_body();
     if (!transfer_->skip_body && exchange_->begin == exchange_->end && !keep_alive) drop_exchange();
@@ -283,6 +319,7 @@ void Connection::adopt_transfer(std::string head, http::Body body, LogRecord rec
     transfer_ = std::make_unique<Transfer>(worker_.sender_context(), *this, std::move(head),
                                            std::move(body));
     transfer_->record = std::move(record);
+    transfer_->client = peer_;
     transfer_->status = status;
     transfer_->started = wall_now();
     transfer_->started_ms = worker_.now_ms();
@@ -343,9 +380,11 @@ bool Connection::send_failed() {
     LogRecord record = std::move(transfer_->record);
     const bool skip_body = transfer_->skip_body;
     const Asked asked = transfer_->asked;
+    const Peer client = transfer_->client;
     begin_transfer(std::move(plan), std::move(record), false);
     transfer_->skip_body = skip_body;
     transfer_->asked = asked;
+    transfer_->client = client;
     transfer_->end_reason = reason;
     return true;
 }
@@ -412,7 +451,7 @@ bool Connection::next_request() {
 void Connection::log_answer(std::string_view end) {
     worker_.count_answer(transfer_->asked, transfer_->status, transfer_->started_ms);
     if (!worker_.logs_access()) return;
-    log_line(transfer_->record.fields(), {.peer = peer_,
+    log_line(transfer_->record.fields(), {.peer = transfer_->client,
                                           .status = transfer_->status,
                                           .started = transfer_->started,
                                           .started_ms = transfer_->started_ms,

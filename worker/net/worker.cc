@@ -165,6 +165,7 @@ void Worker::on_control() {
             case ControlKind::log_file:
                 if (log_ && received.fd) log_->replace(std::move(received.fd));
                 break;
+            case ControlKind::announce: heritage_.stop_announced = true; break;
             case ControlKind::ready:
             case ControlKind::leaving: break;
             }
@@ -313,7 +314,7 @@ void Worker::cut_the_rest() {
         while (Connection* c = list(state).front()) {
             if (!c->request_line().empty()) {
                 log_info("slot={} conn={} client={} state={} cut, the grace is over: {}",
-                         heritage_.slot, c->id(), c->peer().text(), name_of(state),
+                         heritage_.slot, c->id(), c->client().text(), name_of(state),
                          c->request_line());
             }
             c->close(CloseReason::grace_over);

@@ -1,0 +1,286 @@
+// Behind proxies: the PROXY protocol, forwarded clients, announced stops; and the configurations of
+// docs/deploy/ with the real HAProxy and nginx.
+
+#include "tests/support/files.h"
+#include "tests/support/process.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server.h"
+
+#include <atomic>
+#include <csignal>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <thread>
+
+namespace fsrv::test {
+namespace {
+
+class Proxies : public testing::Test {
+  protected:
+    Proxies() {
+        write_pattern(root_ / "t.bin", 1000);
+        write_pattern(root_ / "big.bin", 3'000'000);
+    }
+    static std::vector<std::string> proxied(const char* trusted = "127.0.0.1") {
+        return {"--workers",         "1",     "--proxy-protocol", "on",
+                "--trusted-proxies", trusted, "--log-format",     "json"};
+    }
+    TempDir root_;
+};
+
+const std::string kVersion1 = "PROXY TCP4 192.0.2.1 198.51.100.1 51234 443\r\n";
+
+TEST_F(Proxies, ThePROXYHeaderNamesTheClient) {
+    Server server(root_.path(), proxied());
+    RawClient client(server.port());
+    // Both requests of the connection are that client's.
+    EXPECT_EQ(client.ask(kVersion1 + get("/t.bin")).status, 200);
+    EXPECT_EQ(client.ask(get("/big.bin")).status, 200);
+    for (const char* path : {"/t.bin", "/big.bin"}) {
+        const auto line = server.access().await_line(path);
+        ASSERT_TRUE(line);
+        EXPECT_NE(line->find(R"("client":"192.0.2.1","port":51234)"), std::string::npos) << *line;
+    }
+}
+
+TEST_F(Proxies, ThePROXYHeaderMayComeInPieces) {
+    Server server(root_.path(), proxied());
+    RawClient slow(server.port());
+    ASSERT_TRUE(slow.send_pieces({"PRO", "XY TCP6 2001:db8::1 ::1 5", "1 80\r", "\n",
+                                  "GET /t.bin HT", "TP/1.1\r\nHost: t\r\n\r\n"}));
+    EXPECT_EQ(slow.read_response().status, 200);
+    EXPECT_TRUE(server.access().await_line(R"("client":"2001:db8::1","port":51)"));
+}
+
+TEST_F(Proxies, AProxyThatSpeaksForItselfIsItself) {
+    Server server(root_.path(), proxied());
+    RawClient check(server.port());
+    const std::string local("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+    EXPECT_EQ(check.ask(local + get("/-/health")).status, 200);
+    EXPECT_TRUE(server.access().await_line(R"("client":"127.0.0.1")"));
+    RawClient without_request(server.port());
+    ASSERT_TRUE(without_request.send(local));
+    without_request.half_close();
+    EXPECT_EQ(without_request.await_end(), Got::fin);
+}
+
+TEST_F(Proxies, WhoSendsNoPROXYHeaderIsRefused) {
+    Server server(root_.path(), proxied());
+    for (const char* bytes : {"GET /t.bin HTTP/1.1\r\nHost: t\r\n\r\n", "PROXY TCP4 nonsense\r\n",
+                              "\r\n\r\nGET", "PROXX"}) {
+        RawClient client(server.port());
+        const Response response = client.ask(bytes);
+        EXPECT_EQ(response.status, 400) << bytes;
+        EXPECT_EQ(client.await_end(), Got::fin) << bytes;
+    }
+    // What follows a bad header is no request.
+    RawClient client(server.port());
+    ASSERT_TRUE(client.send("PROXY TCP4 nonsense\r\n" + get("/t.bin")));
+    const std::string all = client.read_to_end();
+    EXPECT_EQ(all.find("HTTP/1.1 200"), std::string::npos) << all;
+}
+
+TEST_F(Proxies, OnlyTrustedPeersMayConnect) {
+    Server server(root_.path(), proxied("192.0.2.0/24"));
+    RawClient client(server.port());
+    EXPECT_EQ(client.read_response().status, 400);
+    RawClient other(server.port());
+    other.send(kVersion1 + get("/t.bin"));
+    EXPECT_EQ(other.read_response().status, 400);
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 400);
+}
+
+TEST_F(Proxies, APROXYHeaderThatNeverEndsMeetsTheHeaderTimeout) {
+    std::vector<std::string> args = proxied();
+    args.insert(args.end(), {"--header-timeout", "300ms"});
+    Server server(root_.path(), args);
+    RawClient silent(server.port());
+    RawClient half(server.port());
+    ASSERT_TRUE(half.send("PROXY TCP4 192.0."));
+    EXPECT_EQ(half.read_response().status, 408);
+    EXPECT_EQ(silent.await_end(), Got::fin);
+}
+
+TEST_F(Proxies, ThePROXYProtocolWantsToKnowWhoIsTrusted) {
+    const RunResult refused = run({fsrv_binary(), "--check", "--proxy-protocol", "on"});
+    EXPECT_EQ(refused.exit_status, 2);
+    EXPECT_NE(refused.err.find("--proxy-protocol: wants --trusted-proxies"), std::string::npos)
+        << refused.err;
+}
+
+TEST_F(Proxies, ForwardedClientsAreBelievedOfTrustedPeersOnly) {
+    for (const bool trusted : {true, false}) {
+        Server server(root_.path(),
+                      {"--workers", "1", "--trusted-proxies", trusted ? "127.0.0.0/8" : "unix"});
+        RawClient client(server.port());
+        const std::string said = "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\n";
+        for (int i = 0; i < 2; ++i) // by the pool, and out of the cache
+            EXPECT_EQ(client.ask(get("/t.bin", said)).status, 200);
+        EXPECT_EQ(client.ask(get("/big.bin", "Forwarded: for=203.0.113.10\r\n")).status, 200);
+        EXPECT_EQ(client.ask(get("/none")).status, 404);
+        ASSERT_TRUE(server.access().await_line("/none"));
+        EXPECT_EQ(server.access().count("203.0.113.9 - "), trusted ? 2U : 0U);
+        EXPECT_EQ(server.access().count("203.0.113.10 - "), trusted ? 1U : 0U);
+        EXPECT_EQ(server.access().count("127.0.0.1 - "), trusted ? 1U : 4U);
+    }
+}
+
+TEST_F(Proxies, PeersOnTheUnixSocketAreTrustedByName) {
+    const std::string path = root_ / "s.sock";
+    Server server(root_.path(), {"--workers", "1", "--unix", path, "--trusted-proxies", "unix"});
+    RawClient client(path);
+    EXPECT_EQ(client.ask(get("/t.bin", "X-Forwarded-For: 203.0.113.9\r\n")).status, 200);
+    EXPECT_TRUE(server.access().await_line("203.0.113.9 - "));
+}
+
+TEST_F(Proxies, AStopIsAnnouncedBeforeItBegins) {
+    Server server(root_.path(), {"--workers", "2", "--drain-delay", "1h", "--grace", "5s"});
+    server.expect_trouble("worker ");
+    EXPECT_EQ(fetch(server.port(), "/-/health").status, 200);
+    RawClient kept(server.port());
+    EXPECT_EQ(kept.ask(get("/t.bin")).status, 200);
+    server.signal(SIGTERM);
+    ASSERT_TRUE(server.log().await_line("/-/health says so already"));
+    EXPECT_TRUE(await([&] { return fetch(server.port(), "/-/health").body == "draining\n"; }));
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(fetch(server.port(), "/-/health").status, 503);
+        EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+        EXPECT_EQ(kept.ask(get("/t.bin")).status, 200); // not even a Connection: close
+    }
+    // A worker that comes meanwhile has heard of it.
+    for (const pid_t worker : server.workers()) ::kill(worker, SIGKILL);
+    ASSERT_TRUE(await([&] { return fetch(server.port(), "/t.bin").status == 200; }));
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(fetch(server.port(), "/-/health").status, 503);
+    // Asked again, it does not wait for the hour to be over; the destructor asks.
+}
+
+// --- with the real ones
+
+unsigned short free_port() {
+    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length);
+    ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    return ntohs(address.sin_port);
+}
+
+// A configuration of docs/deploy/ with the addresses of this test.
+std::string configured(const std::string& name,
+                       const std::vector<std::pair<std::string, unsigned>>& places) {
+    const char* docs = std::getenv("FSRV_DOCS");
+    std::string text = read_file(std::string(docs != nullptr ? docs : "docs") + "/deploy/" + name);
+    for (const auto& [place, port] : places) {
+        const std::size_t at = text.find(place);
+        EXPECT_NE(at, std::string::npos) << place;
+        if (at != std::string::npos)
+            text.replace(at, place.size(), "127.0.0.1:" + std::to_string(port));
+    }
+    return text;
+}
+
+bool await_answer(unsigned short port) {
+    return await([&] { return fetch(port, "/t.bin").status == 200; });
+}
+
+TEST_F(Proxies, HAProxyLosesNoRequestWhileOneServerDrainsAndAnotherDies) {
+    if (!have_program("haproxy") && !std::filesystem::exists("/usr/sbin/haproxy"))
+        GTEST_SKIP() << "haproxy is not installed";
+    const auto setup = [] {
+        ServerSetup s{.args = {"--workers", "1", "--proxy-protocol", "on", "--trusted-proxies",
+                               "127.0.0.1", "--drain-delay", "3s"}};
+        s.trouble = {"worker "};
+        return s;
+    };
+    std::optional<Server> one(std::in_place, root_.path(), setup());
+    Server two(root_.path(), setup());
+    const unsigned short port = free_port();
+    TempDir folder;
+    write_file(folder / "haproxy.cfg", configured("haproxy.cfg", {{"127.0.0.1:8000", port},
+                                                                  {"10.0.0.1:8080", one->port()},
+                                                                  {"10.0.0.2:8080", two.port()}}));
+    const Background haproxy({"/usr/sbin/haproxy", "-db", "-f", folder / "haproxy.cfg"});
+    ASSERT_TRUE(await_answer(port));
+    EXPECT_TRUE(one->access().await_line("/-/health"));
+    EXPECT_TRUE(two.access().await_line("/-/health"));
+
+    std::atomic<bool> over = false;
+    std::atomic<unsigned> answered = 0;
+    std::vector<std::string> failed;
+    std::thread load([&] {
+        while (!over) {
+            const Response response = fetch(port, "/t.bin");
+            if (response.status == 200 && is_pattern(response.body, 0, 1000))
+                ++answered;
+            else
+                failed.push_back(response.head + " " + got_name(response.got));
+        }
+    });
+    const auto go_on = [&](unsigned more) {
+        const unsigned before = answered;
+        EXPECT_TRUE(await([&] { return answered > before + more; }));
+    };
+    go_on(20);
+    one->signal(SIGTERM); // drains, while HAProxy looks
+    EXPECT_TRUE(one->await_exit());
+    go_on(20);
+    one.emplace(root_.path(), [&] {
+        ServerSetup again = setup();
+        again.loopback = false;
+        again.args.insert(again.args.end(),
+                          {"--host", "127.0.0.1", "--port", std::to_string(one->port())});
+        return again;
+    }());
+    // Back in use, before the other one's only worker dies under its requests.
+    EXPECT_TRUE(one->access().await_line("/t.bin"));
+    for (int i = 0; i < 5; ++i) {
+        for (const pid_t worker : two.workers()) ::kill(worker, SIGKILL);
+        go_on(20);
+    }
+    over = true;
+    load.join();
+    EXPECT_TRUE(failed.empty()) << failed.size() << " of " << answered << ": " << failed.front();
+    // HAProxy itself is 127.0.0.1.
+    const RunResult elsewhere =
+        run({"curl", "-s", "-o", "/dev/null", "--interface", "127.0.0.4",
+             "http://127.0.0.1:" + std::to_string(port) + "/from-elsewhere"});
+    EXPECT_TRUE(ran_well(elsewhere, "curl"));
+    EXPECT_TRUE(await([&] {
+        return one->access().count("127.0.0.4 - ") + two.access().count("127.0.0.4 - ") == 1;
+    }));
+}
+
+TEST_F(Proxies, NginxPassesRangesOnAndTellsTheClient) {
+    if (!std::filesystem::exists("/usr/sbin/nginx")) GTEST_SKIP() << "nginx is not installed";
+    // nginx speaks from an address of its own, so that it is not its client.
+    Server server(root_.path(), {"--workers", "1", "--trusted-proxies", "127.0.0.3"});
+    const unsigned short port = free_port();
+    TempDir folder;
+    std::string text =
+        configured("nginx.conf", {{"127.0.0.1:8080", server.port()}, {"127.0.0.1:8000", port}});
+    const std::string pass = "proxy_pass http://fsrv;";
+    text.insert(text.find(pass) + pass.size(), " proxy_bind 127.0.0.3;");
+    write_file(folder / "nginx.conf", text);
+    const Background nginx({"/usr/sbin/nginx", "-p", folder.str(), "-c", folder / "nginx.conf",
+                            "-e", folder / "error.log", "-g",
+                            "daemon off; pid " + std::string(folder / "nginx.pid") + ";"});
+    ASSERT_TRUE(await_answer(port)) << read_file(folder / "error.log");
+    EXPECT_TRUE(is_pattern(fetch(port, "/big.bin").body, 0, 3'000'000));
+    const Response part = fetch(port, "/big.bin", "Range: bytes=1000000-1999999\r\n");
+    EXPECT_EQ(part.status, 206);
+    EXPECT_TRUE(is_pattern(part.body, 1'000'000, 1'000'000));
+    const std::string tag = part.field("ETag").value_or("");
+    EXPECT_EQ(fetch(port, "/big.bin", "If-None-Match: " + tag + "\r\n").status, 304);
+    EXPECT_EQ(fetch(port, "/big.bin", "Range: bytes=9000000-\r\n").status, 416);
+    // A client that makes itself up is seen through.
+    fetch(port, "/made-up", "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=7.7.7.7\r\n");
+    const auto line = server.access().await_line("/made-up");
+    ASSERT_TRUE(line);
+    EXPECT_TRUE(line->starts_with("127.0.0.1 - ")) << *line;
+}
+
+} // namespace
+} // namespace fsrv::test
