@@ -58,7 +58,9 @@ class Worker final {
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
     void shrink_cache() { cache_.shrink(); }
     bool draining() const { return draining_; }
-    bool stop_is_near() const { return server_stops() || heritage_.stop_announced; } // for /-/health
+    bool stop_is_near() const {
+        return server_stops() || heritage_.stop_announced;
+    } // for /-/health
     bool server_stops() const { return draining_ && !retiring_; }
     std::string_view date_line_and_end();                   // "Date: ...\r\n\r\n"
     std::uint64_t now_ms() const { return uv_now(&loop_); } // the loop's, monotonic
