@@ -1,5 +1,6 @@
-// fsrv-docs man|completion: what docs/ holds of options.def, printed. scripts/docs puts it where it
-// belongs.
+// fsrv-docs man|completion|metrics: what docs/ holds of options.def and metrics.def, printed.
+// scripts/docs puts it where it belongs.
+#include "common/metrics.h"
 #include "common/option_table.h"
 
 #include <algorithm>
@@ -8,6 +9,12 @@
 namespace {
 
 using fsrv::command_table;
+using fsrv::derived_table;
+using fsrv::DerivedSpec;
+using fsrv::LabelSpec;
+using fsrv::metric_table;
+using fsrv::MetricKind;
+using fsrv::MetricSpec;
 using fsrv::option_table;
 
 std::vector<std::string_view> alternatives(std::string_view metavar) {
@@ -21,7 +28,7 @@ std::vector<std::string_view> alternatives(std::string_view metavar) {
 }
 
 bool is_literal(std::string_view part) {
-    return part[0] == '-' || (part[0] >= 'a' && part[0] <= 'z');
+    return std::none_of(part.begin(), part.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 // mdoc(7) takes a lone dot or dash for punctuation.
@@ -119,6 +126,33 @@ complete -F _fsrv fsrv
         cases, flags);
 }
 
+std::string label_text(const LabelSpec& label) {
+    if (label.key.empty()) return "";
+    if (label.values.empty()) return fmt::format("`{}`", label.key);
+    return fmt::format("`{}`: {}", label.key, fmt::join(label.values, ", "));
+}
+
+// A table in Markdown.
+std::string metrics() {
+    std::string out = "| name | type | labels | meaning |\n|---|---|---|---|\n";
+    const auto row = [&](std::string_view name, std::string_view type, std::string_view labels,
+                         std::string_view help) {
+        out += fmt::format("| `{}` | {} | {} | {} |\n", name, type, labels, help);
+    };
+    for (const DerivedSpec& spec : derived_table()) row(spec.name, "gauge", "", spec.help);
+    for (const MetricSpec& spec : metric_table()) {
+        const MetricKind kind = shape_of(spec.id).kind;
+        std::string labels = label_text(spec.label1);
+        if (!spec.label2.key.empty()) labels += "; " + label_text(spec.label2);
+        row(spec.name,
+            kind == MetricKind::counter ? "counter"
+            : kind == MetricKind::gauge ? "gauge"
+                                        : "histogram",
+            labels, spec.help);
+    }
+    return out;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -127,8 +161,10 @@ int main(int argc, char** argv) {
         fmt::print("{}", man_options());
     else if (what == "completion")
         fmt::print("{}", completion());
+    else if (what == "metrics")
+        fmt::print("{}", metrics());
     else {
-        fmt::print(stderr, "usage: fsrv-docs man|completion\n");
+        fmt::print(stderr, "usage: fsrv-docs man|completion|metrics\n");
         return 2;
     }
     return 0;

@@ -33,6 +33,7 @@ struct Credentials {
 };
 
 struct Heritage {
+    bool admin = false; // the admin process: serves nothing but `admin_sockets`
     unsigned slot = 0;
     pid_t supervisor_pid = 0;
     const Options* options = nullptr;
@@ -45,6 +46,8 @@ struct Heritage {
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     ScoreSlot* score = nullptr;
     bool stop_announced = false; // as by ControlKind::announce
+    Scoreboard* scoreboard = nullptr; // of the admin process, which only reads it
+    std::span<const int> admin_sockets;
 };
 
 // The whole life of a worker process; runs in the child of fork() and returns its exit status. 0:

@@ -12,6 +12,12 @@ inline constexpr unsigned kMaxWorkers = 1024;
 // Slots of the scoreboard: for the workers, and for those of earlier generations that still drain.
 inline constexpr unsigned kScoreGenerations = 16; // times the workers
 inline constexpr unsigned kSpareScores = 32;
+// Downloads of one worker that are shown while they run: those that run longest.
+inline constexpr unsigned kShownTransfers = 64;
+inline constexpr std::size_t kShownTargetBytes = 512;
+inline constexpr std::size_t kShownClientBytes = 64;
+inline constexpr std::uint64_t kShownAfterMs = 1'000; // what is over sooner would only flicker
+inline constexpr std::uint64_t kShowEveryMs = 500;
 
 // Request head.
 inline constexpr std::size_t kMaxTarget =

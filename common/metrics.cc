@@ -20,6 +20,7 @@ namespace {
 #define FSRV_COUNTER(id, name, label1, label2, help)
 #define FSRV_GAUGE(id, name, help)
 #define FSRV_HISTOGRAM(id, name, buckets, units, help)
+#define FSRV_DERIVED(id, name, help)
 #include "common/metrics.def"
 #undef FSRV_LABEL
 #undef FSRV_VALUE
@@ -53,10 +54,27 @@ constexpr MetricSpec kSpecs[] = {
 #include "common/metrics.def"
 };
 
+#undef FSRV_COUNTER
+#undef FSRV_GAUGE
+#undef FSRV_HISTOGRAM
+#undef FSRV_DERIVED
+
+#define FSRV_COUNTER(id, name, label1, label2, help)
+#define FSRV_GAUGE(id, name, help)
+#define FSRV_HISTOGRAM(id, name, buckets, units, help)
+#define FSRV_DERIVED(id_, name_, help_) {.id = Derived::id_, .name = name_, .help = help_},
+constexpr DerivedSpec kDerived[] = {
+#include "common/metrics.def"
+};
+
 } // namespace
 
 std::span<const MetricSpec> metric_table() {
     return kSpecs;
+}
+
+std::span<const DerivedSpec> derived_table() {
+    return kDerived;
 }
 
 std::uint64_t MetricTotals::sum(Metric metric) const {

@@ -27,6 +27,7 @@ namespace fsrv {
 #define FSRV_COUNTER(id, name, label1, label2, help)
 #define FSRV_GAUGE(id, name, help)
 #define FSRV_HISTOGRAM(id, name, buckets, units, help)
+#define FSRV_DERIVED(id, name, help)
 #include "common/metrics.def"
 #undef FSRV_LABEL
 #undef FSRV_VALUE
@@ -99,6 +100,7 @@ inline constexpr MetricShape kMetricShapes[] = {
 #undef FSRV_VALUE
 #undef FSRV_FOREIGN_VALUES
 #undef FSRV_LABEL_END
+#undef FSRV_DERIVED
 };
 inline constexpr std::size_t kMetrics = std::size(kMetricShapes);
 
@@ -120,6 +122,29 @@ inline constexpr auto kFirstWords = [] {
     return words;
 }();
 
+// What is no figure of any process's own.
+enum class Derived : unsigned {
+#define FSRV_LABEL(label, key)
+#define FSRV_VALUE(id, text)
+#define FSRV_FOREIGN_VALUES(count)
+#define FSRV_LABEL_END(label)
+#define FSRV_BUCKETS(id, ...)
+#define FSRV_COUNTER(id, name, label1, label2, help)
+#define FSRV_GAUGE(id, name, help)
+#define FSRV_HISTOGRAM(id, name, buckets, units, help)
+#define FSRV_DERIVED(id, name, help) id,
+#include "common/metrics.def"
+#undef FSRV_LABEL
+#undef FSRV_VALUE
+#undef FSRV_FOREIGN_VALUES
+#undef FSRV_LABEL_END
+#undef FSRV_BUCKETS
+#undef FSRV_COUNTER
+#undef FSRV_GAUGE
+#undef FSRV_HISTOGRAM
+#undef FSRV_DERIVED
+};
+
 // What a reader shows of a metric.
 struct LabelSpec {
     std::string_view key;                     // empty: there is none
@@ -134,6 +159,13 @@ struct MetricSpec {
     std::uint64_t units = 1; // of what is observed, in one of what is shown
 };
 std::span<const MetricSpec> metric_table(); // in the order of the enum
+
+struct DerivedSpec {
+    Derived id{};
+    std::string_view name;
+    std::string_view help;
+};
+std::span<const DerivedSpec> derived_table();
 
 // The class of a status: 200 to 599, others count as errors of the server.
 constexpr StatusClass class_of_status(int status) {

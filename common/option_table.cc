@@ -46,6 +46,7 @@ constexpr NamedBounds kBounds[] = {
     {"root", {1, kMaxPath, "the path of a folder"}},
     {"index", {0, 255, "the name of a file, without a slash", true}},
     {"unix", {0, kMaxUnixPath, "a path of at most 107 bytes"}},
+    {"admin", {0, 255, "ADDR:PORT or unix:PATH"}},
     {"control", {0, kMaxUnixPath, "a path of at most 107 bytes, or off"}},
     {"access-log", {1, kMaxPath, "the path of a file, - or off"}},
     {"user", {0, 255, "the name of a user"}},

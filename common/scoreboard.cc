@@ -22,7 +22,7 @@ void SharedText<Bytes>::set(std::string_view text) {
         std::uint64_t word = 0;
         // Not memcpy: the data() of an empty text may be null.
         part.copy(reinterpret_cast<char*>(&word), part.size());
-        words_[i].store(word, std::memory_order_relaxed);
+        words_[i].store(word, std::memory_order_release);
     }
 }
 
@@ -30,7 +30,7 @@ template <std::size_t Bytes>
 std::string SharedText<Bytes>::get() const {
     std::array<std::uint64_t, Bytes / 8> words{};
     for (std::size_t i = 0; i < words.size(); ++i)
-        words[i] = words_[i].load(std::memory_order_relaxed);
+        words[i] = words_[i].load(std::memory_order_acquire);
     std::string text(sizeof words, '\0');
     std::memcpy(text.data(), words.data(), sizeof words);
     text.resize(std::min(text.find('\0'), text.size()));
@@ -38,6 +38,57 @@ std::string SharedText<Bytes>::get() const {
 }
 
 template class SharedText<limits::kLastRequestBytes>;
+template class SharedText<limits::kShownClientBytes>;
+template class SharedText<limits::kShownTargetBytes>;
+
+// As Scoreboard::Change, below.
+template <class Change>
+void SharedTransfer::change(Change&& what) {
+    const std::uint64_t before = sequence_.load(std::memory_order_relaxed);
+    sequence_.store(before + 1, std::memory_order_relaxed);
+    what([](SharedWord& word, std::uint64_t value) {
+        word.store(value, std::memory_order_release);
+    });
+    sequence_.store(before + 2, std::memory_order_release);
+}
+
+void SharedTransfer::begin(const ShownTransfer& transfer) {
+    change([&](auto put) {
+        put(id_, transfer.id);
+        put(started_ms_, transfer.started_ms);
+        put(sent_, transfer.sent);
+        put(total_, transfer.total);
+        put(paused_, transfer.paused ? 1 : 0);
+        client_.set(transfer.client);
+        target_.set(transfer.target);
+    });
+}
+
+void SharedTransfer::update(std::uint64_t sent, bool paused) {
+    change([&](auto put) {
+        put(sent_, sent);
+        put(paused_, paused ? 1 : 0);
+    });
+}
+
+void SharedTransfer::end() {
+    change([&](auto put) { put(id_, 0); });
+}
+
+ShownTransfer SharedTransfer::get() const {
+    const auto read = [](const SharedWord& word) { return word.load(std::memory_order_acquire); };
+    const std::uint64_t before = read(sequence_);
+    ShownTransfer transfer{.id = read(id_),
+                           .started_ms = read(started_ms_),
+                           .sent = read(sent_),
+                           .total = read(total_),
+                           .paused = read(paused_) != 0};
+    if (transfer.id == 0) return {};
+    transfer.client = client_.get();
+    transfer.target = target_.get();
+    if (before % 2 != 0 || sequence_.load(std::memory_order_relaxed) != before) return {};
+    return transfer;
+}
 
 std::string_view name_of(ProcessState state) {
     static constexpr std::string_view kNames[] = {
@@ -172,6 +223,12 @@ void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> pr
     put(head_->rows, count);
 }
 
+void Scoreboard::protect_all_but(unsigned own) {
+    if (mprotect(head_, bytes_, PROT_READ) != 0 ||
+        mprotect(&slots_[own], sizeof(ScoreSlot), PROT_READ | PROT_WRITE) != 0)
+        log_warn("the figures stay writable: {}", errno_text(errno));
+}
+
 std::optional<ScoreReading> Scoreboard::read() const {
     for (unsigned attempt = 0; attempt < kReadAttempts; ++attempt) {
         if (ScoreReading reading; try_read(reading)) return reading;
@@ -209,6 +266,9 @@ bool Scoreboard::try_read(ScoreReading& reading) const {
             score.add_to(process.figures);
             process.tick_ms = get(score.tick_ms);
             process.lag_ms = get(score.lag_ms);
+            for (const SharedTransfer& shared : score.transfers)
+                if (ShownTransfer transfer = shared.get(); transfer.id != 0)
+                    process.transfers.push_back(std::move(transfer));
         }
         reading.processes.push_back(process);
     }

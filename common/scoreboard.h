@@ -38,12 +38,48 @@ class SharedText final {
     std::array<SharedWord, Bytes / 8> words_{};
 };
 extern template class SharedText<limits::kLastRequestBytes>;
+extern template class SharedText<limits::kShownClientBytes>;
+extern template class SharedText<limits::kShownTargetBytes>;
+
+// A download under way, as its worker shows it.
+struct ShownTransfer {
+    std::uint64_t id = 0;         // unique in its process; 0: none
+    std::uint64_t started_ms = 0; // monotonic_ms()
+    std::uint64_t sent = 0;       // bytes of the body
+    std::uint64_t total = 0;
+    bool paused = false;
+    std::string client; // "192.0.2.1 port 4711", "unix:"
+    std::string target; // as sent; cut, when it fills its room
+};
+
+// Its place in shared memory, with a sequence number of its own: what is read is of one download.
+class SharedTransfer final {
+  public:
+    void begin(const ShownTransfer& transfer); // a new one takes the place
+    void update(std::uint64_t sent, bool paused);
+    void end();
+    ShownTransfer get() const; // id 0: none, or it changes just now
+
+  private:
+    template <class Change>
+    void change(Change&& what);
+
+    SharedWord sequence_{0};
+    SharedWord id_{0};
+    SharedWord started_ms_{0};
+    SharedWord sent_{0};
+    SharedWord total_{0};
+    SharedWord paused_{0};
+    SharedText<limits::kShownClientBytes> client_;
+    SharedText<limits::kShownTargetBytes> target_;
+};
 
 inline constexpr std::size_t kSharedPage = 4096;
 
 struct alignas(kSharedPage) ScoreSlot : MetricWords {
     SharedWord tick_ms{0}; // monotonic_ms() of the process's last heartbeat
     SharedWord lag_ms{0};  // the latest that its loop came to its timer, of late
+    std::array<SharedTransfer, limits::kShownTransfers> transfers;
 
     // The last request line, for the death notice: a hint.
     void set_last_request(std::string_view text) { last_request_.set(text); }
@@ -68,6 +104,11 @@ enum class ProcessState : std::uint8_t {
     FSRV_PROCESS_STATES(FSRV_STATE)
 #undef FSRV_STATE
 };
+inline constexpr unsigned kProcessStates = 0
+#define FSRV_STATE(id) +1
+    FSRV_PROCESS_STATES(FSRV_STATE)
+#undef FSRV_STATE
+    ;
 std::string_view name_of(ProcessState state);
 
 inline constexpr unsigned kNoScore = ~0U;
@@ -100,6 +141,7 @@ struct ScoreReading {
         MetricTotals figures; // since it was started
         std::uint64_t tick_ms = 0;
         std::uint64_t lag_ms = 0;
+        std::vector<ShownTransfer> transfers;
     };
     ServerRow server;
     std::vector<Process> processes;
@@ -126,6 +168,8 @@ class Scoreboard final {
     void publish(const ServerRow& server, std::span<const ProcessRow> processes);
 
     // --- everybody's
+    // From now on this process can write to its own slot alone.
+    void protect_all_but(unsigned own);
     // Nothing when the supervisor stands still in the middle of a change.
     std::optional<ScoreReading> read() const;
 

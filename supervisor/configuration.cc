@@ -1,5 +1,6 @@
 #include "supervisor/configuration.h"
 
+#include "supervisor/admin_listener.h"
 #include "supervisor/unix_listener.h"
 
 namespace fsrv {
@@ -13,6 +14,8 @@ Result<Configuration, StartError> check_configuration(const Options& options) {
     if (!credentials) return unexpected(std::move(credentials.error()));
     config.credentials = std::move(*credentials);
     if (auto ok = UnixListener::check_path({.path = options.unix_path}); !ok)
+        return unexpected(std::move(ok.error()));
+    if (auto ok = AdminListener::check(options.admin); !ok)
         return unexpected(std::move(ok.error()));
     if (auto ok = AccessLogFile::check(options.access_log); !ok)
         return unexpected(std::move(ok.error()));

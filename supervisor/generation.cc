@@ -19,10 +19,13 @@ std::uint64_t Generation::grace_ms() const {
     return static_cast<std::uint64_t>(config.options.grace.count());
 }
 
+std::uint64_t Generation::hang_timeout_ms() const {
+    const auto wanted = static_cast<std::uint64_t>(config.options.hang_timeout.count());
+    return std::max(wanted, 2 * limits::kTickMs); // less would meet the healthy
+}
+
 WorkerSlot Generation::new_slot() const {
-    const auto hang_timeout_ms = static_cast<std::uint64_t>(config.options.hang_timeout.count());
-    return WorkerSlot(
-        std::max(hang_timeout_ms, 2 * limits::kTickMs)); // less would meet the healthy
+    return WorkerSlot(hang_timeout_ms());
 }
 
 unsigned Generation::count(SlotState state) const {

@@ -32,6 +32,7 @@ struct Generation {
     Generation(unsigned number, Configuration config, unsigned slots, unsigned wanted);
 
     std::uint64_t grace_ms() const;
+    std::uint64_t hang_timeout_ms() const;
     WorkerSlot new_slot() const; // waiting for its first worker
     unsigned count(SlotState state) const;
     unsigned wanted() const;

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/options.h"
+#include "supervisor/admin_listener.h"
 #include "supervisor/announce.h"
 #include "supervisor/configuration.h"
 #include "supervisor/control_client.h"
@@ -107,6 +108,13 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
         if (!opened) return give_up(opened.error());
         control = std::move(*opened);
     }
+    AdminListener admin;
+    if (!options.admin.empty()) {
+        auto listener = AdminListener::open(options.admin);
+        if (!listener) return fail(listener.error(), manager);
+        admin = std::move(*listener);
+        log_info("health, figures and status at {}", admin.url());
+    }
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
 
@@ -115,6 +123,7 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
         {.config = std::move(config),
          .sockets = *sockets,
          .slots = slots,
+         .admin_sockets = admin.fds(),
          .worker_main = worker_main,
          .control = control ? &*control : nullptr,
          .load = [&](const Options& running) { return load_again(origin, running, slots); },

@@ -26,6 +26,11 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
     const WorkerRange& range = setup_.config.options.workers;
     target_ = std::min(range.least, setup_.slots);
     current_ = std::make_unique<Generation>(1, std::move(setup_.config), setup_.slots, target_);
+    if (!setup_.admin_sockets.empty())
+        admin_.emplace(scoreboard_, ops_, current_->hang_timeout_ms(),
+                       [this](UniqueFd control, unsigned score) {
+                           return run_admin(std::move(control), score);
+                       });
     server_row_ = {.pid = supervisor_pid_,
                    .started_s = static_cast<std::uint64_t>(wall_now().seconds),
                    .started_ms = ops_.now_ms()};
@@ -46,6 +51,8 @@ int Supervisor::run() {
         if (successor_) fds.push_back({.fd = successor_->fd(), .events = POLLIN, .revents = 0});
         if (setup_.predecessor)
             fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
+        if (admin_ && admin_->control_fd() >= 0)
+            fds.push_back({.fd = admin_->control_fd(), .events = POLLIN, .revents = 0});
         ops_.wait(fds, next_deadline());
     }
 }
@@ -66,6 +73,8 @@ std::optional<int> Supervisor::turn() {
         watch_time(*generation, now);
     }
     watch_leavers(now);
+    if (admin_ && late) admin_->forgive_silence(now);
+    if (admin_) admin_->turn(now);
     see_whether_started(now);
     see_whether_next_is_ready(now);
     follow_the_load(now);
@@ -80,6 +89,7 @@ std::optional<int> Supervisor::turn() {
     if (stop_ == Stop::no) return std::nullopt;
     const bool all_gone = current_->wanted() == 0 && leavers_.empty();
     if (!all_gone && now < give_up_at_) return std::nullopt;
+    if (admin_ && !admin_->stop(now)) return std::nullopt; // the last: it says how the rest is
     setup_.sockets.stop_listening();
     answer(asked_.stop, exit_status_ == kExitOk, "stopped");
     return exit_status_;
@@ -90,6 +100,7 @@ std::uint64_t Supervisor::next_deadline() const {
         std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
                   leavers_.next_deadline(), current_->next_deadline()});
     if (next_) earliest = std::min(earliest, next_->next_deadline());
+    if (admin_) earliest = std::min(earliest, admin_->next_deadline());
     if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
     if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
     return earliest;
@@ -228,6 +239,7 @@ void Supervisor::see_whether_started(std::uint64_t now) {
     if (ready > 0) {
         if (!takes_over(now)) return;
         started_ = true;
+        publish_processes(); // who hears that we are ready may ask at once
         if (!setup_.on_started(ready, current_->wanted()))
             stop_failed(kExitFailure, now);
         else if (reload_again_)

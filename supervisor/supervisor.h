@@ -5,6 +5,7 @@
 
 #include "common/heritage.h"
 #include "common/scoreboard.h"
+#include "supervisor/admin_process.h"
 #include "supervisor/control_socket.h"
 #include "supervisor/generation.h"
 #include "supervisor/handover.h"
@@ -18,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -34,6 +36,7 @@ class Supervisor final {
         Configuration config;   // of the first generation
         ListenSockets& sockets; // outlives the supervisor, like all that is referred to here
         unsigned slots = 1;     // that the sockets belong to: the largest number of workers
+        std::span<const int> admin_sockets; // none: no admin process
         WorkerMain worker_main = nullptr;
         ControlSocket* control = nullptr; // none: no --ctl
 
@@ -93,6 +96,8 @@ class Supervisor final {
     // supervisor_workers.cc: their starts and ends
     void spawn(Generation& generation, unsigned index, std::uint64_t now);
     int run_worker(Generation& generation, unsigned index, UniqueFd control);
+    int run_admin(UniqueFd control, unsigned score);
+    void close_what_is_ours(Generation& kept);
     void watch_time(Generation& generation, std::uint64_t now);
     void watch_leavers(std::uint64_t now);
     void on_leaving(Generation& generation, unsigned index, std::uint64_t now);
@@ -154,6 +159,7 @@ class Supervisor final {
     std::unique_ptr<Generation> current_;  // serves
     std::unique_ptr<Generation> next_;     // is getting ready to take its place
     Leavers leavers_;
+    std::optional<AdminProcess> admin_;
     unsigned target_ = 0; // how many workers there are to be
     Scaling scaling_;
     struct {

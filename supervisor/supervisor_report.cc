@@ -8,22 +8,6 @@
 namespace fsrv {
 namespace {
 
-ProcessState shown_state(SlotState state) {
-    switch (state) {
-    case SlotState::waiting: return ProcessState::waiting;
-    case SlotState::starting: return ProcessState::starting;
-    case SlotState::ready: return ProcessState::ready;
-    case SlotState::silent: return ProcessState::silent;
-    case SlotState::ending:
-    case SlotState::aborting:
-    case SlotState::killing: return ProcessState::ending;
-    case SlotState::stopping: return ProcessState::draining;
-    case SlotState::failed: return ProcessState::failed;
-    case SlotState::gone: return ProcessState::gone;
-    }
-    return ProcessState::gone;
-}
-
 void append_rows(std::vector<ProcessRow>& rows, const Generation& generation) {
     for (const Worker& worker : generation.workers) {
         if (!worker.is_wanted() && !worker.slot.has_process()) continue;
@@ -51,6 +35,7 @@ void Supervisor::publish_processes() {
                         .generation = leaver.generation,
                         .pid = leaver.pid,
                         .spawned_ms = leaver.spawned_at});
+    if (admin_) rows.push_back(admin_->row());
     ServerRow server = server_row_;
     server.generation = current_->number;
     server.workers = target_;

@@ -46,12 +46,8 @@ void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now
 // In the child. Memory is a copy of the supervisor's; descriptors that are the supervisor's alone
 // are closed.
 int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd control) {
-    (&generation == current_.get() ? next_ : current_).reset();
-    leavers_ = {};
-    successor_.reset();
-    setup_.predecessor.reset();
-    if (setup_.control != nullptr) setup_.control->forget();
-    for (Worker& worker : generation.workers) worker.control.reset();
+    close_what_is_ours(generation);
+    for (const int fd : setup_.admin_sockets) close(fd);
     Configuration& config = generation.config;
     Heritage heritage{.slot = index,
                       .supervisor_pid = supervisor_pid_,
@@ -65,6 +61,34 @@ int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd cont
                       .score = &scoreboard_.slot(generation.workers[index].score),
                       .stop_announced = stop_at_ != kNever};
     return setup_.worker_main(std::move(heritage));
+}
+
+int Supervisor::run_admin(UniqueFd control, unsigned score) {
+    close_what_is_ours(*current_);
+    Configuration& config = current_->config;
+    config.access_log.take().reset();
+    Heritage heritage{.admin = true,
+                      .supervisor_pid = supervisor_pid_,
+                      .options = &config.options,
+                      .sockets = setup_.sockets.sockets(),
+                      .root_fd = config.root.fd.get(),
+                      .control = std::move(control),
+                      .credentials = config.credentials,
+                      .score = &scoreboard_.slot(score),
+                      .scoreboard = &scoreboard_,
+                      .admin_sockets = setup_.admin_sockets};
+    return setup_.worker_main(std::move(heritage));
+}
+
+// In a child, which is of one generation and speaks to nobody but us.
+void Supervisor::close_what_is_ours(Generation& kept) {
+    (&kept == current_.get() ? next_ : current_).reset();
+    leavers_ = {};
+    successor_.reset();
+    setup_.predecessor.reset();
+    if (setup_.control != nullptr) setup_.control->forget();
+    if (admin_) admin_->close_in_child();
+    for (Worker& worker : kept.workers) worker.control.reset();
 }
 
 void Supervisor::watch_time(Generation& generation, std::uint64_t now) {
@@ -156,6 +180,8 @@ void Supervisor::reap_workers(std::uint64_t now) {
             on_worker_ended(*generation, generation->index_of(*worker), ended->status, now);
         else if (const auto leaver = leavers_.take(ended->pid))
             on_leaver_ended(*leaver, ended->status, now);
+        else if (admin_ && admin_->on_ended(*ended, now))
+            continue;
         else if (!is_successors_end(ended->pid, ended->status))
             log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
     }

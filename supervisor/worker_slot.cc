@@ -23,6 +23,22 @@ std::string_view name_of(SlotState state) {
     return "?";
 }
 
+ProcessState shown_state(SlotState state) {
+    switch (state) {
+    case SlotState::waiting: return ProcessState::waiting;
+    case SlotState::starting: return ProcessState::starting;
+    case SlotState::ready: return ProcessState::ready;
+    case SlotState::silent: return ProcessState::silent;
+    case SlotState::ending:
+    case SlotState::aborting:
+    case SlotState::killing: return ProcessState::ending;
+    case SlotState::stopping: return ProcessState::draining;
+    case SlotState::failed: return ProcessState::failed;
+    case SlotState::gone: return ProcessState::gone;
+    }
+    return ProcessState::gone;
+}
+
 std::uint64_t respawn_delay_ms(unsigned deaths) {
     if (deaths < 2) return 0;
     const unsigned doublings = std::min(deaths - 2, 20U);

@@ -14,6 +14,7 @@
 //  any ── stop() ──► stopping, or as it was; when the process has ended: gone
 #pragma once
 
+#include "common/scoreboard.h"
 #include "supervisor/process_ops.h"
 
 #include <cstdint>
@@ -35,6 +36,7 @@ enum class SlotState {
     gone,     // no process, and none wanted any more
 };
 std::string_view name_of(SlotState state);
+ProcessState shown_state(SlotState state); // to who asks how the server is
 
 enum class SlotAction { none, spawn, abort, kill };
 

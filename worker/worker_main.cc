@@ -2,6 +2,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "worker/admin/admin_main.h"
 #include "worker/content/store.h"
 #include "worker/net/queue_bound.h"
 #include "worker/net/terminate_signal.h"
@@ -42,6 +43,7 @@ bool lock_in(const Heritage& heritage) {
 }
 
 int serve(Heritage heritage) {
+    if (heritage.admin) return admin::admin_main(std::move(heritage), net::terminate_event_fd());
     const Options& options = *heritage.options;
     content::MimeTypes mime;
     mime.load();

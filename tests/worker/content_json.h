@@ -80,8 +80,13 @@ class JsonReader final {
                 return out;
             }
         }
-        const std::size_t end = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
+        std::size_t end = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
         if (end == 0 || (end > 1 && rest_.front() == '0')) return std::nullopt;
+        if (end < rest_.size() && rest_[end] == '.') {
+            const std::size_t point = end;
+            end = std::min(rest_.find_first_not_of("0123456789", point + 1), rest_.size());
+            if (end == point + 1) return std::nullopt;
+        }
         out.text = rest_.substr(0, end);
         rest_.remove_prefix(end);
         return out;

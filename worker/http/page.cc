@@ -7,11 +7,14 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD"; // U+FFFD
 
+constexpr std::string_view kPalette = R"(
+:root{color-scheme:light dark;--paper:#fff;--ink:#1d2126;--soft:#5f6873;--line:#e3e6ea;--wash:#f3f6fa;--link:#0a58ca;--folder:#d99a1c}
+@media(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e4e7eb;--soft:#98a2ad;--line:#2a2f35;--wash:#1d2227;--link:#7db4ff;--folder:#e0b04f}}
+)";
+
 // Two columns of numbers never wrap, the name does; below 40rem the time of day goes. The icons are
 // shapes cut from the text colour, so that no image is needed.
 constexpr std::string_view kStyle = R"(
-:root{color-scheme:light dark;--paper:#fff;--ink:#1d2126;--soft:#5f6873;--line:#e3e6ea;--wash:#f3f6fa;--link:#0a58ca;--folder:#d99a1c}
-@media(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e4e7eb;--soft:#98a2ad;--line:#2a2f35;--wash:#1d2227;--link:#7db4ff;--folder:#e0b04f}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 main{max-width:62rem;margin:0 auto;padding:2rem 1.25rem 1rem}
@@ -71,12 +74,23 @@ std::string escape_html(std::string_view text) {
     return out;
 }
 
+std::string_view page_palette() {
+    return kPalette;
+}
+
+std::string_view page_icon() {
+    return kIcon;
+}
+
 std::string page_start(std::string_view title) {
     std::string out =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>";
     out.append(escape_html(title)).append("</title>\n<link rel=\"icon\" href=\"").append(kIcon);
-    out.append("\">\n<style>").append(kStyle).append("</style>\n</head>\n<body>\n<main>\n");
+    out.append("\">\n<style>")
+        .append(kPalette)
+        .append(kStyle)
+        .append("</style>\n</head>\n<body>\n<main>\n");
     return out;
 }
 

@@ -18,6 +18,10 @@ std::string render_page(std::string_view title, std::string_view body_html);
 std::string page_start(std::string_view title);
 std::string_view page_end();
 
+// For a page that is made elsewhere: the colours as CSS variables, and the address of the icon.
+std::string_view page_palette();
+std::string_view page_icon();
+
 // Value of Content-Security-Policy for such a page.
 std::string_view page_security_policy();
 

@@ -122,6 +122,7 @@ class Connection final : public SenderOwner {
     std::uint64_t since_ms() const { return since_ms_; }
     // Who asks, as far as trusted proxies say; between requests the peer.
     const Peer& client() const { return transfer_ ? transfer_->client : peer_; }
+    const Transfer* transfer() const { return transfer_.get(); } // none: nothing is being sent
     std::string_view request_line() const {
         return transfer_ ? transfer_->record.fields().request_line : std::string_view();
     }

@@ -64,6 +64,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                       .io = heritage_.options->io,
                       .in_place_writes = heritage_.options->in_place_writes,
                       .copied_tail = surroundings.most_queued_bytes},
+      transfer_board_(*heritage_.score),
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
@@ -238,6 +239,11 @@ void Worker::publish_figures() {
     figures.set(Metric::active_downloads, list_size(State::sending));
     figures.set(Metric::active_requests, list_size(State::preparing) + list_size(State::sending));
     figures.set(Metric::paused_downloads, list_size(State::paused));
+    if (!transfer_board_.due(real_now)) return;
+    for (const State state : {State::sending, State::paused})
+        for (const Connection* c = list(state).front(); c != nullptr; c = List::next(*c))
+            transfer_board_.consider(*c, now_ms());
+    transfer_board_.show(real_now);
 }
 
 void Worker::report_log_trouble() {

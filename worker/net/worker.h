@@ -10,6 +10,7 @@
 #include "worker/net/connection.h"
 #include "worker/net/listener.h"
 #include "worker/net/log_writer.h"
+#include "worker/net/transfer_board.h"
 
 #include <array>
 #include <cstdint>
@@ -121,6 +122,7 @@ class Worker final {
     content::Mounts mounts_;
     FileCache cache_;
     SenderContext sender_context_;
+    TransferBoard transfer_board_;
     std::unique_ptr<LogWriter> log_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     uv_timer_t timer_{};

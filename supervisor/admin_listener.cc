@@ -1,0 +1,122 @@
+#include "supervisor/admin_listener.h"
+
+#include "common/option_values.h"
+#include "supervisor/addresses.h"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <string_view>
+#include <sys/socket.h>
+
+namespace fsrv {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr int kBacklog = 64;
+constexpr int kSendBuffer = 64 * 1024; // what a client that does not read pins in the kernel
+constexpr mode_t kUnixMode = 0660;     // it tells who downloads what
+
+struct HostPort {
+    std::string host;
+    std::uint16_t port = 0;
+};
+
+std::optional<HostPort> split(std::string_view where) {
+    const std::size_t colon = where.rfind(':');
+    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+    const std::string_view host = where.substr(0, colon);
+    const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
+    if (!bracketed && host.find_first_of(":[]") != std::string_view::npos) return std::nullopt;
+    const auto port = parse_number(where.substr(colon + 1), {.least = 0, .most = UINT16_MAX});
+    if (!port) return std::nullopt;
+    return HostPort{std::string(host), static_cast<std::uint16_t>(*port)};
+}
+
+UnixPlace unix_place(const std::string& where) {
+    return {.path = where.substr(kUnix.size()), .option = "--admin", .mode = kUnixMode};
+}
+
+Result<UniqueFd, Errno> listen_on(const Address& address) {
+    UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd) return unexpected(Errno::last());
+    const int on = 1;
+    setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
+    if (bind(fd.get(), address.get(), address.length) != 0 || listen(fd.get(), kBacklog) != 0)
+        return unexpected(Errno::last());
+    return fd;
+}
+
+Address bound_address(int fd) {
+    Address address{.length = sizeof address.storage};
+    getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length);
+    return address;
+}
+
+} // namespace
+
+Result<void, StartError> AdminListener::check(const std::string& where) {
+    if (where.empty()) return {};
+    if (where.starts_with(kUnix) && where.size() > kUnix.size())
+        return UnixListener::check_path(unix_place(where));
+    if (!where.starts_with(kUnix) && split(where)) return {};
+    return unexpected(StartError{
+        kExitUsage, fmt::format("--admin \"{}\": expected ADDR:PORT, such as 127.0.0.1:9090 or "
+                                "[::1]:9090, or unix:PATH",
+                                where)});
+}
+
+Result<AdminListener, StartError> AdminListener::open(const std::string& where) {
+    if (auto ok = check(where); !ok) return unexpected(std::move(ok.error()));
+    AdminListener admin;
+    if (where.starts_with(kUnix)) {
+        auto listener = UnixListener::open(unix_place(where));
+        if (!listener) return unexpected(std::move(listener.error()));
+        admin.unix_ = std::move(*listener);
+        admin.fds_.push_back(admin.unix_->fd());
+        admin.url_ = fmt::format("unix:{}", admin.unix_->path());
+        return admin;
+    }
+    if (auto ok = admin.open_tcp(where); !ok) return unexpected(std::move(ok.error()));
+    return admin;
+}
+
+Result<void, StartError> AdminListener::open_tcp(const std::string& where) {
+    const auto wanted = split(where);
+    auto addresses = resolve_hosts({&wanted->host, 1});
+    if (!addresses) {
+        return unexpected(StartError{kExitBind, fmt::format("--admin \"{}\": this machine knows no "
+                                                            "such address",
+                                                            where)});
+    }
+    std::uint16_t port = wanted->port;
+    Errno error;
+    for (Address address : *addresses) {
+        address.set_port(port);
+        auto fd = listen_on(address);
+        if (!fd) {
+            error = fd.error();
+            if (address.optional && error.code == EADDRNOTAVAIL) continue;
+            break;
+        }
+        const Address bound = bound_address(fd->get());
+        if (fds_.empty()) url_ = url_of(bound);
+        port = bound.port();
+        fds_.push_back(fd->get());
+        sockets_.push_back(std::move(*fd));
+        error = {};
+    }
+    if (error.code == 0 || (error.code == EADDRNOTAVAIL && !fds_.empty())) return {};
+    return unexpected(StartError{
+        kExitBind, fmt::format("cannot listen on --admin {}: {}", where, errno_text(error.code))});
+}
+
+// shutdown() reaches the socket itself, whoever holds copies.
+void AdminListener::stop_listening() {
+    for (const UniqueFd& fd : sockets_) shutdown(fd.get(), SHUT_RD);
+    if (unix_) unix_->stop_listening();
+    sockets_.clear();
+    fds_.clear();
+}
+
+} // namespace fsrv

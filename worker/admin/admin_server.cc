@@ -1,0 +1,154 @@
+#include "worker/admin/admin_server.h"
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/control.h"
+#include "common/limits.h"
+#include "worker/admin/admin_connection.h"
+#include "worker/http/date.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace fsrv::admin {
+namespace {
+
+constexpr unsigned kAcceptBatch = 8;
+
+template <class Handle>
+uv_handle_t* as_handle(Handle& handle) {
+    return reinterpret_cast<uv_handle_t*>(&handle);
+}
+
+} // namespace
+
+AdminServer::AdminServer(Heritage heritage, int terminate_fd)
+    : heritage_(std::move(heritage)), terminate_fd_(terminate_fd) {
+    const int error = uv_loop_init(&loop_);
+    FSRV_CHECK(error == 0, "no event loop");
+}
+
+AdminServer::~AdminServer() {
+    FSRV_CHECK(connections_.empty(), "connections outlive their server");
+    const int error = uv_loop_close(&loop_);
+    FSRV_CHECK(error == 0, "handles outlive their loop");
+}
+
+int AdminServer::run() {
+    start();
+    if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) end();
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    return kExitOk;
+}
+
+void AdminServer::start() {
+    uv_timer_init(&loop_, &timer_);
+    timer_.data = this;
+    uv_timer_start(
+        &timer_, [](uv_timer_t* handle) { static_cast<AdminServer*>(handle->data)->on_timer(); }, 0,
+        limits::kTickMs);
+    const auto end_when_readable = [](uv_poll_t* handle, int, int) {
+        static_cast<AdminServer*>(handle->data)->end();
+    };
+    // The supervisor has nothing to say to us; what comes is the end of file.
+    for (auto [poll, fd] :
+         {std::pair{&control_, heritage_.control.get()}, std::pair{&terminate_, terminate_fd_}}) {
+        uv_poll_init(&loop_, poll, fd);
+        poll->data = this;
+        uv_poll_start(poll, UV_READABLE, end_when_readable);
+    }
+    for (const int fd : heritage_.admin_sockets) {
+        Listener& listener = *listeners_.emplace_back(std::make_unique<Listener>());
+        listener.server = this;
+        listener.fd = fd;
+        uv_poll_init(&loop_, &listener.poll, fd);
+        listener.poll.data = &listener;
+        listen(listener);
+    }
+}
+
+void AdminServer::listen(Listener& listener) {
+    uv_poll_start(&listener.poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
+        auto& self = *static_cast<Listener*>(handle->data);
+        self.server->accept(self);
+    });
+}
+
+void AdminServer::accept(Listener& listener) {
+    for (unsigned i = 0; i < kAcceptBatch; ++i) {
+        const int fd = ::accept4(listener.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            // Out of descriptors: the timer tries again, else the waiting queue would spin the
+            // loop.
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                uv_poll_stop(&listener.poll);
+            return;
+        }
+        if (open_ >= kMaxConnections) make_room();
+        ++open_;
+        connections_.push_back(std::make_unique<AdminConnection>(*this, fd));
+        connections_.back()->start();
+    }
+}
+
+// Who has been here longest goes, one that is not being answered rather than one that is.
+void AdminServer::make_room() {
+    AdminConnection* oldest = nullptr;
+    for (const auto& connection : connections_) {
+        if (connection->is_closing()) continue;
+        if (oldest == nullptr) oldest = connection.get();
+        if (connection->is_waiting()) {
+            oldest = connection.get();
+            break;
+        }
+    }
+    if (oldest != nullptr) oldest->close();
+}
+
+void AdminServer::on_timer() {
+    const std::uint64_t now = monotonic_ms();
+    heritage_.score->tick_ms.store(now, std::memory_order_relaxed);
+    if (now - sampled_ms_ >= kSampleMs - limits::kTickMs / 2) {
+        sampled_ms_ = now;
+        if (const auto reading = heritage_.scoreboard->read()) sampler_.sample(*reading, now);
+    }
+    for (auto at = connections_.begin(); at != connections_.end();) {
+        AdminConnection& connection = **at++; // it may go
+        connection.on_time(now_ms());
+    }
+    for (const auto& listener : listeners_)
+        if (!ending_ && uv_is_active(as_handle(listener->poll)) == 0) listen(*listener);
+}
+
+std::optional<Status> AdminServer::status() {
+    const auto reading = heritage_.scoreboard->read();
+    if (!reading) return std::nullopt;
+    return sampler_.status(*reading, monotonic_ms());
+}
+
+std::string_view AdminServer::date() {
+    const FileTime now = wall_now();
+    if (now.seconds != date_second_) {
+        date_second_ = now.seconds;
+        date_ = http::format_date(now.seconds).value_or("Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+    return date_;
+}
+
+void AdminServer::destroy(AdminConnection& connection) {
+    connections_.remove_if([&](const auto& c) { return c.get() == &connection; });
+}
+
+// At once: what is being answered can be asked again of the next one.
+void AdminServer::end() {
+    if (ending_) return;
+    ending_ = true;
+    for (const auto& connection : connections_) connection->close();
+    for (const auto& listener : listeners_) uv_close(as_handle(listener->poll), nullptr);
+    for (uv_handle_t* handle : {as_handle(timer_), as_handle(control_), as_handle(terminate_)})
+        uv_close(handle, nullptr);
+}
+
+} // namespace fsrv::admin

@@ -1,0 +1,73 @@
+// The admin process's loop: accepts, samples the scoreboard, ticks, sweeps deadlines, ends. Few
+// connections, small answers, nothing that waits for a disk. Hostile clients cost at most
+// kMaxConnections times a head and an answer.
+#pragma once
+
+#include "common/heritage.h"
+#include "worker/admin/sampler.h"
+#include "worker/admin/status.h"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <uv.h>
+#include <vector>
+
+namespace fsrv::admin {
+
+inline constexpr std::size_t kMaxConnections = 64;
+
+class AdminConnection;
+
+class AdminServer final {
+  public:
+    AdminServer(Heritage heritage, int terminate_fd);
+    AdminServer(const AdminServer&) = delete;
+    AdminServer& operator=(const AdminServer&) = delete;
+    ~AdminServer();
+
+    int run(); // the exit status
+
+    // --- for connections
+    uv_loop_t& loop() { return loop_; }
+    std::uint64_t now_ms() const { return uv_now(&loop_); }
+    const Options& options() const { return *heritage_.options; }
+    std::optional<Status> status();
+    std::string_view date();   // IMF-fixdate of now
+    void closed() { --open_; } // a connection, which is destroyed later
+    void destroy(AdminConnection& connection);
+
+  private:
+    struct Listener {
+        AdminServer* server = nullptr;
+        int fd = -1;
+        uv_poll_t poll{};
+    };
+
+    void start();
+    void listen(Listener& listener);
+    void accept(Listener& listener);
+    void make_room();
+    void on_timer();
+    void end();
+
+    Heritage heritage_;
+    uv_loop_t loop_{};
+    uv_timer_t timer_{};
+    uv_poll_t control_{};
+    uv_poll_t terminate_{};
+    int terminate_fd_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::list<std::unique_ptr<AdminConnection>> connections_; // closing ones too
+    std::size_t open_ = 0;
+    Sampler sampler_;
+    std::uint64_t sampled_ms_ = 0;
+    std::string date_;
+    std::int64_t date_second_ = -1;
+    bool ending_ = false;
+};
+
+} // namespace fsrv::admin

@@ -1,0 +1,42 @@
+// Remembers readings of the scoreboard for as long as rates need them. sample() once a second,
+// status() whenever somebody asks.
+#pragma once
+
+#include "worker/admin/status.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <tuple>
+
+namespace fsrv::admin {
+
+inline constexpr std::uint64_t kSampleMs = 1'000;
+inline constexpr std::size_t kHistory = 120; // samples
+
+class Sampler final {
+  public:
+    void sample(const ScoreReading& reading, std::uint64_t now_ms);
+    Status status(const ScoreReading& reading, std::uint64_t now_ms) const;
+
+  private:
+    // A counter that was looked at before.
+    struct Trend {
+        std::uint64_t last = 0;
+        double rate = 0;
+        bool known = false; // a rate, not only a first look
+        std::uint64_t seen_ms = 0;
+        void note(std::uint64_t value, std::uint64_t now_ms);
+    };
+    struct ProcessTrend {
+        Trend requests, bytes;
+    };
+    using TransferKey = std::tuple<pid_t, std::uint64_t, std::uint64_t>; // id, started_ms
+
+    std::map<pid_t, ProcessTrend> processes_;
+    std::map<TransferKey, Trend> transfers_;
+    ProcessTrend totals_;
+    std::deque<Rates> history_;
+};
+
+} // namespace fsrv::admin

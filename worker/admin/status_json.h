@@ -1,0 +1,12 @@
+// A Status as a JSON document; docs/METRICS.md says what its members mean.
+#pragma once
+
+#include "worker/admin/status.h"
+
+#include <string>
+
+namespace fsrv::admin {
+
+std::string status_json(const Status& status);
+
+} // namespace fsrv::admin

@@ -1,0 +1,78 @@
+#include "worker/net/transfer_board.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace fsrv::net {
+namespace {
+
+std::string client_text(const Peer& peer) {
+    return peer.port == 0 ? peer.text() : fmt::format("{} port {}", peer.text(), peer.port);
+}
+
+// "GET /x HTTP/1.1" to "/x".
+std::string_view target_of(std::string_view request_line) {
+    const std::size_t begin = std::min(request_line.find(' '), request_line.size());
+    const std::size_t end = request_line.rfind(' ');
+    return begin < end && end != std::string_view::npos
+               ? request_line.substr(begin + 1, end - begin - 1)
+               : std::string_view();
+}
+
+} // namespace
+
+void TransferBoard::consider(const Connection& connection, std::uint64_t now_ms) {
+    const Transfer* transfer = connection.transfer();
+    if (transfer == nullptr || now_ms - transfer->started_ms < limits::kShownAfterMs) return;
+    candidates_.push_back({.started_ms = transfer->started_ms, .connection = &connection});
+}
+
+void TransferBoard::show(std::uint64_t now_ms) {
+    next_ms_ = now_ms + limits::kShowEveryMs;
+    const auto earlier = [](const Candidate& a, const Candidate& b) {
+        return a.started_ms != b.started_ms ? a.started_ms < b.started_ms
+                                            : a.connection->id() < b.connection->id();
+    };
+    if (candidates_.size() > places_.size()) {
+        std::nth_element(candidates_.begin(),
+                         candidates_.begin() + static_cast<std::ptrdiff_t>(places_.size()),
+                         candidates_.end(), earlier);
+        candidates_.resize(places_.size());
+    }
+    // Who has a place keeps it: only numbers change there.
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        Place& place = places_[i];
+        if (place.id == 0) continue;
+        const auto known =
+            std::find_if(candidates_.begin(), candidates_.end(), [&](const Candidate& c) {
+                return c.connection->id() == place.id && c.started_ms == place.started_ms;
+            });
+        if (known == candidates_.end()) {
+            place = {};
+            score_.transfers[i].end();
+            continue;
+        }
+        known->shown = true;
+        score_.transfers[i].update(known->connection->transfer()->sender.body_bytes_sent(),
+                                   known->connection->state() == State::paused);
+    }
+    auto place = places_.begin();
+    for (const Candidate& candidate : candidates_) {
+        if (candidate.shown) continue;
+        place = std::find_if(place, places_.end(), [](const Place& p) { return p.id == 0; });
+        const Connection& connection = *candidate.connection;
+        const Sender& sender = connection.transfer()->sender;
+        *place = {.id = connection.id(), .started_ms = candidate.started_ms};
+        score_.transfers[static_cast<std::size_t>(place - places_.begin())].begin(
+            {.id = connection.id(),
+             .started_ms = candidate.started_ms,
+             .sent = sender.body_bytes_sent(),
+             .total = sender.body_size(),
+             .paused = connection.state() == State::paused,
+             .client = client_text(connection.client()),
+             .target = std::string(target_of(connection.request_line()))});
+    }
+    candidates_.clear();
+}
+
+} // namespace fsrv::net
