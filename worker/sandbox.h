@@ -25,6 +25,9 @@ struct SandboxReport {
     std::string text() const;
 };
 
+// Instead of a root: no file at all.
+inline constexpr int kNoFiles = -1;
+
 // Puts in force what `mode` asks for and the kernel has. An error, for SandboxMode::on alone: what
 // is missing. Needs PR_SET_NO_NEW_PRIVS. A build with a sanitizer takes part in neither wall: its
 // run-time has to read and call what they forbid.

@@ -69,8 +69,8 @@ Result<int, std::string> confine_files(int root_fd, Symlinks symlinks) {
     const landlock_path_beneath_attr readable{.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
                                                                 LANDLOCK_ACCESS_FS_READ_DIR,
                                               .parent_fd = everything ? everything.get() : root_fd};
-    if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &readable,
-                  0U) != 0)
+    if (root_fd != kNoFiles && ::syscall(SYS_landlock_add_rule, ruleset.get(),
+                                         LANDLOCK_RULE_PATH_BENEATH, &readable, 0U) != 0)
         return unexpected(fmt::format("the root cannot be allowed ({})", errno_text(errno)));
     if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0U) != 0)
         return unexpected(fmt::format("it cannot be put in force ({})", errno_text(errno)));

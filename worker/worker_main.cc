@@ -31,20 +31,25 @@ namespace {
 // All that lies outside the root has been read, and there is no thread yet.
 bool lock_in(const Heritage& heritage) {
     const Options& options = *heritage.options;
-    const auto sandbox = enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks);
+    const auto sandbox = heritage.admin
+                             ? enter_sandbox(options.sandbox, kNoFiles, Symlinks::never)
+                             : enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks);
     if (!sandbox) {
         log_error("slot={} --sandbox on: {}", heritage.slot, sandbox.error());
         return false;
     }
     log_debug("slot={} sandbox: {}", heritage.slot, sandbox->text());
-    if (!sandbox->missing.empty() && heritage.slot == 0)
+    if (!sandbox->missing.empty() && heritage.slot == 0 && !heritage.admin)
         log_info("--sandbox auto, without a part: {}", sandbox->missing);
     return true;
 }
 
 int serve(Heritage heritage) {
-    if (heritage.admin) return admin::admin_main(std::move(heritage), net::terminate_event_fd());
     const Options& options = *heritage.options;
+    if (heritage.admin) {
+        if (!lock_in(heritage)) return kExitUsage;
+        return admin::admin_main(std::move(heritage), net::terminate_event_fd());
+    }
     content::MimeTypes mime;
     mime.load();
     const content::LocalStore store({.root_fd = heritage.root_fd,
