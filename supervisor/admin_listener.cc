@@ -53,6 +53,26 @@ Address bound_address(int fd) {
     return address;
 }
 
+// Of several sockets the one that listens on this address, or on any port of it where port 0 is
+// wanted.
+UniqueFd take_matching(std::vector<UniqueFd>& sockets, Address wanted) {
+    for (UniqueFd& fd : sockets) {
+        if (!fd) continue;
+        const Address bound = bound_address(fd.get());
+        if (bound.family() != wanted.family()) continue;
+        Address same = wanted;
+        if (wanted.port() == 0) same.set_port(bound.port());
+        if (same_address(bound, same)) return std::move(fd);
+    }
+    return {};
+}
+
+UniqueFd take_unix(std::vector<UniqueFd>& sockets) {
+    for (UniqueFd& fd : sockets)
+        if (fd && bound_address(fd.get()).family() == AF_UNIX) return std::move(fd);
+    return {};
+}
+
 } // namespace
 
 Result<void, StartError> AdminListener::check(const std::string& where) {
@@ -66,22 +86,39 @@ Result<void, StartError> AdminListener::check(const std::string& where) {
                                 where)});
 }
 
-Result<AdminListener, StartError> AdminListener::open(const std::string& where) {
+Result<AdminListener, StartError> AdminListener::open(const std::string& where,
+                                                      std::vector<UniqueFd> inherited) {
     if (auto ok = check(where); !ok) return unexpected(std::move(ok.error()));
     AdminListener admin;
     if (where.starts_with(kUnix)) {
-        auto listener = UnixListener::open(unix_place(where));
+        const UnixPlace place = unix_place(where);
+        UniqueFd known = take_unix(inherited);
+        admin.is_ours_ = !known;
+        auto listener = known ? UnixListener::take_over(std::move(known), place.path)
+                              : UnixListener::open(place);
         if (!listener) return unexpected(std::move(listener.error()));
         admin.unix_ = std::move(*listener);
         admin.fds_.push_back(admin.unix_->fd());
         admin.url_ = fmt::format("unix:{}", admin.unix_->path());
         return admin;
     }
-    if (auto ok = admin.open_tcp(where); !ok) return unexpected(std::move(ok.error()));
+    if (auto ok = admin.open_tcp(where, std::move(inherited)); !ok)
+        return unexpected(std::move(ok.error()));
     return admin;
 }
 
-Result<void, StartError> AdminListener::open_tcp(const std::string& where) {
+AdminListener::~AdminListener() {
+    if (!is_ours_) forget();
+}
+
+void AdminListener::forget() {
+    if (unix_) unix_->forget();
+    sockets_.clear();
+    fds_.clear();
+}
+
+Result<void, StartError> AdminListener::open_tcp(const std::string& where,
+                                                 std::vector<UniqueFd> inherited) {
     const auto wanted = split(where);
     auto addresses = resolve_hosts({&wanted->host, 1});
     if (!addresses) {
@@ -93,7 +130,8 @@ Result<void, StartError> AdminListener::open_tcp(const std::string& where) {
     Errno error;
     for (Address address : *addresses) {
         address.set_port(port);
-        auto fd = listen_on(address);
+        UniqueFd known = take_matching(inherited, address);
+        auto fd = known ? Result<UniqueFd, Errno>(std::move(known)) : listen_on(address);
         if (!fd) {
             error = fd.error();
             if (address.optional && error.code == EADDRNOTAVAIL) continue;

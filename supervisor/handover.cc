@@ -81,8 +81,14 @@ Inheritance take_inheritance() {
     int next = kFirstOfferedFd;
     result.predecessor.emplace(UniqueFd(next++));
     if (has_control) result.control.reset(next++);
-    for (unsigned i = 0; i < count; ++i)
-        result.sockets.push_back({.fd = UniqueFd(next++), .name = take_word(words, ':')});
+    for (unsigned i = 0; i < count; ++i) {
+        UniqueFd fd(next++);
+        std::string name = take_word(words, ':');
+        if (name == kAdminSocket)
+            result.admin.push_back(std::move(fd));
+        else
+            result.sockets.push_back({.fd = std::move(fd), .name = std::move(name)});
+    }
     result.first_free_fd = next;
     return result;
 }

@@ -18,6 +18,9 @@
 
 namespace fsrv {
 
+// The name of a socket that is for --admin.
+inline constexpr std::string_view kAdminSocket = "fsrv-admin";
+
 // What is handed over; descriptors stay the giver's.
 struct Legacy {
     std::vector<ListenSockets::Handed> sockets;
@@ -44,6 +47,7 @@ class Predecessor final {
 struct Inheritance {
     std::optional<Predecessor> predecessor; // none: nobody
     std::vector<OfferedSocket> sockets;
+    std::vector<UniqueFd> admin; // what --admin named
     UniqueFd control;
     int first_free_fd = kFirstOfferedFd; // those below are taken
     std::string problem;                 // why FSRV_HANDOVER cannot be true

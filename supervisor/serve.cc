@@ -108,12 +108,12 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
         if (!opened) return give_up(opened.error());
         control = std::move(*opened);
     }
-    AdminListener admin;
+    std::optional<AdminListener> admin;
     if (!options.admin.empty()) {
-        auto listener = AdminListener::open(options.admin);
-        if (!listener) return fail(listener.error(), manager);
+        auto listener = AdminListener::open(options.admin, std::move(inheritance.admin));
+        if (!listener) return give_up(listener.error());
         admin = std::move(*listener);
-        log_info("health, figures and status at {}", admin.url());
+        log_info("health, figures and status at {}", admin->url());
     }
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
@@ -123,16 +123,20 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
         {.config = std::move(config),
          .sockets = *sockets,
          .slots = slots,
-         .admin_sockets = admin.fds(),
+         .admin = admin ? &*admin : nullptr,
          .worker_main = worker_main,
          .control = control ? &*control : nullptr,
          .load = [&](const Options& running) { return load_again(origin, running, slots); },
          .predecessor = std::move(predecessor),
          .start_successor =
              [&] {
-                 return start_successor(ops, origin, manager.environment(),
-                                        {.sockets = sockets->for_successor(),
-                                         .control = control ? control->fd() : -1});
+                 auto handed = sockets->for_successor();
+                 if (admin)
+                     for (const int fd : admin->fds())
+                         handed.push_back({.fd = fd, .name = std::string(kAdminSocket)});
+                 return start_successor(
+                     ops, origin, manager.environment(),
+                     {.sockets = std::move(handed), .control = control ? control->fd() : -1});
              },
          .on_handing_over =
              [&](pid_t successor) { manager.send(fmt::format("MAINPID={}", successor)); },

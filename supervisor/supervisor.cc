@@ -26,7 +26,7 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
     const WorkerRange& range = setup_.config.options.workers;
     target_ = std::min(range.least, setup_.slots);
     current_ = std::make_unique<Generation>(1, std::move(setup_.config), setup_.slots, target_);
-    if (!setup_.admin_sockets.empty())
+    if (setup_.admin != nullptr)
         admin_.emplace(scoreboard_, ops_, current_->hang_timeout_ms(),
                        [this](UniqueFd control, unsigned score) {
                            return run_admin(std::move(control), score);
@@ -74,7 +74,7 @@ std::optional<int> Supervisor::turn() {
     }
     watch_leavers(now);
     if (admin_ && late) admin_->forgive_silence(now);
-    if (admin_) admin_->turn(now);
+    if (admin_ && !setup_.predecessor) admin_->turn(now); // whose the address is until then
     see_whether_started(now);
     see_whether_next_is_ready(now);
     follow_the_load(now);

@@ -5,6 +5,7 @@
 
 #include "common/heritage.h"
 #include "common/scoreboard.h"
+#include "supervisor/admin_listener.h"
 #include "supervisor/admin_process.h"
 #include "supervisor/control_socket.h"
 #include "supervisor/generation.h"
@@ -19,7 +20,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -36,7 +36,7 @@ class Supervisor final {
         Configuration config;   // of the first generation
         ListenSockets& sockets; // outlives the supervisor, like all that is referred to here
         unsigned slots = 1;     // that the sockets belong to: the largest number of workers
-        std::span<const int> admin_sockets; // none: no admin process
+        AdminListener* admin = nullptr; // none: no admin process
         WorkerMain worker_main = nullptr;
         ControlSocket* control = nullptr; // none: no --ctl
 

@@ -76,6 +76,8 @@ void Supervisor::hand_over(std::uint64_t now) {
     answer(asked_.upgrade, true, fmt::format("upgraded: process {} serves", successor_->pid()));
     answer(asked_.workers, false, "the server was upgraded");
     if (setup_.control != nullptr) setup_.control->forget();
+    if (admin_) admin_->stop(now);
+    if (setup_.admin != nullptr) setup_.admin->forget();
     successor_.reset();
     successor_due_ = wanted_at_ = kNever;
     handed_over_ = true;
@@ -99,6 +101,7 @@ bool Supervisor::takes_over(std::uint64_t now) {
     }
     setup_.sockets.set_shared(false);
     if (setup_.control != nullptr) setup_.control->own();
+    if (setup_.admin != nullptr) setup_.admin->own();
     return true;
 }
 

@@ -47,7 +47,7 @@ void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now
 // are closed.
 int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd control) {
     close_what_is_ours(generation);
-    for (const int fd : setup_.admin_sockets) close(fd);
+    if (setup_.admin != nullptr) setup_.admin->forget();
     Configuration& config = generation.config;
     Heritage heritage{.slot = index,
                       .supervisor_pid = supervisor_pid_,
@@ -76,7 +76,7 @@ int Supervisor::run_admin(UniqueFd control, unsigned score) {
                       .credentials = config.credentials,
                       .score = &scoreboard_.slot(score),
                       .scoreboard = &scoreboard_,
-                      .admin_sockets = setup_.admin_sockets};
+                      .admin_sockets = setup_.admin->fds()};
     return setup_.worker_main(std::move(heritage));
 }
 

@@ -243,6 +243,29 @@ TEST_F(AdminTest, RefusesAnAddressThatIsNone) {
     EXPECT_NE(taken.err.find("--admin"), std::string::npos) << taken.err;
 }
 
+TEST_F(AdminTest, AnUpgradeTakesItsAddressOver) {
+    for (const bool unix_socket : {false, true}) {
+        const std::string path = (root_ / "admin.sock").string();
+        Server server(root_.path(),
+                      std::vector<std::string>{"--workers", "2", "--admin",
+                                               unix_socket ? "unix:" + path : "127.0.0.1:0"});
+        const Admin admin(server);
+        const auto ask = [&](std::string_view target) {
+            if (!unix_socket) return admin.get(target);
+            RawClient client(path);
+            return client.ask(get(target));
+        };
+        server.signal(SIGUSR2);
+        server.follow();
+        ASSERT_TRUE(await([&] {
+            EXPECT_EQ(ask("/healthz").status, 200) << "never refused";
+            const auto status = JsonReader::read(ask("/status").body);
+            return status && static_cast<pid_t>(Admin::number((*status)["pid"])) == server.pid() &&
+                   (*status)["ready"].text == "true";
+        }));
+    }
+}
+
 // --- the agent of a load balancer
 
 TEST_F(AdminTest, AnswersAnAgentOneLineAndEverybodyElseHttp) {
