@@ -19,6 +19,7 @@ _fsrv() {
     --unix) from=(-f) ;;
     --proxy-protocol) from=(-W 'on off') ;;
     --trusted-proxies) from=(-W 'unix') ;;
+    --admin) return ;;
     --workers) from=(-W 'auto') ;;
     --io) from=(-W 'auto threads inline') ;;
     --threads) return ;;
@@ -47,7 +48,7 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) return ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --proxy-protocol --trusted-proxies --workers --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --proxy-protocol --trusted-proxies --admin --workers --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

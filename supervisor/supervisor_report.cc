@@ -39,7 +39,7 @@ void Supervisor::publish_processes() {
     ServerRow server = server_row_;
     server.generation = current_->number;
     server.workers = target_;
-    server.draining = stop_ != Stop::no;
+    server.draining = stop_ != Stop::no || stop_at_ != kNever;
     if (server == server_row_ && rows == process_rows_) return;
     server_row_ = server;
     process_rows_ = std::move(rows);
