@@ -162,8 +162,7 @@ void tiles(Out out, const Status& status) {
     tile(out, "Connections", grouped(totals.value(Metric::connections)),
          more(fmt::format("of at most {}", grouped(totals.value(Metric::connection_limit)))));
     tile(out, "Load", fmt::format("{:.0f}<small>%</small>", status.load * 100),
-         more(fmt::format("{} requests, {} so far", grouped(totals.sum(Metric::requests)),
-                          human_size(bytes_sent(totals)))));
+         more("of what it can take"));
     fmt::format_to(out, "</dl>\n");
 }
 
@@ -186,7 +185,7 @@ void download(Out out, const DownloadStatus& d) {
     else
         fmt::format_to(out, "<span>{}</span>", rate_text(d.rate));
     if (d.remaining) fmt::format_to(out, "<span>{} left</span>", duration_text(*d.remaining));
-    fmt::format_to(out, "<span>since {}</span><span class=\"client\">{}</span></p>\n</div>\n",
+    fmt::format_to(out, "<span>for {}</span><span class=\"client\">{}</span></p>\n</div>\n",
                    duration_text(d.seconds), escape_html(d.client));
 }
 
@@ -277,8 +276,11 @@ std::string status_page(const Status& status) {
     workers(out, status);
     fmt::format_to(out,
                    "<footer><span>fsrv {}</span><span>pid {}</span><span>generation {}</span>"
+                   "<span>{} requests answered, {} sent since the start</span>"
                    "</footer>\n</main>\n<script>{}</script>\n</body>\n</html>\n",
-                   FSRV_VERSION, status.server.pid, status.server.generation, kScript);
+                   FSRV_VERSION, status.server.pid, status.server.generation,
+                   grouped(status.totals.sum(Metric::requests)),
+                   human_size(bytes_sent(status.totals)), kScript);
     return page;
 }
 
