@@ -45,7 +45,7 @@ struct Heritage {
     UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     ScoreSlot* score = nullptr;
-    bool stop_announced = false; // as by ControlKind::announce
+    bool stop_announced = false;      // as by ControlKind::announce
     Scoreboard* scoreboard = nullptr; // of the admin process, which only reads it
     std::span<const int> admin_sockets;
 };
