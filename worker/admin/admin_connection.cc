@@ -133,7 +133,7 @@ bool AdminConnection::take_request() {
     case http::HeadStatus::complete: break;
     }
     const http::Plan plan = answer(request_, [this] { return server_.status(); });
-    keep_alive_ = request_.keep_alive && !plan.close && !request_.has_body();
+    keep_alive_ = request_.keep_alive && !plan.close && !request_.has_body() && !server_.ending();
     answer_with(plan);
     received_ -= result.head_bytes;
     std::memmove(buffer_.data(), buffer_.data() + result.head_bytes, received_);
@@ -185,6 +185,11 @@ void AdminConnection::linger() {
 
 void AdminConnection::on_time(std::uint64_t now_ms) {
     if (state_ != State::closing && now_ms >= due_ms_) close();
+}
+
+void AdminConnection::leave() {
+    keep_alive_ = false;
+    if (state_ == State::reading && !fresh_ && received_ == 0) close();
 }
 
 void AdminConnection::close() {

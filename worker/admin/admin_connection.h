@@ -29,6 +29,7 @@ class AdminConnection final {
 
     void start();
     void close();
+    void leave(); // the process ends: its last answer, if it has had none
     void on_time(std::uint64_t now_ms);
     bool is_closing() const { return state_ == State::closing; }
     bool is_waiting() const { return state_ == State::reading || state_ == State::lingering; }

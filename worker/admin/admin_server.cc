@@ -139,16 +139,28 @@ std::string_view AdminServer::date() {
 
 void AdminServer::destroy(AdminConnection& connection) {
     connections_.remove_if([&](const auto& c) { return c.get() == &connection; });
+    if (ending_ && connections_.empty()) cut_the_rest();
 }
 
-// At once: what is being answered can be asked again of the next one.
+// Who waits in a queue is the next process's. Who was accepted has until the next tick of the timer
+// to get an answer: a question that is on its way already would meet a reset.
 void AdminServer::end() {
     if (ending_) return;
     ending_ = true;
-    for (const auto& connection : connections_) connection->close();
     for (const auto& listener : listeners_) uv_close(as_handle(listener->poll), nullptr);
-    for (uv_handle_t* handle : {as_handle(timer_), as_handle(control_), as_handle(terminate_)})
+    for (uv_handle_t* handle : {as_handle(control_), as_handle(terminate_)})
         uv_close(handle, nullptr);
+    uv_timer_start(
+        &timer_,
+        [](uv_timer_t* handle) { static_cast<AdminServer*>(handle->data)->cut_the_rest(); },
+        limits::kTickMs, 0);
+    for (const auto& connection : connections_) connection->leave();
+    if (connections_.empty()) cut_the_rest();
+}
+
+void AdminServer::cut_the_rest() {
+    for (const auto& connection : connections_) connection->close();
+    if (uv_is_closing(as_handle(timer_)) == 0) uv_close(as_handle(timer_), nullptr);
 }
 
 } // namespace fsrv::admin

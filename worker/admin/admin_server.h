@@ -35,6 +35,7 @@ class AdminServer final {
     uv_loop_t& loop() { return loop_; }
     std::uint64_t now_ms() const { return uv_now(&loop_); }
     const Options& options() const { return *heritage_.options; }
+    bool ending() const { return ending_; } // answers are the last of their connections
     std::optional<Status> status();
     std::string_view date();   // IMF-fixdate of now
     void closed() { --open_; } // a connection, which is destroyed later
@@ -53,6 +54,7 @@ class AdminServer final {
     void make_room();
     void on_timer();
     void end();
+    void cut_the_rest();
 
     Heritage heritage_;
     uv_loop_t loop_{};
