@@ -59,7 +59,8 @@ int serve(Heritage heritage) {
                                      .hidden = options.hidden,
                                      .symlinks = options.symlinks},
                                     std::move(mime));
-    net::Surroundings surroundings{.mounts = content::Mounts(heritage.root_path),
+    net::Surroundings surroundings{.mounts =
+                                       content::Mounts(heritage.root_path, store.root_device()),
                                    .most_queued_bytes = net::most_queued_bytes()};
     ::tzset(); // gmtime_r() wants to see /etc/localtime
     if (!lock_in(heritage)) return kExitUsage;

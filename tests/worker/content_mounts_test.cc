@@ -49,6 +49,17 @@ TEST(Mounts, WithoutATableEverythingIsOneDevice) {
     EXPECT_EQ(device_of(parse_mountinfo("\n\n 1 2 3", "/srv"), "/srv/a"), 0U);
 }
 
+TEST(Mounts, WhatIsNotServedIsKnownByItsType) {
+    for (const Mount& mount : parse_mountinfo(kTable, "/"))
+        EXPECT_EQ(mount.pseudo, mount.point == "/proc") << mount.point;
+}
+
+TEST(Mounts, TheRootsDeviceMayBeToldBetter) {
+    const Mounts mounts("/", makedev(99, 1));
+    EXPECT_EQ(mounts.device_of("", false), makedev(99, 1));
+    EXPECT_NE(mounts.device_of("proc/self", false), makedev(99, 1));
+}
+
 TEST(Mounts, OfThisSystemKnowsProc) {
     const Mounts mounts("/");
     ASSERT_GE(mounts.fd(), 0);

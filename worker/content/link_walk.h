@@ -7,6 +7,7 @@
 #include "common/options.h"
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "worker/content/reach.h"
 
 #include <optional>
 #include <string>
@@ -19,11 +20,12 @@ struct WalkPolicy {
     int root_fd = -1;           // O_PATH will do; not owned
     std::string_view root_path; // its absolute name, for absolute links only
     Symlinks symlinks = Symlinks::inside;
+    Reach* reach = nullptr; // none: anywhere
 };
 
 struct WalkEnd {
-    UniqueFd object; // O_PATH; never a link
-    struct stat status {};
+    UniqueFd object;       // O_PATH; never a link
+    struct stat status {}; // with a reach that is not anywhere: what is in memory
     // Unless the object is a folder: openat(parent, name, O_NOFOLLOW) opens it.
     UniqueFd parent;
     std::string name;
@@ -33,8 +35,13 @@ struct WalkEnd {
 
 // `path`: relative, as Target::path. Two descriptors at most are open at a time. Errors are those
 // of the kernel: ELOOP for more than limits::kMaxSymlinks links or any link with Symlinks::never,
-// EXDEV for one that leads out of the root; EAGAIN when the tree changed under the walk.
+// EXDEV for one that leads out of the root; EAGAIN when the tree changed under the walk;
+// kOtherDevice when more than the reach allows would have to be asked.
 Result<WalkEnd, Errno> walk_path(const WalkPolicy& policy, std::string_view path);
+
+// fstat() of what is in memory: nobody is asked, so sizes and times of a server's files may be old.
+bool stat_in_memory(int fd, struct stat& status);
+bool stat_in_memory(int folder, const char* name, struct stat& status); // of a link itself
 
 // What of `absolute` lies below `root`, compared component by component ("/srv/data" has nothing of
 // "/srv/database"); "" when it is the root itself, none when it lies elsewhere. Leading and

@@ -61,13 +61,14 @@ int compare_listed(const ListedEntry& a, const ListedEntry& b) {
 
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
-                                    Reservation& memory) {
+                                    Reach& reach, Reservation& memory) {
     UniqueFd fd(::openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct stat own {};
     if (!fd || ::fstat(fd.get(), &own) != 0) return unexpected(Errno::last());
     const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd.get()));
     if (!folder) return unexpected(Errno::last());
     const int at = fd.release(); // closedir() closes it
+    const bool local = on_local_fs(at);
 
     Listing listing;
     for (;;) {
@@ -80,17 +81,22 @@ Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
         const std::string_view name = item->d_name;
         if (name == "." || name == ".." || (!rules.hidden && http::has_hidden_segment(name)))
             continue;
+        // A mount point is not asked for: whoever is mounted there may not answer. What is in
+        // memory of a server's files may be old.
         struct stat status {};
-        if (::fstatat(at, item->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-            if (errno == ENOENT || errno == ESTALE || errno == EACCES)
-                continue;                     // gone, or not ours
-            return unexpected(Errno::last()); // a list without it would look whole
+        bool known = stat_in_memory(at, item->d_name, status);
+        if (known && !local && status.st_dev == own.st_dev)
+            known = ::fstatat(at, item->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!known) {
+            if (errno == ENOENT || errno == EACCES) continue; // gone, or not ours
+            return unexpected(Errno::last());                 // a list without it would look whole
         }
         // A link may lead to something that is not served, a mount point to a file system that is
         // not.
         if (S_ISLNK(status.st_mode) || status.st_dev != own.st_dev) {
-            const auto entry =
-                resolver.look(path.empty() ? std::string(name) : path + '/' + std::string(name));
+            const auto entry = resolver.look(
+                path.empty() ? std::string(name) : path + '/' + std::string(name), reach);
+            if (!entry && entry.error().code == kOtherDevice) return unexpected(entry.error());
             if (!entry) continue;
             status = entry->status;
         }

@@ -37,10 +37,11 @@ struct ListingRules {
 
 // What of the folder can be had by a link: files and folders, links to them where the resolver
 // allows it. What vanishes meanwhile is left out. `folder_fd`: O_PATH will do. `path`: of the
-// folder, for links. ENOMEM: over `memory`'s budget.
+// folder, for links. ENOMEM: over `memory`'s budget. kOtherDevice: `reach`
+// says which.
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
-                                    Reservation& memory);
+                                    Reach& reach, Reservation& memory);
 
 // ?sort=name|size|time&order=asc|desc. Without order: names ascending, the largest and the newest
 // first. Anything else is ignored.

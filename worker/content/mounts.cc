@@ -1,5 +1,7 @@
 #include "worker/content/mounts.h"
 
+#include "worker/content/pseudo_fs.h"
+
 #include <algorithm>
 #include <charconv>
 #include <fcntl.h>
@@ -48,6 +50,13 @@ std::string unescape(std::string_view field) {
     return text;
 }
 
+// The file system's name: after the optional fields, which a lone hyphen ends.
+std::string_view type_in(std::string_view line) {
+    while (!line.empty())
+        if (next_field(line) == "-") return next_field(line);
+    return {};
+}
+
 bool holds(std::string_view folder, std::string_view path) {
     return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
 }
@@ -69,10 +78,12 @@ std::vector<Mount> parse_mountinfo(std::string_view text, std::string_view root)
         std::string point = unescape(next_field(line));
         if (!device || !point.starts_with('/')) continue;
         if (point == "/") point.clear();
-        if (holds(point, root)) {
-            if (point.size() >= holder.point.size()) holder = {std::move(point), *device};
-        } else if (holds(root, point)) {
-            below.push_back({std::move(point), *device});
+        Mount mount{
+            .point = std::move(point), .device = *device, .pseudo = is_pseudo_fs(type_in(line))};
+        if (holds(mount.point, root)) {
+            if (mount.point.size() >= holder.point.size()) holder = std::move(mount);
+        } else if (holds(root, mount.point)) {
+            below.push_back(std::move(mount));
         }
     }
     below.insert(below.begin(), std::move(holder));
@@ -88,9 +99,10 @@ dev_t device_of(const std::vector<Mount>& mounts, std::string_view path) {
     return deepest ? deepest->device : 0;
 }
 
-Mounts::Mounts(std::string root)
+Mounts::Mounts(std::string root, dev_t root_device)
     : root_(root == "/" ? "" : std::move(root)),
-      file_(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)) {
+      file_(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)),
+      root_device_(root_device) {
     refresh();
 }
 
@@ -103,14 +115,16 @@ void Mounts::refresh() {
         if (n <= 0) break;
         text.append(buffer, static_cast<std::size_t>(n));
     }
-    mounts_ = parse_mountinfo(text, root_);
+    auto mounts = std::make_shared<std::vector<Mount>>(parse_mountinfo(text, root_));
+    if (root_device_ != 0) mounts->front().device = root_device_;
+    mounts_ = std::move(mounts);
 }
 
 dev_t Mounts::device_of(std::string_view path, bool absolute) const {
-    if (mounts_.size() == 1) return mounts_.front().device;
+    if (mounts_->size() == 1) return mounts_->front().device;
     std::string whole = absolute ? "" : root_;
     if (!path.empty()) whole.append("/").append(path);
-    return content::device_of(mounts_, whole);
+    return content::device_of(*mounts_, whole);
 }
 
 } // namespace fsrv::content

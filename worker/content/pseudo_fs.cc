@@ -1,6 +1,8 @@
 #include "worker/content/pseudo_fs.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
@@ -14,6 +16,27 @@ bool on_pseudo_fs(int fd) {
 #define FSRV_PSEUDO_FS(magic, name) case magic:
 #include "worker/content/pseudo_fs.def"
 #undef FSRV_PSEUDO_FS
+        return true;
+    default: return false;
+    }
+}
+
+bool is_pseudo_fs(std::string_view name) {
+    static constexpr std::string_view kNames[] = {
+#define FSRV_PSEUDO_FS(magic, name) name,
+#include "worker/content/pseudo_fs.def"
+#undef FSRV_PSEUDO_FS
+    };
+    return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+bool on_local_fs(int fd) {
+    struct statfs fs {};
+    if (::fstatfs(fd, &fs) != 0) return false;
+    switch (static_cast<std::uint32_t>(fs.f_type)) {
+#define FSRV_LOCAL_FS(magic, name) case magic:
+#include "worker/content/local_fs.def"
+#undef FSRV_LOCAL_FS
         return true;
     default: return false;
     }

@@ -2,9 +2,18 @@
 // served.
 #pragma once
 
+#include <string_view>
+
 namespace fsrv::content {
 
 // `fd`: any descriptor on it, O_PATH too. One fstatfs(). False when the kernel does not tell.
 bool on_pseudo_fs(int fd);
+
+// The same by the name that mount(8) knows it by.
+bool is_pseudo_fs(std::string_view name);
+
+// Is it a file system of this machine's own (local_fs.def), where fstat() and close() of an open
+// file ask nobody? False for servers of files, for FUSE, and for what is not known. `fd` as above.
+bool on_local_fs(int fd);
 
 } // namespace fsrv::content

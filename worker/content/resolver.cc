@@ -3,6 +3,7 @@
 #include "common/limits.h"
 #include "worker/content/pseudo_fs.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <fcntl.h>
@@ -42,6 +43,12 @@ ResolveForm detect_form(int root_fd) {
     return !probe && (errno == ENOSYS || errno == EPERM) ? ResolveForm::walk : ResolveForm::openat2;
 }
 
+bool is_pseudo_device(const std::shared_ptr<const std::vector<Mount>>& mounts, dev_t device) {
+    return mounts && std::any_of(mounts->begin(), mounts->end(), [device](const Mount& mount) {
+               return mount.pseudo && mount.device == device;
+           });
+}
+
 EntryKind kind_of(const struct stat& status) {
     if (S_ISREG(status.st_mode)) return EntryKind::file;
     return S_ISDIR(status.st_mode) ? EntryKind::folder : EntryKind::special;
@@ -55,23 +62,24 @@ Resolver::Resolver(int root_fd, std::string root_path, Symlinks symlinks, Resolv
       symlinks_(symlinks),
       form_(form == ResolveForm::automatic ? detect_form(root_fd) : form) {
     struct stat root {};
-    if (::fstat(root_fd_, &root) == 0 && !on_pseudo_fs(root_fd_)) {
-        plain_device_ = root.st_dev;
-        has_plain_device_ = true;
-    }
+    if (::fstat(root_fd_, &root) != 0) return;
+    root_device_ = root.st_dev;
+    root_is_plain_ = !on_pseudo_fs(root_fd_);
+    root_is_local_ = on_local_fs(root_fd_);
 }
 
-Result<Entry, Errno> Resolver::open(const std::string& path) const {
-    return try_again(path, true);
+Result<Entry, Errno> Resolver::open(const std::string& path, Reach& reach) const {
+    return try_again(path, reach, true);
 }
 
-Result<Entry, Errno> Resolver::look(const std::string& path) const {
-    return try_again(path, false);
+Result<Entry, Errno> Resolver::look(const std::string& path, Reach& reach) const {
+    return try_again(path, reach, false);
 }
 
-Result<Entry, Errno> Resolver::try_again(const std::string& path, bool for_reading) const {
+Result<Entry, Errno> Resolver::try_again(const std::string& path, Reach& reach,
+                                         bool for_reading) const {
     for (unsigned tries = 1;; ++tries) {
-        auto entry = open_once(path, for_reading);
+        auto entry = open_once(path, reach, for_reading);
         // EINTR too: an open on a network file system can be interrupted.
         const bool passing =
             !entry && (entry.error().code == EAGAIN || entry.error().code == EINTR);
@@ -85,7 +93,7 @@ bool Resolver::surely_still(const std::string& path, std::uint64_t device,
     const UniqueFd object =
         openat2(root_fd_, path, kLook, resolve_flags(symlinks_) | RESOLVE_CACHED);
     struct stat status {};
-    return object && ::fstat(object.get(), &status) == 0 && status.st_dev == device &&
+    return object && stat_in_memory(object.get(), status) && status.st_dev == device &&
            status.st_ino == inode;
 }
 
@@ -94,25 +102,63 @@ bool Resolver::surely_still(const std::string& path, std::uint64_t device,
 // releases whoever waits to write into a FIFO. It also tells a socket (ENXIO otherwise, which a
 // missing device gives too). The price is one system call on a path that a cache of open files
 // keeps rare; what is served is judged by fstat() of the second descriptor.
-Result<Entry, Errno> Resolver::open_once(const std::string& path, bool for_reading) const {
+Result<Entry, Errno> Resolver::open_once(const std::string& path, Reach& reach,
+                                         bool for_reading) const {
+    if (!reach.anywhere) return open_within(path, reach, for_reading);
     auto place = find(path);
     if (!place) return unexpected(place.error());
-    const bool plain = has_plain_device_ && place->status.st_dev == plain_device_;
-    if (!plain && on_pseudo_fs(place->object.get())) return unexpected(Errno{ENOENT});
+    return entry_of(*std::move(place), for_reading);
+}
 
-    Entry entry{.kind = kind_of(place->status)};
+// Nearly always nothing but the root's own file system is met, and the kernel sees to it. Where
+// another is, the walk finds out whether it is the one that is charged, and has what it needs in
+// memory when the kernel then resolves the path as ever.
+Result<Entry, Errno> Resolver::open_within(const std::string& path, Reach& reach,
+                                           bool for_reading) const {
+    if (path.size() >= PATH_MAX) return unexpected(Errno{ENAMETOOLONG});
+    if (form_ == ResolveForm::openat2 && reach.device == root_device_) {
+        Place place{.name = path};
+        place.object = openat2(root_fd_, path, kLook, resolve_flags(symlinks_) | RESOLVE_NO_XDEV);
+        if (place.object && ::fstat(place.object.get(), &place.status) == 0)
+            return entry_of(std::move(place), for_reading);
+        if (errno != EXDEV) return unexpected(Errno::last());
+    }
+    auto end = walk_path(walk_policy(&reach), path);
+    if (!end) return unexpected(end.error());
+    if (end->status.st_dev != reach.device) {
+        const bool is_folder = S_ISDIR(end->status.st_mode);
+        if (for_reading || !is_folder) return unexpected(Errno{reach.want(end->status.st_dev)});
+        if (is_pseudo_device(reach.mounts, end->status.st_dev)) return unexpected(Errno{ENOENT});
+        return Entry{
+            .kind = EntryKind::folder, .fd = std::move(end->object), .status = end->status};
+    }
+    auto place = find(path);
+    if (!place) return unexpected(place.error());
+    if (place->status.st_dev != reach.device) return unexpected(Errno{EAGAIN}); // turned meanwhile
+    return entry_of(*std::move(place), for_reading);
+}
+
+bool Resolver::is_pseudo(int fd, dev_t device) const {
+    return device == root_device_ ? !root_is_plain_ : on_pseudo_fs(fd);
+}
+
+Result<Entry, Errno> Resolver::entry_of(Place place, bool for_reading) const {
+    if (is_pseudo(place.object.get(), place.status.st_dev)) return unexpected(Errno{ENOENT});
+    Entry entry{.kind = kind_of(place.status)};
     if (entry.kind != EntryKind::file || !for_reading) {
-        entry.fd = std::move(place->object);
-        entry.status = place->status;
+        entry.fd = std::move(place.object);
+        entry.status = place.status;
         return entry;
     }
-    auto fd = reopen(*place);
+    auto fd = reopen(place);
     if (!fd) return unexpected(fd.error());
     if (::fstat(fd->get(), &entry.status) != 0) return unexpected(Errno::last());
-    const bool same_device = entry.status.st_dev == place->status.st_dev;
+    const bool same_device = entry.status.st_dev == place.status.st_dev;
     if (!S_ISREG(entry.status.st_mode) || !same_device)
         return unexpected(Errno{EAGAIN}); // replaced in between
     entry.fd = *std::move(fd);
+    entry.local =
+        entry.status.st_dev == root_device_ ? root_is_local_ : on_local_fs(entry.fd.get());
     return entry;
 }
 

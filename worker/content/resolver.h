@@ -30,6 +30,7 @@ struct Entry {
     // reads it. special: O_PATH.
     UniqueFd fd;
     struct stat status {}; // of `fd`
+    bool local = false;    // file: pseudo_fs.h
 };
 
 class Resolver final {
@@ -43,16 +44,19 @@ class Resolver final {
     // What is on a pseudo file system (pseudo_fs.def) is ENOENT. EAGAIN: the tree changed under all
     // of limits::kMaxResolveRetries attempts. Never opens a FIFO, socket or device, so it neither
     // blocks nor has a side effect.
-    Result<Entry, Errno> open(const std::string& path) const;
+    // kOtherDevice: `reach` says which.
+    Result<Entry, Errno> open(const std::string& path, Reach& reach) const;
 
-    // The same without opening a file for reading: what is there.
-    Result<Entry, Errno> look(const std::string& path) const;
+    // The same without opening a file for reading: what is there. Of a folder out of reach it tells
+    // what is in memory.
+    Result<Entry, Errno> look(const std::string& path, Reach& reach) const;
 
     // Is `path` still the file `inode` on `device`? False also when the kernel cannot tell at once:
     // this one never waits for a disk (RESOLVE_CACHED, Linux 5.12).
     bool surely_still(const std::string& path, std::uint64_t device, std::uint64_t inode) const;
 
     ResolveForm form() const { return form_; }
+    dev_t root_device() const { return root_device_; }
 
   private:
     // Where something was found, and how to open exactly that for reading.
@@ -64,18 +68,24 @@ class Resolver final {
         bool without_links = false;
     };
 
-    Result<Entry, Errno> try_again(const std::string& path, bool for_reading) const;
-    Result<Entry, Errno> open_once(const std::string& path, bool for_reading) const;
+    Result<Entry, Errno> try_again(const std::string& path, Reach& reach, bool for_reading) const;
+    Result<Entry, Errno> open_once(const std::string& path, Reach& reach, bool for_reading) const;
+    Result<Entry, Errno> open_within(const std::string& path, Reach& reach, bool for_reading) const;
+    Result<Entry, Errno> entry_of(Place place, bool for_reading) const;
+    bool is_pseudo(int fd, dev_t device) const;
     Result<Place, Errno> find(const std::string& path) const;
     Result<UniqueFd, Errno> reopen(const Place& place) const;
-    WalkPolicy walk_policy() const { return {root_fd_, root_path_, symlinks_}; }
+    WalkPolicy walk_policy(Reach* reach = nullptr) const {
+        return {root_fd_, root_path_, symlinks_, reach};
+    }
 
     int root_fd_;
     std::string root_path_;
     Symlinks symlinks_;
     ResolveForm form_;
-    dev_t plain_device_ = 0; // files on this device need no look at their file system
-    bool has_plain_device_ = false;
+    dev_t root_device_ = 0;
+    bool root_is_plain_ = false; // files on that device need no look at their file system
+    bool root_is_local_ = false;
 };
 
 } // namespace fsrv::content

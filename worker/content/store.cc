@@ -67,7 +67,8 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form),
       listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)) {}
 
-http::FindResult LocalStore::find(const http::Target& target, std::string_view accept) const {
+http::FindResult LocalStore::find(const http::Target& target, std::string_view accept,
+                                  Reach& reach) const {
     const bool api = target.kind == http::Target::Kind::api;
     std::string path = target.path;
     if (target.absolute) {
@@ -77,32 +78,33 @@ http::FindResult LocalStore::find(const http::Target& target, std::string_view a
     }
     if (!config_.hidden && http::has_hidden_segment(path)) return miss(kNoSuchFile);
 
-    auto entry = resolver_.open(path);
+    auto entry = resolver_.open(path, reach);
     if (!entry) return unexpected(miss_of(entry.error()));
     switch (entry->kind) {
     case EntryKind::special: return miss(kNotAFile);
     case EntryKind::folder:
         if (api) return miss(kFolder);
-        return find_folder(target, path, *entry, accept);
+        return find_folder(target, path, *entry, accept, reach);
     case EntryKind::file: break;
     }
     if (target.wants_folder) return miss(kNoSuchFile);
-    http::Resource resource = file_resource(*std::move(entry), std::move(path));
+    http::Resource resource = file_resource(*std::move(entry), std::move(path), reach);
     if (api) resource.content_disposition = attachment(last_segment(resource.path));
     return resource;
 }
 
 http::FindResult LocalStore::find_folder(const http::Target& target, const std::string& path,
-                                         const Entry& folder, std::string_view accept) const {
+                                         const Entry& folder, std::string_view accept,
+                                         Reach& reach) const {
     if (!target.wants_folder && !path.empty()) {
         return unexpected(Miss{
             .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
     }
     if (!config_.index.empty()) {
         std::string index_path = join(path, config_.index);
-        auto index = resolver_.open(index_path);
+        auto index = resolver_.open(index_path, reach);
         if (index && index->kind == EntryKind::file)
-            return file_resource(*std::move(index), std::move(index_path));
+            return file_resource(*std::move(index), std::move(index_path), reach);
         if (index) return miss(kNotAFile);
         if (index.error().code != ENOENT) return unexpected(miss_of(index.error()));
         // A link that leads nowhere is no missing index: its owner meant something else to be seen
@@ -113,14 +115,15 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const std::
         if (errno != ENOENT) return unexpected(miss_of(Errno::last()));
     }
     if (!config_.listing) return miss(kNoListing);
-    return make_listing(target, path, folder, accept);
+    return make_listing(target, path, folder, accept, reach);
 }
 
 http::FindResult LocalStore::make_listing(const http::Target& target, const std::string& path,
-                                          const Entry& folder, std::string_view accept) const {
+                                          const Entry& folder, std::string_view accept,
+                                          Reach& reach) const {
     const ListingRules rules{.hidden = config_.hidden, .max_entries = config_.max_listing_entries};
     Reservation memory(listing_bytes_);
-    auto listing = read_listing(folder.fd.get(), path, resolver_, rules, memory);
+    auto listing = read_listing(folder.fd.get(), path, resolver_, rules, reach, memory);
     if (!listing && listing.error().code == ENOMEM) return miss(kBusyListing);
     if (!listing) return unexpected(miss_of(listing.error()));
     const ListingOrder order = parse_listing_order(target.query);
@@ -141,7 +144,7 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
     return resource;
 }
 
-http::Resource LocalStore::file_resource(Entry entry, std::string path) const {
+http::Resource LocalStore::file_resource(Entry entry, std::string path, const Reach& reach) const {
     auto file = std::make_shared<http::OpenFile>();
     file->fd = std::move(entry.fd);
     file->size = static_cast<std::uint64_t>(entry.status.st_size);
@@ -149,6 +152,8 @@ http::Resource LocalStore::file_resource(Entry entry, std::string path) const {
     file->ctime = {entry.status.st_ctim.tv_sec, entry.status.st_ctim.tv_nsec};
     file->device = entry.status.st_dev;
     file->inode = entry.status.st_ino;
+    file->charged = reach.anywhere ? entry.status.st_dev : reach.device;
+    file->local = entry.local;
     const http::Validators validators = http::make_validators(file->size, file->mtime, wall_now());
     std::string content_type(mime_.of(last_segment(path)));
     return {.body = http::Body::of(std::move(file)),

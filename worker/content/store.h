@@ -38,7 +38,15 @@ class LocalStore final {
     // Tree or api target to Resource: resolve (openat2), open (O_NONBLOCK|O_NOCTTY), fstat, type;
     // folders to index, listing, redirect or 403. `accept`: the request's Accept value, for the
     // listing's form. Not found is a Miss; errno becomes its status in one place, errno_status.h.
-    http::FindResult find(const http::Target& target, std::string_view accept) const;
+    // `reach`: which device may be asked. When another one has to be, `reach` says so, and what is
+    // returned means nothing.
+    http::FindResult find(const http::Target& target, std::string_view accept, Reach& reach) const;
+    http::FindResult find(const http::Target& target, std::string_view accept) const {
+        Reach anywhere;
+        return find(target, accept, anywhere);
+    }
+
+    dev_t root_device() const { return resolver_.root_device(); }
 
     // For a cache: does Resource::path still lead to that file? False: maybe not. Never blocks.
     bool surely_still(const std::string& path, const http::OpenFile& file) const {
@@ -47,10 +55,10 @@ class LocalStore final {
 
   private:
     http::FindResult find_folder(const http::Target& target, const std::string& path,
-                                 const Entry& folder, std::string_view accept) const;
+                                 const Entry& folder, std::string_view accept, Reach& reach) const;
     http::FindResult make_listing(const http::Target& target, const std::string& path,
-                                  const Entry& folder, std::string_view accept) const;
-    http::Resource file_resource(Entry file, std::string path) const;
+                                  const Entry& folder, std::string_view accept, Reach& reach) const;
+    http::Resource file_resource(Entry file, std::string path, const Reach& reach) const;
 
     StoreConfig config_;
     MimeTypes mime_;

@@ -26,6 +26,8 @@ struct OpenFile {
     FileTime ctime;
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
+    std::uint64_t charged = 0; // the device that its look-up was charged to, and its reads are
+    bool local = true;   // fstat() and close() ask nobody; of others only the pool may do them
     bool sealed = false; // a copy in memory that nobody can change: there is nothing to look after
 };
 

@@ -4,15 +4,30 @@
 #pragma once
 
 #include "common/limits.h"
+#include "worker/http/body.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <uv.h>
 #include <vector>
 
 namespace fsrv::net {
 
+class SenderOwner;
+
+// What the pool is to read into a chunk, and what came of it.
+struct ReadOrder {
+    const http::OpenFile* file = nullptr;
+    std::uint64_t offset = 0;
+    std::size_t length = 0;
+    std::int64_t result = 0; // bytes, or minus errno
+    bool unchanged = false;  // the file, after the read
+};
+
 struct Chunk {
-    uv_fs_t request{};
+    uv_work_t work{};
+    ReadOrder order;
+    SenderOwner* owner = nullptr; // told when the read is over
     std::size_t capacity = 0;
     char* data() { return reinterpret_cast<char*>(this + 1); }
 };

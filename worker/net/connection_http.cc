@@ -45,9 +45,12 @@ void warm_up(const http::Body& body) {
     }
 }
 
-// The job: resolve, open, fstat, plan. Straight-line code, in a thread of the pool.
+// The job: resolve, open, fstat, plan. Straight-line code, in a thread of the pool. No plan: it has
+// to be charged to another device first.
 void find_and_plan(const Worker& worker, Exchange& x) {
-    http::FindResult found = worker.store().find(x.target, x.request.field("accept").value_or(""));
+    http::FindResult found =
+        worker.store().find(x.target, x.request.field("accept").value_or(""), x.reach);
+    if (x.reach.wants) return; // once more, then
     if (found && worker.caches_files()) {
         x.found = make_cached_file(x.request.origin, *found, worker.options().server_header,
                                    worker.plan_config());
@@ -165,8 +168,12 @@ void Connection::prepare() {
     set_state(State::preparing);
     wanted_ = 0;
     x.queued_ns = uv_hrtime();
-    x.device = worker_.device_of(x.target);
-    if (worker_.pool().take(x.device, *this)) {
+    x.reach = worker_.reach_for(x.target);
+    find_when_charged();
+}
+
+void Connection::find_when_charged() {
+    if (worker_.pool().take(exchange_->reach.device, *this)) {
         find_in_pool();
     } else {
         watch_socket(); // nothing is under way that would keep this object, so its handle must
@@ -201,11 +208,14 @@ void Connection::on_pool_turn() {
 }
 
 void Connection::on_planned() {
-    worker_.pool().give_back(exchange_->device);
+    worker_.pool().give_back(exchange_->reach.device);
     worker_.score().lower(Metric::pool_jobs);
     worker_.score().observe(Metric::pool_wait, exchange_->waited_us);
     if (exchange_->found) worker_.keep(std::move(exchange_->found));
-    if (state_ != State::closing) {
+    if (state_ != State::closing && exchange_->reach.wants) {
+        exchange_->reach.go_there();
+        find_when_charged();
+    } else if (state_ != State::closing) {
         if (exchange_->plan->status == 503)
             worker_.shrink_cache(); // its descriptors may be what is missing
         respond(*std::exchange(exchange_->plan, std::nullopt));

@@ -49,7 +49,8 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     const auto* extent = found.body.segments.empty()
                              ? nullptr
                              : std::get_if<http::FileExtent>(&found.body.segments.front());
-    if (!extent) return nullptr; // an empty file: the pool is quick enough
+    if (!extent) return nullptr;              // an empty file: the pool is quick enough
+    if (!extent->file->local) return nullptr; // a hit would have to ask for its state
     cached->file = extent->file;
     cached->length = extent->length;
     if (extent->length <= kSmallFile) {

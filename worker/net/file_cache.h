@@ -6,7 +6,8 @@
 // replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
 // cannot show, a folder renamed or a link turned elsewhere, is looked up again once a second,
 // without waiting for a disk. Whatever is in doubt is dropped and found anew by the pool. Misses
-// are not kept. Files younger than a second are not kept either: their tag is not final.
+// are not kept. Files younger than a second are not kept either: their tag is not final; nor those
+// that are not on a disk of this machine: fstat might wait.
 //
 // Bounded in descriptors and in bytes, the least recently used go first. Thread: the loop's.
 #pragma once

@@ -32,6 +32,17 @@ bool unchanged(const http::OpenFile& file) {
            FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
 }
 
+// In a thread of the pool.
+void read_into(Chunk& chunk) {
+    ReadOrder& order = chunk.order;
+    const int fd = order.file->fd.get();
+    ssize_t n = 0;
+    do n = ::pread(fd, chunk.data(), order.length, static_cast<off_t>(order.offset));
+    while (n < 0 && errno == EINTR);
+    order.result = n < 0 ? -errno : n;
+    order.unchanged = unchanged(*order.file);
+}
+
 } // namespace
 
 Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string head, http::Body body)
@@ -45,6 +56,7 @@ Sender::~Sender() {
     FSRV_CHECK(!reading_, "a pool thread still writes into the chunk");
     end_turn();
     context_.chunks->give_back(chunk_);
+    if (context_.closer) context_.closer->let_go(std::move(body_));
 }
 
 void Sender::assume_sent(std::size_t bytes) {
@@ -117,7 +129,7 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
     const http::OpenFile& file = *extent.file;
     const bool may_change = context_.in_place_writes && !file.sealed;
     const std::uint64_t tail = may_change ? context_.copied_tail : 0;
-    if (context_.io != IoMode::automatic || body_size_ - body_sent_ <= tail ||
+    if (context_.io != IoMode::automatic || !file.local || body_size_ - body_sent_ <= tail ||
         extent.length - segment_sent_ <= limits::kCheapToCopy)
         return std::nullopt;
     if (!unchanged(file)) {
@@ -171,12 +183,10 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
 }
 
 void Sender::settle_read() {
-    const ssize_t result = chunk_->request.result;
-    uv_fs_req_cleanup(&chunk_->request);
     context_.score->lower(Metric::pool_jobs);
     reading_ = false;
     // A failure shows when pump() loads again.
-    failed_read_ = finish_load(result) == Load::failed;
+    failed_read_ = finish_load(chunk_->order.result, chunk_->order.unchanged) == Load::failed;
     end_turn();
 }
 
@@ -203,8 +213,9 @@ Sender::Load Sender::load() {
     chunk_filled_ = 0;
     chunk_sent_ = 0;
     chunk_path_ = SendPath::copied;
-    return context_.io == IoMode::threads ? load_in_pool(extent, offset)
-                                          : load_on_loop(extent, offset);
+    const bool may_ask =
+        context_.io == IoMode::inline_ || (context_.io == IoMode::automatic && extent.file->local);
+    return may_ask ? load_on_loop(extent, offset) : load_in_pool(extent, offset);
 }
 
 Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t offset) {
@@ -212,7 +223,8 @@ Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t 
         ssize_t n = 0;
         do n = ::pread(extent.file->fd.get(), chunk_->data(), wanted_, static_cast<off_t>(offset));
         while (n < 0 && errno == EINTR);
-        return finish_load(n < 0 ? -errno : n);
+        const ssize_t result = n < 0 ? -errno : n;
+        return finish_load(result, unchanged(*extent.file));
     }
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
     if (!load_cached(extent, offset, 0, wanted_)) return load_in_pool(extent, offset);
@@ -226,7 +238,7 @@ Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t 
             break;
         wanted_ += next->length;
     }
-    return finish_load(static_cast<ssize_t>(wanted_));
+    return finish_load(static_cast<std::int64_t>(wanted_), unchanged(*extent.file));
 }
 
 bool Sender::load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
@@ -239,16 +251,17 @@ bool Sender::load_cached(const http::FileExtent& extent, std::uint64_t offset, s
 
 Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t offset) {
     if (!has_turn_) {
-        turn_device_ = extent.file->device;
+        turn_device_ = extent.file->charged;
         if (!context_.pool->take(turn_device_, owner_)) return Load::wait_turn;
         has_turn_ = true;
     }
-    const uv_buf_t buffer = uv_buf_init(chunk_->data(), static_cast<unsigned>(wanted_));
-    chunk_->request.data = &owner_;
-    const int error = uv_fs_read(context_.loop, &chunk_->request, extent.file->fd.get(), &buffer, 1,
-                                 static_cast<std::int64_t>(offset), [](uv_fs_t* request) {
-                                     static_cast<SenderOwner*>(request->data)->on_chunk_read();
-                                 });
+    chunk_->order = {.file = extent.file.get(), .offset = offset, .length = wanted_};
+    chunk_->owner = &owner_;
+    chunk_->work.data = chunk_;
+    const int error = uv_queue_work(
+        context_.loop, &chunk_->work,
+        [](uv_work_t* work) { read_into(*static_cast<Chunk*>(work->data)); },
+        [](uv_work_t* work, int) { static_cast<Chunk*>(work->data)->owner->on_chunk_read(); });
     if (error != 0) return load_failed(CloseReason::internal);
     reading_ = true;
     chunk_path_ = SendPath::pool;
@@ -257,11 +270,11 @@ Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t 
     return Load::wait_disk;
 }
 
-Sender::Load Sender::finish_load(ssize_t result) {
+Sender::Load Sender::finish_load(std::int64_t result, bool is_unchanged) {
     if (result < 0) return load_failed(CloseReason::read_error);
     // The extent lay within the file when it was planned, so fewer bytes mean that the file became
     // shorter.
-    if (static_cast<std::size_t>(result) != wanted_ || !unchanged(*extent_at_front()->file)) {
+    if (static_cast<std::size_t>(result) != wanted_ || !is_unchanged) {
         return load_failed(CloseReason::file_changed);
     }
     chunk_filled_ = wanted_;

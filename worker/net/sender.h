@@ -9,8 +9,9 @@
 //   zero-copy  sendfile from the loop: what the page cache has (--io auto)
 //   copy       read on the loop, then send: what is cached but must not be lent (--io auto); all of
 //              it with --io inline, which waits for the disk
-//   pool       uv_fs_read in the pool, then send: what the disk must be asked for (--io auto); all
-//              of it with --io threads
+//   pool       read in the pool, then send: what the disk must be asked for (--io auto); all of it
+//              with --io threads, and of files that are not on a disk of this machine, where even
+//              fstat() may have to wait
 //
 // Zero-copy lends pages of the file to the socket, and a change in place shows in what is still
 // queued, here or, over the loopback, with the client. So the last SenderContext::copied_tail bytes
@@ -26,6 +27,7 @@
 #include "worker/http/body.h"
 #include "worker/net/chunk_pool.h"
 #include "worker/net/close_reason.h"
+#include "worker/net/file_closer.h"
 #include "worker/net/page_cache.h"
 #include "worker/net/pool_shares.h"
 
@@ -51,6 +53,7 @@ struct SenderContext {
     ChunkPool* chunks = nullptr;
     PageCache* page_cache = nullptr;
     PoolShares* pool = nullptr;
+    FileCloser* closer = nullptr; // none: files close at once
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
     bool in_place_writes = true;                        // --in-place-writes
@@ -104,7 +107,7 @@ class Sender final {
     bool load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
                      std::size_t length);
     Load load_in_pool(const http::FileExtent& extent, std::uint64_t offset);
-    Load finish_load(ssize_t result);
+    Load finish_load(std::int64_t result, bool is_unchanged);
     Load load_failed(CloseReason reason);
 
     // Zero-copy of at most `limit` bytes of the extent at the front. Nothing: not this way.

@@ -54,12 +54,14 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
       pool_(heritage_.options->threads),
+      closer_(loop_, pool_),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(*heritage_.options, heritage_.sockets.size())),
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
                       .pool = &pool_,
+                      .closer = &closer_,
                       .score = heritage_.score,
                       .io = heritage_.options->io,
                       .in_place_writes = heritage_.options->in_place_writes,
@@ -329,13 +331,13 @@ void Worker::cut_the_rest() {
     // What is still pending is with the pool, and a dead disk may never give it back.
     if (now_ms() < drain_deadline_ms_ + limits::kLastCallbacksMs) return;
     log_warn("slot={} {} reads never came back; exiting without them", heritage_.slot,
-             connections_);
+             connections_ + closer_.pending());
     if (log_) log_->stop(500);
     ::_exit(kExitOk);
 }
 
 void Worker::finish_if_drained() {
-    if (!draining_ || finished_ || connections_ > 0) return;
+    if (!draining_ || finished_ || connections_ > 0 || closer_.pending() > 0) return;
     finished_ = true;
     close_handles();
 }

@@ -8,6 +8,7 @@
 #include "worker/content/store.h"
 #include "worker/net/chunk_pool.h"
 #include "worker/net/connection.h"
+#include "worker/net/file_closer.h"
 #include "worker/net/listener.h"
 #include "worker/net/log_writer.h"
 #include "worker/net/transfer_board.h"
@@ -51,9 +52,15 @@ class Worker final {
     const http::PlanConfig& plan_config() const { return plan_config_; }
     const SenderContext& sender_context() const { return sender_context_; }
     PoolShares& pool() { return pool_; }
-    dev_t device_of(const http::Target& target) const {
-        return mounts_.device_of(target.path, target.absolute);
+    // From the mount table; the look-up itself finds out better.
+    content::Reach reach_for(const http::Target& target) const {
+        return {.anywhere = false,
+                .device = mounts_.device_of(target.path, target.absolute),
+                .wanted = 0,
+                .passed = {},
+                .mounts = mounts_.table()};
     }
+    FileCloser& closer() { return closer_; }
     bool caches_files() const { return cache_.on(); }
     const CachedFile* cached(std::string_view target);
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
@@ -119,6 +126,7 @@ class Worker final {
     ChunkPool chunks_;
     PageCache page_cache_;
     PoolShares pool_;
+    FileCloser closer_;
     content::Mounts mounts_;
     FileCache cache_;
     SenderContext sender_context_;

@@ -37,6 +37,7 @@ std::unique_ptr<Exchange> Worker::take_exchange() {
 }
 
 void Worker::give_back(std::unique_ptr<Exchange> exchange) {
+    if (exchange->plan) closer_.let_go(std::move(exchange->plan->body));
     if (spare_exchanges_.size() >= limits::kMaxSpareExchanges) return;
     exchange->begin = exchange->end = 0;
     exchange->parser.reset();
