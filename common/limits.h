@@ -51,6 +51,8 @@ inline constexpr std::uint64_t kLargestPacket = 64'000;
 inline constexpr std::uint64_t kCheapToCopy = 16 * 1024;
 // One download sends so much, then others have their turn; the page cache is asked for as much.
 inline constexpr std::size_t kTurnBytes = 1024 * 1024;
+// So long downloads have their turns, one after the other, before it is seen who else has come.
+inline constexpr std::uint64_t kTurnsNs = 500'000;
 inline constexpr std::size_t kReadaheadBytes =
     1024 * 1024; // hinted to the kernel beyond a chunk that was read
 

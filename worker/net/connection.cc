@@ -134,7 +134,7 @@ void Connection::on_poll(int status, int events) {
         set_state(State::sending);
         transfer_->window_start_ms = 0;
         [[fallthrough]];
-    case State::sending: advance(); break;
+    case State::sending: advance_in_turn(); break;
     case State::preparing:
     case State::closing: break;
     }
@@ -179,6 +179,17 @@ void Connection::advance() {
         if (!more) return;
     }
     go_on_soon();
+}
+
+// A big download takes its turn with the others, behind what has come in: those who ask for little
+// wait for one turn, not for one of each.
+void Connection::advance_in_turn() {
+    if (transfer_->sender.bytes_sent() >= limits::kTurnBytes) {
+        wanted_ = 0;
+        go_on_soon();
+    } else {
+        advance();
+    }
 }
 
 void Connection::go_on_soon() {

@@ -72,7 +72,7 @@ struct Exchange {
     http::Target target;
     std::optional<http::Plan> plan;    // the job's result
     std::unique_ptr<CachedFile> found; // and what of it is worth keeping
-    dev_t device = 0;                  // of whose share of the pool it is
+    content::Reach reach;              // of the job, and whose share of the pool it has
     std::uint64_t queued_ns = 0;       // when the job was given to the pool
     std::uint64_t waited_us = 0;       // for a thread: the job's to say
     uv_work_t work{};
@@ -144,6 +144,7 @@ class Connection final : public SenderOwner {
     bool take_head();
     void dispatch();
     void prepare();
+    void find_when_charged();
     void find_in_pool();
     void answer_from(const CachedFile& file);
     bool respond_at_once(const CachedFile& file);
@@ -165,6 +166,7 @@ class Connection final : public SenderOwner {
     void set_state(State state);
     bool watch_socket();
     void poll_for(int events);
+    void advance_in_turn();
     void go_on_soon();
     void drop_exchange();
     void retain() { ++pending_; }

@@ -5,6 +5,7 @@
 #include "worker/http/proxy_header.h"
 #include "worker/http/response_head.h"
 #include "worker/net/connection.h"
+#include "worker/net/pool_thread.h"
 #include "worker/net/worker.h"
 
 #include <cerrno>
@@ -186,6 +187,7 @@ void Connection::find_in_pool() {
     const int error = uv_queue_work(
         &worker_.loop(), &x.work,
         [](uv_work_t* work) {
+            give_way_to_loop();
             auto& self = *static_cast<Connection*>(work->data);
             self.exchange_->waited_us = (uv_hrtime() - self.exchange_->queued_ns) / 1000;
             find_and_plan(self.worker_, *self.exchange_);
@@ -368,7 +370,7 @@ void Connection::on_chunk_read() {
     if (state_ != State::closing) {
         worker_.touched(
             *this); // the stall clock runs from when the client could have taken something
-        advance();
+        advance_in_turn();
     }
     release();
 }

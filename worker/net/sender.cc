@@ -1,6 +1,7 @@
 #include "worker/net/sender.h"
 
 #include "common/check.h"
+#include "worker/net/pool_thread.h"
 
 #include <algorithm>
 #include <array>
@@ -34,6 +35,7 @@ bool unchanged(const http::OpenFile& file) {
 
 // In a thread of the pool.
 void read_into(Chunk& chunk) {
+    give_way_to_loop();
     ReadOrder& order = chunk.order;
     const int fd = order.file->fd.get();
     ssize_t n = 0;

@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <uv.h>
@@ -141,7 +142,7 @@ class Worker final {
     uv_poll_t terminate_{};
 
     std::array<List, kStates> lists_;
-    std::vector<Connection*> ready_;
+    std::deque<Connection*> ready_;
     std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
     std::size_t connections_ = 0; // alive, closing ones included
     std::size_t max_connections_ = 0;

@@ -102,17 +102,21 @@ void Worker::touched(Connection& connection) {
 
 void Worker::continue_soon(Connection& connection) {
     ready_.push_back(&connection);
-    if (ready_.size() > 1) return;
+    if (uv_is_active(reinterpret_cast<uv_handle_t*>(&continue_)) != 0) return;
     uv_idle_start(&continue_, [](uv_idle_t* handle) {
         static_cast<Worker*>(handle->data)->continue_connections();
     });
 }
 
+// As many as there is time for; who comes again meanwhile is behind the others.
 void Worker::continue_connections() {
-    std::vector<Connection*> now;
-    now.swap(ready_);
-    uv_idle_stop(&continue_);
-    for (Connection* connection : now) connection->go_on();
+    const std::uint64_t end = uv_hrtime() + limits::kTurnsNs;
+    do {
+        Connection* const next = ready_.front();
+        ready_.pop_front();
+        next->go_on();
+    } while (!ready_.empty() && uv_hrtime() < end);
+    if (ready_.empty()) uv_idle_stop(&continue_);
 }
 
 void Worker::sweep(State state, std::uint64_t timeout_ms) {
