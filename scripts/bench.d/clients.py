@@ -1,6 +1,8 @@
 """Clients that wrk and h2load are not. Each runs as a process of its own:
 
 clients.py download PORT PATH CONNECTIONS SECONDS  reads as fast as it can, over and over
+clients.py beside PORT PATH CONNECTIONS SECONDS  the same, giving way to any load on its core and looking at no byte
+clients.py drop FILE...  makes files cold, again and again, giving way likewise
 clients.py slow PORT PATH CONNECTIONS SECONDS RATE  reads RATE bytes a second on each connection
 clients.py head PORT PATH CONNECTIONS SECONDS  HEAD, one at a time on each connection
 clients.py hold idle|paused PORT PATH CONNECTIONS  opens, says "ready", keeps until its standard input ends
@@ -9,12 +11,15 @@ All but hold print {"units": N, "seconds": S}: bytes, or answers to HEAD.
 """
 
 import json
+import os
 import resource
 import select
 import selectors
 import socket
 import sys
 import time
+
+from disk import drop_from_cache
 
 
 def connect(port, path, receive_buffer=0):
@@ -52,7 +57,7 @@ def report(units, begin):
     print(json.dumps({"units": units, "seconds": time.monotonic() - begin}))
 
 
-def download(port, paths, connections, seconds):
+def download(port, paths, connections, seconds, discard=0):
     buffer = bytearray(256 * 1024)
     received = 0
     left = {}
@@ -68,7 +73,7 @@ def download(port, paths, connections, seconds):
     while time.monotonic() < begin + seconds:
         for key, _ in selector.select(0.1):
             s = key.fileobj
-            n = s.recv_into(buffer, min(len(buffer), left[s]))
+            n = s.recv_into(buffer, min(len(buffer), left[s]), discard)
             if n == 0:
                 raise SystemExit("the server closed a download")
             received += n
@@ -129,12 +134,24 @@ def hold(how, port, path, connections):
     sys.stdin.read()
 
 
+def give_way():
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 if __name__ == "__main__":
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     match sys.argv[1:]:
         case ["download", port, path, connections, seconds]:
             download(int(port), path, int(connections), float(seconds))
+        case ["beside", port, path, connections, seconds]:
+            give_way()
+            download(int(port), path, int(connections), float(seconds), socket.MSG_TRUNC)
+        case ["drop", *files]:
+            give_way()
+            while True:
+                drop_from_cache(files)
+                time.sleep(0.25)
         case ["slow", port, path, connections, seconds, rate]:
             slow(int(port), path, int(connections), float(seconds), int(rate))
         case ["head", port, path, connections, seconds]:

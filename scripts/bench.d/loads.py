@@ -47,7 +47,11 @@ def wrk(server, seconds, cores, path, mode="plain", *args, connections=CONNECTIO
 
 
 def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate=None):
-    """HTTP/1.1 by h2load; with `rate`, that many requests a second in all, whatever the server does."""
+    """HTTP/1.1 by h2load; with `rate`, that many requests a second in all, whatever the server does.
+
+    Each connection asks at its times, but not before it has its answer: the times are those from the asking on. So with `rate`
+    the requests that an answer was late for count too, as late as they were made; and the first half second does not count, in
+    which all connections come at once."""
     with tempfile.NamedTemporaryFile(prefix="fsrv-bench-") as log:
         command = ["h2load", "--h1", "-t", "1", "-c", str(connections), "-D", str(seconds), "--log-file", log.name]
         if rate:
@@ -56,11 +60,24 @@ def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate
             command += ["-H", header]
         run([*command, server.url(path)], cores, seconds + 30)
         rows = [line.split("\t") for line in pathlib.Path(log.name).read_text().splitlines()]
-    times = sorted(int(row[2]) for row in rows)
+    if rate and rows:
+        begin = min(int(row[0]) for row in rows)
+        rows = [row for row in rows if int(row[0]) >= begin + 500_000]
+    times = [int(row[2]) for row in rows]
+    if rate:
+        interval = connections / rate * 1e6
+        times += [late for time in times for late in missed(time, interval)]
+    times.sort()
     if not times:
         return Result(0, seconds, float("inf"), 1)
     errors = sum(1 for row in rows if not row[1].startswith(("2", "3")))
-    return Result(len(times), seconds, times[int(len(times) * 0.99)], errors)
+    return Result(len(rows), seconds, times[int(len(times) * 0.99)], errors)
+
+
+def missed(time, interval):
+    """What the requests would have waited that were due while this one took `time`."""
+    while (time := time - interval) > 0:
+        yield time
 
 
 def client(server, seconds, cores, what, path, *args, scale=1e-9):

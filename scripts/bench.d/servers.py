@@ -146,6 +146,15 @@ class Server:
                 total += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
         return total / 1e9
 
+    def disk_bytes(self):
+        """What was read from disks for it so far."""
+        total = 0
+        for pid in self.pids():
+            for line in pathlib.Path(f"/proc/{pid}/io").read_text().splitlines():
+                if line.startswith("read_bytes:"):
+                    total += int(line.split()[1])
+        return total
+
     def memory_kib(self):
         """Resident memory of its own: not the pages of files, and what processes share counted once."""
         total = 0
