@@ -1,19 +1,13 @@
 #include "common/control.h"
 
+#include "common/passed_fd.h"
+
 #include <cerrno>
-#include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
 
 namespace fsrv {
 namespace {
-
-// Aligned as the kernel's records must be. With the padding a second descriptor may fit; see
-// take_descriptors().
-union Ancillary {
-    cmsghdr alignment;
-    char bytes[CMSG_SPACE(sizeof(int))];
-};
 
 bool is_known(ControlKind kind) {
     switch (kind) {
@@ -29,16 +23,6 @@ bool is_known(ControlKind kind) {
     return false;
 }
 
-UniqueFd take_descriptor(msghdr& header) {
-    const cmsghdr* c = CMSG_FIRSTHDR(&header);
-    if (c == nullptr || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-        c->cmsg_len != CMSG_LEN(sizeof(int)))
-        return {};
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(c), sizeof fd);
-    return UniqueFd(fd);
-}
-
 // An empty datagram and the end of file both read as 0 bytes; only the latter hangs up.
 bool peer_is_gone(int socket) {
     pollfd p{.fd = socket, .events = POLLRDHUP, .revents = 0};
@@ -50,19 +34,11 @@ bool peer_is_gone(int socket) {
 bool send_control(int socket, const ControlMessage& message, int fd) {
     ControlMessage copy = message;
     iovec part{.iov_base = &copy, .iov_len = sizeof copy};
-    Ancillary ancillary{};
+    PassedFd passed;
     msghdr header{};
     header.msg_iov = &part;
     header.msg_iovlen = 1;
-    if (fd >= 0) {
-        header.msg_control = &ancillary;
-        header.msg_controllen = CMSG_SPACE(sizeof fd);
-        cmsghdr* c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof fd);
-        std::memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    }
+    if (fd >= 0) passed.put(header, fd);
     ssize_t sent = -1;
     do sent = sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
@@ -72,14 +48,11 @@ bool send_control(int socket, const ControlMessage& message, int fd) {
 Received receive_control(int socket) {
     Received received{.status = ReceiveStatus::malformed};
     iovec part{.iov_base = &received.message, .iov_len = sizeof received.message};
-    Ancillary ancillary{};
+    PassedFd passed;
     msghdr header{};
     header.msg_iov = &part;
     header.msg_iovlen = 1;
-    header.msg_control = &ancillary;
-    // Without the padding of CMSG_SPACE, where a second one would fit. The kernel closes what does
-    // not, and says so.
-    header.msg_controllen = CMSG_LEN(sizeof(int));
+    passed.make_room(header);
 
     ssize_t size = -1;
     do size = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -90,7 +63,7 @@ Received receive_control(int socket) {
         received.status = nothing ? ReceiveStatus::nothing : ReceiveStatus::closed;
         return received;
     }
-    received.fd = take_descriptor(header);
+    received.fd = PassedFd::take(header);
     if (size == 0 && peer_is_gone(socket))
         received.status = ReceiveStatus::closed;
     else if (size == static_cast<ssize_t>(sizeof received.message) &&

@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fcntl.h>
 #include <memory>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 namespace fsrv {
 
@@ -113,9 +115,33 @@ std::size_t in_pages(std::size_t bytes) {
     return (bytes + kSharedPage - 1) / kSharedPage * kSharedPage;
 }
 
+// What a reader must agree about with who writes: a hash (FNV-1a) of it.
+std::uint64_t layout_with(std::size_t head_bytes, std::size_t row_bytes) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    const auto add = [&](std::string_view bytes) {
+        for (const char c : bytes)
+            hash = (hash ^ static_cast<unsigned char>(c)) * std::uint64_t{0x100000001b3};
+    };
+    const auto add_number = [&](std::uint64_t number) {
+        add({reinterpret_cast<const char*>(&number), sizeof number});
+    };
+    add(FSRV_VERSION);
+    for (const std::uint64_t number :
+         {std::uint64_t{head_bytes}, std::uint64_t{row_bytes}, std::uint64_t{sizeof(ScoreSlot)},
+          std::uint64_t{sizeof(SharedTransfer)}, std::uint64_t{kProcessStates}})
+        add_number(number);
+    for (const MetricSpec& spec : metric_table()) {
+        add(spec.name);
+        add_number(shape_of(spec.id).words());
+    }
+    return hash;
+}
+
 } // namespace
 
-struct Scoreboard::Head {
+struct ScoreView::Head {
+    SharedWord layout{0}; // the first word, in every version
+    SharedWord max_workers{0};
     SharedWord sequence{0}; // odd: being changed
     SharedWord pid{0};
     SharedWord started_s{0};
@@ -127,7 +153,7 @@ struct Scoreboard::Head {
     MetricWords retired;
 };
 
-struct Scoreboard::SharedRow {
+struct ScoreView::SharedRow {
     SharedWord state{0};
     SharedWord admin{0};
     SharedWord slot{0};
@@ -154,27 +180,85 @@ class Scoreboard::Change final {
     std::uint64_t before_;
 };
 
-Scoreboard::Scoreboard(unsigned max_workers)
-    : size_(slots_for(max_workers)), max_rows_(size_ + max_workers), taken_(size_, false) {
-    FSRV_CHECK(max_workers >= 1 && max_workers <= limits::kMaxWorkers, "a slot for each worker");
-    const std::size_t rows_at = in_pages(sizeof(Head));
-    const std::size_t slots_at = rows_at + in_pages(max_rows_ * sizeof(SharedRow));
-    bytes_ = slots_at + size_ * sizeof(ScoreSlot);
-    // Pages cost nothing until a process writes to them.
-    void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+std::uint64_t ScoreView::layout() {
+    return layout_with(sizeof(Head), sizeof(SharedRow));
+}
+
+ScoreView::ScoreView(unsigned max_workers)
+    : size_(slots_for(max_workers)),
+      max_rows_(size_ + max_workers),
+      rows_at_(in_pages(sizeof(Head))),
+      slots_at_(rows_at_ + in_pages(max_rows_ * sizeof(SharedRow))),
+      bytes_(slots_at_ + size_ * sizeof(ScoreSlot)) {}
+
+ScoreView::ScoreView(ScoreView&& other) noexcept
+    : size_(other.size_),
+      max_rows_(other.max_rows_),
+      rows_at_(other.rows_at_),
+      slots_at_(other.slots_at_),
+      bytes_(other.bytes_),
+      head_(std::exchange(other.head_, nullptr)),
+      rows_(other.rows_),
+      slots_(other.slots_) {}
+
+ScoreView& ScoreView::operator=(ScoreView&& other) noexcept {
+    std::swap(size_, other.size_);
+    std::swap(max_rows_, other.max_rows_);
+    std::swap(rows_at_, other.rows_at_);
+    std::swap(slots_at_, other.slots_at_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(head_, other.head_);
+    std::swap(rows_, other.rows_);
+    std::swap(slots_, other.slots_);
+    return *this;
+}
+
+ScoreView::~ScoreView() {
+    if (head_ != nullptr) munmap(head_, bytes_);
+}
+
+void ScoreView::map(int fd, int protection, int flags) {
+    void* memory = mmap(nullptr, bytes_, protection, MAP_SHARED | MAP_NORESERVE | flags, fd, 0);
     if (memory == MAP_FAILED) fatal("memory shared with the workers: {}", errno_text(errno));
     auto* bytes = static_cast<char*>(memory);
     // All that is in it begins as zeros, which the kernel has seen to: constructing every slot
     // would touch every page.
     head_ = reinterpret_cast<Head*>(bytes);
-    rows_ = reinterpret_cast<SharedRow*>(bytes + rows_at);
-    slots_ = reinterpret_cast<ScoreSlot*>(bytes + slots_at);
-    std::construct_at(head_);
+    rows_ = reinterpret_cast<SharedRow*>(bytes + rows_at_);
+    slots_ = reinterpret_cast<ScoreSlot*>(bytes + slots_at_);
 }
 
-Scoreboard::~Scoreboard() {
-    munmap(head_, bytes_);
+Result<ScoreView, std::string> ScoreView::open(const UniqueFd& memory) {
+    const std::string other = "the server is another build of fsrv, with another layout of its "
+                              "figures; ask with that, or replace the server (--ctl upgrade)";
+    struct stat found {};
+    const int seals = fcntl(memory.get(), F_GET_SEALS);
+    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(memory.get(), &found) != 0)
+        return unexpected(std::string("the server sent no figures"));
+    std::array<std::uint64_t, 2> words{}; // of the head
+    static_assert(sizeof(Head::layout) + sizeof(Head::max_workers) == sizeof words);
+    if (pread(memory.get(), words.data(), sizeof words, 0) != ssize_t{sizeof words} ||
+        words[0] != layout() || words[1] < 1 || words[1] > limits::kMaxWorkers)
+        return unexpected(other);
+    ScoreView view(static_cast<unsigned>(words[1]));
+    if (static_cast<std::uint64_t>(found.st_size) != view.bytes_) return unexpected(other);
+    view.map(memory.get(), PROT_READ, 0);
+    return view;
+}
+
+// A descriptor of memory can be shared with others; without one it is the children's alone. Pages
+// cost nothing until a process writes to them.
+Scoreboard::Scoreboard(unsigned max_workers) : ScoreView(max_workers), taken_(size_, false) {
+    FSRV_CHECK(max_workers >= 1 && max_workers <= limits::kMaxWorkers, "a slot for each worker");
+    memory_.reset(memfd_create("fsrv figures", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (memory_ && ftruncate(memory_.get(), static_cast<off_t>(bytes_)) != 0) memory_.reset();
+    map(memory_.get(), PROT_READ | PROT_WRITE, memory_ ? 0 : MAP_ANONYMOUS);
+    // From now on nobody else can map it to write.
+    constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+    if (memory_ && fcntl(memory_.get(), F_ADD_SEALS, kSeals) != 0) memory_.reset();
+    std::construct_at(head_);
+    head_->max_workers.store(max_workers, std::memory_order_relaxed);
+    head_->layout.store(layout(), std::memory_order_release);
 }
 
 std::optional<unsigned> Scoreboard::take() {
@@ -229,7 +313,7 @@ void Scoreboard::protect_all_but(unsigned own) {
         log_warn("the figures stay writable: {}", errno_text(errno));
 }
 
-std::optional<ScoreReading> Scoreboard::read() const {
+std::optional<ScoreReading> ScoreView::read() const {
     for (unsigned attempt = 0; attempt < kReadAttempts; ++attempt) {
         if (ScoreReading reading; try_read(reading)) return reading;
         nanosleep(&kReadPause, nullptr);
@@ -239,7 +323,7 @@ std::optional<ScoreReading> Scoreboard::read() const {
 
 // Nothing that is read is believed before the sequence number has been found unchanged, beyond what
 // keeps within the mapping.
-bool Scoreboard::try_read(ScoreReading& reading) const {
+bool ScoreView::try_read(ScoreReading& reading) const {
     const auto get = [](const SharedWord& word) { return word.load(std::memory_order_acquire); };
     const std::uint64_t before = get(head_->sequence);
     if (before % 2 != 0) return false;

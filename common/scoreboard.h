@@ -10,6 +10,8 @@
 
 #include "common/limits.h"
 #include "common/metrics.h"
+#include "common/result.h"
+#include "common/unique_fd.h"
 
 #include <array>
 #include <atomic>
@@ -148,14 +150,45 @@ struct ScoreReading {
     MetricTotals totals; // of all processes there have ever been; gauges of the living
 };
 
-// Anonymous shared mapping; lives as long as this object or a child's inherited mapping.
-class Scoreboard final {
+// A mapping of that memory, to look at.
+class ScoreView {
+  public:
+    // Of Scoreboard::fd(), in whatever process. Refused, with the reason for a person: memory that
+    // another build has laid out, or that could be taken away while it is read.
+    static Result<ScoreView, std::string> open(const UniqueFd& memory);
+    ~ScoreView();
+    ScoreView(ScoreView&& other) noexcept;
+    ScoreView& operator=(ScoreView&& other) noexcept;
+
+    // Nothing when the supervisor stands still in the middle of a change.
+    std::optional<ScoreReading> read() const;
+
+  protected:
+    struct Head;
+    struct SharedRow;
+
+    static std::uint64_t layout(); // changes with what reader and writer must agree about
+    explicit ScoreView(unsigned max_workers);
+    void map(int fd, int protection, int flags); // fatal() when the system has no memory
+    bool try_read(ScoreReading& reading) const;
+
+    unsigned size_; // slots
+    unsigned max_rows_;
+    std::size_t rows_at_;
+    std::size_t slots_at_;
+    std::size_t bytes_;
+    Head* head_ = nullptr;
+    SharedRow* rows_ = nullptr;
+    ScoreSlot* slots_ = nullptr;
+};
+
+// Lives as long as this object, a child's inherited mapping, or a view.
+class Scoreboard final : public ScoreView {
   public:
     // For at most so many workers at a time, and processes that drain besides.
     explicit Scoreboard(unsigned max_workers); // fatal() when the system has no memory
-    ~Scoreboard();
-    Scoreboard(const Scoreboard&) = delete;
-    Scoreboard& operator=(const Scoreboard&) = delete;
+    Scoreboard(Scoreboard&&) = delete;
+    Scoreboard& operator=(Scoreboard&&) = delete;
 
     unsigned size() const { return size_; }
     ScoreSlot& slot(unsigned i) { return slots_[i]; }
@@ -166,25 +199,19 @@ class Scoreboard final {
     void retire(unsigned i);        // its process has ended: its counters stay, the slot is free
     MetricWords& own();             // to count what only the supervisor knows
     void publish(const ServerRow& server, std::span<const ProcessRow> processes);
+    // For ScoreView::open() of others, who cannot write to it, nor make it smaller. -1: the kernel
+    // is too old for that (Linux 5.1), and nobody gets any.
+    int fd() const { return memory_.get(); }
+    void close_fd() { memory_.reset(); } // in a child
 
     // --- everybody's
     // From now on this process can write to its own slot alone.
     void protect_all_but(unsigned own);
-    // Nothing when the supervisor stands still in the middle of a change.
-    std::optional<ScoreReading> read() const;
 
   private:
-    struct Head;
-    struct SharedRow;
     class Change; // while it lives, readers wait
-    bool try_read(ScoreReading& reading) const;
 
-    unsigned size_;
-    unsigned max_rows_;
-    std::size_t bytes_;
-    Head* head_;
-    SharedRow* rows_;
-    ScoreSlot* slots_;
+    UniqueFd memory_;
     std::vector<bool> taken_;
 };
 

@@ -1,5 +1,6 @@
 #include "supervisor/control_socket.h"
 
+#include "common/ctl_client.h"
 #include "common/ctl_command.h"
 
 #include <algorithm>
@@ -84,14 +85,11 @@ bool ControlSocket::hear(Client& client, std::vector<Request>& requests) {
     return true;
 }
 
-void ControlSocket::answer(unsigned number, bool good, std::string_view text) {
+void ControlSocket::answer(unsigned number, bool good, std::string_view text, int fd) {
     const auto client = std::find_if(clients_.begin(), clients_.end(),
                                      [&](const Client& c) { return c.number == number; });
     if (client == clients_.end()) return;
-    std::string reply(1, good ? '0' : '1');
-    reply += text;
-    [[maybe_unused]] const ssize_t sent =
-        send(client->fd.get(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    send_ctl_reply(client->fd.get(), good, text, fd);
     clients_.erase(client);
 }
 

@@ -48,8 +48,9 @@ class ControlSocket final {
 
     // Clients that have asked meanwhile; those who hung up are forgotten.
     std::vector<Request> take_requests();
-    // Once for every request; a client that is gone, or does not read, does not hear it.
-    void answer(unsigned client, bool good, std::string_view text);
+    // Once for every request; a client that is gone, or does not read, does not hear it. `fd`,
+    // which stays ours, travels along; -1: none.
+    void answer(unsigned client, bool good, std::string_view text, int fd = -1);
 
     // In a process that is not the server: closes everything, and leaves the file alone.
     void forget();

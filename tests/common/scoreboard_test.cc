@@ -1,7 +1,9 @@
 #include "common/scoreboard.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <set>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -218,6 +220,77 @@ TEST(Scoreboard, TotalsNeverGoDownWhileProcessesComeAndGo) {
     supervisor.join();
     EXPECT_GT(readings, 0U);
     EXPECT_EQ(board.read().value().totals.value(Metric::cold_reads), 3 * kLives);
+}
+
+UniqueFd memory_of(const Scoreboard& board) {
+    return UniqueFd(dup(board.fd()));
+}
+
+TEST(ScoreView, ShowsWhatTheBoardHasAndOutlivesIt) {
+    std::optional<Scoreboard> board(2);
+    ASSERT_GE(board->fd(), 0);
+    auto view = ScoreView::open(memory_of(*board));
+    ASSERT_TRUE(view) << view.error();
+    const unsigned i = board->take().value();
+    board->slot(i).count(Metric::cold_reads, 7);
+    board->slot(i).transfers[3].begin({.id = 1, .total = 9, .client = "c", .target = "/t"});
+    board->publish({.pid = 4, .generation = 2}, std::vector{row(i)});
+    const auto look = [&] {
+        const auto reading = view->read();
+        ASSERT_TRUE(reading);
+        EXPECT_EQ(reading->server.generation, 2U);
+        EXPECT_EQ(reading->totals.value(Metric::cold_reads), 7U);
+        ASSERT_EQ(reading->processes.size(), 1U);
+        ASSERT_EQ(reading->processes[0].transfers.size(), 1U);
+        EXPECT_EQ(reading->processes[0].transfers[0].target, "/t");
+    };
+    look();
+    board.reset();
+    look();
+    ScoreView moved(std::move(*view));
+    view = std::move(moved);
+    look();
+}
+
+TEST(ScoreView, NobodyElseCanWriteThereOrTakeItAway) {
+    const Scoreboard board(1);
+    const UniqueFd memory = memory_of(board);
+    const auto size = static_cast<std::size_t>(lseek(memory.get(), 0, SEEK_END));
+    EXPECT_EQ(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0), MAP_FAILED);
+    void* read_only = mmap(nullptr, size, PROT_READ, MAP_SHARED, memory.get(), 0);
+    ASSERT_NE(read_only, MAP_FAILED);
+    EXPECT_NE(mprotect(read_only, size, PROT_READ | PROT_WRITE), 0);
+    munmap(read_only, size);
+    EXPECT_LT(pwrite(memory.get(), "x", 1, 0), 0);
+    EXPECT_NE(ftruncate(memory.get(), 0), 0);
+    EXPECT_NE(fallocate(memory.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), 0);
+    EXPECT_NE(fcntl(memory.get(), F_ADD_SEALS, F_SEAL_WRITE), 0) << "nor lock the writers out";
+}
+
+TEST(ScoreView, RefusesWhatIsNoBoardOfThisBuild) {
+    const auto memory = [](std::size_t size, bool sealed, std::string_view bytes) {
+        UniqueFd fd(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+        EXPECT_EQ(ftruncate(fd.get(), static_cast<off_t>(size)), 0);
+        EXPECT_EQ(pwrite(fd.get(), bytes.data(), bytes.size(), 0),
+                  static_cast<ssize_t>(bytes.size()));
+        EXPECT_EQ(fcntl(fd.get(), F_ADD_SEALS, sealed ? F_SEAL_SHRINK : 0), 0);
+        return fd;
+    };
+    Scoreboard board(2);
+    std::string copy(static_cast<std::size_t>(lseek(board.fd(), 0, SEEK_END)), '\0');
+    ASSERT_EQ(pread(board.fd(), copy.data(), copy.size(), 0), static_cast<ssize_t>(copy.size()));
+    EXPECT_TRUE(ScoreView::open(memory(copy.size(), true, copy)));
+    EXPECT_FALSE(ScoreView::open(memory(copy.size(), false, copy))) << "it could be cut off";
+    EXPECT_FALSE(ScoreView::open(memory(copy.size() - 4096, true, copy.substr(0, 4096))));
+    EXPECT_FALSE(ScoreView::open(memory(0, true, "")));
+    EXPECT_FALSE(ScoreView::open(memory(8, true, copy.substr(0, 8))));
+    std::string other_build = copy, no_size = copy;
+    other_build[3] = static_cast<char>(other_build[3] + 1);
+    no_size[8] = 0;
+    EXPECT_FALSE(ScoreView::open(memory(copy.size(), true, other_build)));
+    EXPECT_FALSE(ScoreView::open(memory(copy.size(), true, no_size)));
+    EXPECT_FALSE(ScoreView::open(UniqueFd()));
+    EXPECT_FALSE(ScoreView::open(UniqueFd(open("/dev/zero", O_RDONLY | O_CLOEXEC))));
 }
 
 TEST(ScoreboardDeathTest, RefusesToHaveNoSlot) {

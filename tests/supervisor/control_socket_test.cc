@@ -2,8 +2,10 @@
 
 #include "supervisor/control_socket.h"
 
+#include "common/ctl_client.h"
 #include "tests/support/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -114,6 +116,54 @@ TEST_F(ControlSocketTest, ALongAnswerArrivesWhole) {
     const std::string text(90'000, 'x');
     socket_.answer(requests[0].client, true, text);
     EXPECT_EQ(hear(fd), "0" + text);
+}
+
+TEST_F(ControlSocketTest, ADescriptorTravelsWithTheVerdict) {
+    auto call = CtlCall::ask(unix_address(path_), "top");
+    ASSERT_TRUE(call);
+    EXPECT_FALSE(call->receive().value()) << "no verdict yet";
+    const auto requests = socket_.take_requests();
+    ASSERT_EQ(requests.size(), 1U);
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(pipe(ends), 0);
+    const UniqueFd read_end(ends[0]);
+    UniqueFd write_end(ends[1]);
+    socket_.answer(requests[0].client, true, "here", write_end.get());
+    EXPECT_EQ(fcntl(write_end.get(), F_GETFD), 0) << "stays the server's";
+    const auto reply = call->receive().value();
+    ASSERT_TRUE(reply);
+    EXPECT_TRUE(reply->good);
+    EXPECT_EQ(reply->text, "here");
+    ASSERT_TRUE(reply->fd);
+    EXPECT_EQ(fcntl(reply->fd.get(), F_GETFD), FD_CLOEXEC);
+    write_end.reset();
+    char byte = 0;
+    EXPECT_EQ(write(reply->fd.get(), "x", 1), 1);
+    EXPECT_EQ(read(read_end.get(), &byte, 1), 1);
+}
+
+TEST_F(ControlSocketTest, WhoAsksLearnsThatThereWillBeNoVerdict) {
+    auto call = CtlCall::ask(unix_address(path_), "top");
+    ASSERT_TRUE(call);
+    EXPECT_EQ(socket_.take_requests().size(), 1U);
+    socket_.forget();
+    EXPECT_EQ(call->receive().error().code, ECONNRESET);
+    EXPECT_EQ(CtlCall::ask(unix_address(path_), "top").error().code, ECONNREFUSED);
+    EXPECT_EQ(CtlCall::ask(unix_address(path_ + "x"), "top").error().code, ENOENT);
+}
+
+// Nobody waits for whom the answers are not read by.
+TEST_F(ControlSocketTest, WhoDoesNotReadHoldsNobodyUp) {
+    std::vector<UniqueFd> deaf;
+    for (std::size_t i = 0; i < 3 * kMaxControlClients; ++i) {
+        deaf.push_back(connect());
+        say(deaf.back(), "top");
+        for (const auto& request : socket_.take_requests())
+            socket_.answer(request.client, true, "", socket_.fd());
+    }
+    const UniqueFd late = connect();
+    say(late, "status");
+    EXPECT_EQ(socket_.take_requests().size(), 1U);
 }
 
 TEST_F(ControlSocketTest, ForgettingLeavesTheFile) {
