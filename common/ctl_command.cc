@@ -15,9 +15,9 @@ struct Word {
 };
 
 constexpr Word kWords[] = {
-    {"reload", CtlKind::reload, false},  {"upgrade", CtlKind::upgrade, false},
-    {"stop", CtlKind::stop, false},      {"status", CtlKind::status, false},
-    {"workers", CtlKind::workers, true},
+    {"reload", CtlKind::reload, false}, {"upgrade", CtlKind::upgrade, false},
+    {"stop", CtlKind::stop, false},     {"status", CtlKind::status, false},
+    {"top", CtlKind::top, false},       {"workers", CtlKind::workers, true},
 };
 
 } // namespace

@@ -9,7 +9,7 @@
 
 namespace fsrv {
 
-enum class CtlKind { reload, upgrade, stop, status, workers };
+enum class CtlKind { reload, upgrade, stop, status, top, workers };
 
 struct CtlCommand {
     CtlKind kind{};
@@ -21,7 +21,7 @@ inline constexpr std::size_t kMaxCtlCommand = 64; // bytes
 // "reload", "workers 3"; nothing for anything else.
 std::optional<CtlCommand> parse_ctl_command(std::string_view text);
 
-// "reload, upgrade, stop, status or workers N"
+// "reload, upgrade, stop, status, top or workers N"
 std::string expected_ctl_command();
 
 } // namespace fsrv

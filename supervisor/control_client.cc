@@ -4,13 +4,12 @@
 #include "common/escape.h"
 #include "common/heritage.h"
 #include "common/log.h"
-#include "common/unique_fd.h"
 #include "supervisor/unix_listener.h"
 
 #include <cstdio>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <optional>
+#include <poll.h>
 
 namespace fsrv {
 namespace {
@@ -31,40 +30,37 @@ std::string why_not_connected(const std::string& path, int error) {
     return fmt::format("cannot reach the server on \"{}\": {}", where, errno_text(error));
 }
 
-// The server's answer is one datagram, whose size it says itself.
-std::string receive_whole(int socket) {
-    ssize_t size = -1;
-    do size = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-    while (size < 0 && errno == EINTR);
-    std::string text(size > 0 ? static_cast<std::size_t>(size) : 0, '\0');
-    if (!text.empty() && recv(socket, text.data(), text.size(), 0) != size) text.clear();
-    return text;
+// Waits for it; nothing: there will be none.
+std::optional<CtlReply> await_reply(CtlCall& call) {
+    for (;;) {
+        pollfd entry{.fd = call.fd(), .events = POLLIN, .revents = 0};
+        poll(&entry, 1, -1);
+        auto reply = call.receive();
+        if (!reply) return std::nullopt;
+        if (*reply) return std::move(**reply);
+    }
 }
 
 } // namespace
 
-int run_ctl(const std::string& command, const std::string& path) {
-    if (!parse_ctl_command(command))
+int run_ctl(const std::string& text, const std::string& path, TopMain top_main) {
+    const auto command = parse_ctl_command(text);
+    if (!command)
         return fail(kExitUsage, fmt::format("--ctl: expected {}, not \"{}\"",
-                                            expected_ctl_command(), printable(command)));
+                                            expected_ctl_command(), printable(text)));
     if (path.empty())
         return fail(kExitUsage, "--ctl: name the server's socket with --control PATH");
     if (auto ok = UnixListener::check_path({.path = path, .option = "--control"}); !ok)
         return fail(kExitUsage, ok.error().message);
 
-    const UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    if (!socket) return fail(kExitFailure, errno_text(errno));
-    const sockaddr_un address = unix_address(path);
-    if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-        return fail(kExitFailure, why_not_connected(path, errno));
-    if (send(socket.get(), command.data(), command.size(), MSG_NOSIGNAL) < 0)
-        return fail(kExitFailure, why_not_connected(path, errno));
-    const std::string reply = receive_whole(socket.get());
-    if (reply.empty())
-        return fail(kExitFailure, "the server ended, or hung up, before it had a verdict");
-    const bool good = reply[0] == '0';
-    fmt::print(good ? stdout : stderr, "{}{}\n", good ? "" : "fsrv: ", reply.substr(1));
-    return good ? kExitOk : kExitFailure;
+    const CtlAsk ask = [&] { return CtlCall::ask(unix_address(path), text); };
+    auto call = ask();
+    if (!call) return fail(kExitFailure, why_not_connected(path, call.error().code));
+    auto reply = await_reply(*call);
+    if (!reply) return fail(kExitFailure, "the server ended, or hung up, before it had a verdict");
+    if (reply->good && command->kind == CtlKind::top) return top_main(std::move(*reply), ask);
+    fmt::print(reply->good ? stdout : stderr, "{}{}\n", reply->good ? "" : "fsrv: ", reply->text);
+    return reply->good ? kExitOk : kExitFailure;
 }
 
 } // namespace fsrv

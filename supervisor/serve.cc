@@ -173,7 +173,7 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
 
 } // namespace
 
-int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
+int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain top_main) {
     open_standard_fds();
     Offer offer = take_offer();
     Inheritance inheritance = take_inheritance();
@@ -193,7 +193,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main) {
     case Action::dump_config:
     case Action::print_and_exit: return print(invocation->output);
     case Action::ctl:
-        return run_ctl(invocation->command, control_path(options, getenv("RUNTIME_DIRECTORY")));
+        return run_ctl(invocation->command, control_path(options, getenv("RUNTIME_DIRECTORY")),
+                       top_main);
     case Action::check:
     case Action::serve: break;
     }

@@ -120,6 +120,7 @@ class Supervisor final {
     void take_requests(std::uint64_t now);
     void obey(const ControlSocket::Request& request, std::uint64_t now);
     void answer(std::vector<unsigned>& clients, bool good, std::string_view text);
+    void show_figures(unsigned client);
     std::string status(std::uint64_t now);
     WorkerRange bounds() const;
     std::string want_workers(unsigned number); // why not; empty: it will be so

@@ -24,6 +24,7 @@ void Supervisor::obey(const ControlSocket::Request& request, std::uint64_t now) 
     log_debug("--ctl {}", request.text);
     switch (command->kind) {
     case CtlKind::status: return setup_.control->answer(request.client, true, status(now));
+    case CtlKind::top: return show_figures(request.client);
     case CtlKind::reload: asked_.later_reload.push_back(request.client); return reload(now);
     case CtlKind::upgrade: asked_.later_upgrade.push_back(request.client); return upgrade(now);
     case CtlKind::stop:
@@ -53,6 +54,15 @@ std::string Supervisor::status(std::uint64_t now) {
                        : next_           ? "reloading"
                        : successor_      ? "upgrading"
                                          : "");
+}
+
+// Who asks reads them for himself, for as long as he likes.
+void Supervisor::show_figures(unsigned client) {
+    if (scoreboard_.fd() < 0)
+        return setup_.control->answer(client, false,
+                                      "the figures cannot be shared: it takes Linux 5.1");
+    publish_processes();
+    setup_.control->answer(client, true, FSRV_VERSION, scoreboard_.fd());
 }
 
 WorkerRange Supervisor::bounds() const {

@@ -11,7 +11,7 @@ TEST(CtlCommand, IsOneOfTheWords) {
         {"reload", CtlKind::reload},       {"upgrade", CtlKind::upgrade},
         {"stop", CtlKind::stop},           {"status", CtlKind::status},
         {"workers 1", CtlKind::workers},   {"workers 1024", CtlKind::workers},
-        {"workers 007", CtlKind::workers},
+        {"workers 007", CtlKind::workers}, {"top", CtlKind::top},
     };
     for (const auto& [text, kind] : table) {
         const auto command = parse_ctl_command(text);
@@ -31,7 +31,7 @@ TEST(CtlCommand, NothingElseIsOne) {
 }
 
 TEST(CtlCommand, TheHelpNamesThemAll) {
-    EXPECT_EQ(expected_ctl_command(), "reload, upgrade, stop, status or workers N");
+    EXPECT_EQ(expected_ctl_command(), "reload, upgrade, stop, status, top or workers N");
 }
 
 } // namespace

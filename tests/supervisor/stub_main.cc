@@ -110,5 +110,6 @@ int stub_worker_main(Heritage heritage) {
 } // namespace fsrv
 
 int main(int argc, char** argv) {
-    return fsrv::fsrv_main(argc, argv, fsrv::stub_worker_main);
+    return fsrv::fsrv_main(argc, argv, fsrv::stub_worker_main,
+                           [](fsrv::CtlReply, const fsrv::CtlAsk&) { return 1; });
 }
