@@ -137,6 +137,14 @@ std::uint64_t layout_with(std::size_t head_bytes, std::size_t row_bytes) {
     return hash;
 }
 
+// Word by word, since a reader may still look at the slot of a process that has ended.
+void clear(ScoreSlot& slot) {
+    static_assert(sizeof(ScoreSlot) % sizeof(SharedWord) == 0);
+    auto* words = reinterpret_cast<SharedWord*>(&slot);
+    for (std::size_t i = 0; i < sizeof(ScoreSlot) / sizeof(SharedWord); ++i)
+        words[i].store(0, std::memory_order_relaxed);
+}
+
 } // namespace
 
 struct ScoreView::Head {
@@ -266,7 +274,7 @@ std::optional<unsigned> Scoreboard::take() {
     if (free == taken_.end()) return std::nullopt;
     *free = true;
     const auto index = static_cast<unsigned>(free - taken_.begin());
-    std::construct_at(&slots_[index]);
+    clear(slots_[index]);
     return index;
 }
 
