@@ -465,13 +465,14 @@ TEST_F(Processes, AReaderOfTheLogThatDiesOrStopsChangesNothing) {
         ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
         UniqueFd reader(ends[0]), writer(ends[1]);
         const std::string binary = fsrv_binary();
+        const std::vector<char*> environment = environment_with({});
         const pid_t server = fork();
         if (server == 0) {
-            unsetenv("FSRV_BINARY"); // fsrv would take it for a variable of its own
             dup2(writer.get(), STDERR_FILENO);
             dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
-            execl(binary.c_str(), binary.c_str(), "--host", "127.0.0.1", "--port", "0", "--workers",
-                  "2", "--pid-file", path.c_str(), dir_.str().c_str(), nullptr);
+            execle(binary.c_str(), binary.c_str(), "--host", "127.0.0.1", "--port", "0",
+                   "--workers", "2", "--pid-file", path.c_str(), dir_.str().c_str(), nullptr,
+                   environment.data());
             _exit(127);
         }
         writer.reset();
