@@ -60,6 +60,8 @@ inline constexpr std::size_t kReadaheadBytes =
 // sockets).
 inline constexpr int kNotSentLowat = 128 * 1024;
 inline constexpr int kUnixSendBuffer = 256 * 1024;
+// A client that says nothing is accepted after the kernel has asked it once more (1 s).
+inline constexpr int kDeferAcceptSeconds = 1;
 
 inline constexpr int kListenBacklog = 4096;            // the kernel clamps it to somaxconn
 inline constexpr std::uint64_t kAcceptPauseMs = 1'000; // out of descriptors: try again after this

@@ -23,6 +23,8 @@ void set_options_of_clients(int listener, int family) {
     set_option(listener, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(listener, IPPROTO_TCP, TCP_NOTSENT_LOWAT, limits::kNotSentLowat);
+    // A connection is accepted with its first bytes, so it is answered without being waited for.
+    set_option(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, limits::kDeferAcceptSeconds);
 }
 
 } // namespace fsrv
