@@ -4,6 +4,8 @@
 #include "worker/http/response_head.h"
 #include "worker/net/sealed_copy.h"
 
+#include <algorithm>
+#include <functional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,31 +15,35 @@ namespace {
 // Kept in memory up to this size. Larger ones are read as they are sent.
 constexpr std::size_t kSmallFile = limits::kChunkBytes;
 constexpr std::uint64_t kResolveAgainMs = 1'000;
+constexpr std::uint64_t kOrderAgainMs = 1'000;
+constexpr std::size_t kFewestPlaces = 64;
+constexpr std::size_t kCacheLine = 64;
 
-bool same(const struct stat& now, const http::OpenFile& then) {
-    return static_cast<std::uint64_t>(now.st_size) == then.size &&
-           FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == then.mtime &&
-           FileTime{now.st_ctim.tv_sec, now.st_ctim.tv_nsec} == then.ctime;
+std::uint64_t hash_of(std::string_view target) {
+    return std::hash<std::string_view>()(target);
 }
 
-bool unchanged(const http::OpenFile& file) {
+bool unchanged(int fd, std::uint64_t size, FileTime mtime, FileTime ctime) {
     struct stat now {};
-    return ::fstat(file.fd.get(), &now) == 0 && same(now, file);
+    return ::fstat(fd, &now) == 0 && static_cast<std::uint64_t>(now.st_size) == size &&
+           FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == mtime &&
+           FileTime{now.st_ctim.tv_sec, now.st_ctim.tv_nsec} == ctime;
 }
 
-// The whole of a small file, or nothing when it changed meanwhile.
-std::shared_ptr<const std::string> read_whole(const http::OpenFile& file) {
-    auto bytes = std::make_shared<std::string>(file.size, '\0');
-    const ssize_t n = ::pread(file.fd.get(), bytes->data(), bytes->size(), 0);
-    if (n != static_cast<ssize_t>(file.size) || !unchanged(file)) return nullptr;
-    return bytes;
+// The whole of a small file behind what `bytes` has; false when it changed meanwhile.
+bool append_whole(std::string& bytes, const http::OpenFile& file) {
+    const std::size_t begin = bytes.size();
+    bytes.resize(begin + file.size);
+    return ::pread(file.fd.get(), bytes.data() + begin, file.size, 0) ==
+               static_cast<ssize_t>(file.size) &&
+           unchanged(file.fd.get(), file.size, file.mtime, file.ctime);
 }
 
 } // namespace
 
 std::size_t CachedFile::cost() const {
-    return sizeof *this + sizeof(http::OpenFile) + target.capacity() + resource.path.capacity() +
-           lasting_head.capacity() + (in_memory() ? length : 0) + 256; // nodes and small strings
+    return sizeof *this + sizeof(http::OpenFile) + bytes->capacity() + resource.path.capacity() +
+           (copy ? length : 0) + 256; // nodes and small strings
 }
 
 std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
@@ -45,50 +51,111 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     if (!found.validators || found.validators->etag.starts_with("W/") ||
         found.body.segments.size() > 1)
         return nullptr;
-    auto cached = std::make_unique<CachedFile>();
     const auto* extent = found.body.segments.empty()
                              ? nullptr
                              : std::get_if<http::FileExtent>(&found.body.segments.front());
     if (!extent) return nullptr;              // an empty file: the pool is quick enough
     if (!extent->file->local) return nullptr; // a hit would have to ask for its state
+    auto cached = std::make_unique<CachedFile>();
     cached->file = extent->file;
     cached->length = extent->length;
-    if (extent->length <= kSmallFile) {
-        const auto bytes = read_whole(*extent->file);
-        if (!bytes) return nullptr;
-        if (bytes->size() > limits::kCheapToCopy) cached->copy = make_sealed_copy(*bytes);
-        if (cached->copy) {
-            found.body = http::Body::of(cached->copy);
-        } else {
-            found.body.segments = {
-                http::MemoryExtent{.bytes = bytes, .offset = 0, .length = bytes->size()}};
-            cached->content = *bytes;
-        }
-    }
-    cached->target = target;
-    cached->resource = found;
+    cached->fd = cached->file->fd.get();
+    cached->size = cached->file->size;
+    cached->mtime = cached->file->mtime;
+    cached->ctime = cached->file->ctime;
+
+    auto bytes = std::make_shared<std::string>(target);
     http::append_lasting_head(
-        cached->lasting_head,
-        http::plan_resource(http::Request{}, http::FindResult(found), config, wall_now()),
+        *bytes, http::plan_resource(http::Request{}, http::FindResult(found), config, wall_now()),
         server_header);
+    const std::size_t head_end = bytes->size();
+    const bool small = cached->length <= kSmallFile;
+    if (small && !append_whole(*bytes, *cached->file)) return nullptr;
+    if (small && cached->length > limits::kCheapToCopy)
+        cached->copy = make_sealed_copy(std::string_view(*bytes).substr(head_end));
+    if (cached->copy) {
+        found.body = http::Body::of(cached->copy);
+        bytes->resize(head_end);
+        bytes->shrink_to_fit();
+    } else if (small) {
+        found.body.segments = {
+            http::MemoryExtent{.bytes = bytes, .offset = head_end, .length = cached->length}};
+        cached->content = std::string_view(*bytes).substr(head_end);
+    }
+    const std::string_view all = *bytes;
+    cached->target = all.substr(0, target.size());
+    cached->lasting_head = all.substr(target.size(), head_end - target.size());
+    cached->hash = hash_of(target);
+    cached->bytes = std::move(bytes);
+    cached->resource = found;
     return cached;
 }
 
+CachedFile* TargetIndex::find(std::uint64_t hash, std::string_view target) const {
+    if (taken_ == 0) return nullptr;
+    for (std::size_t i = home_of(hash); places_[i].file; i = after(i))
+        if (places_[i].hash == hash && places_[i].file->target == target)
+            return places_[i].file.get();
+    return nullptr;
+}
+
+void TargetIndex::insert(std::unique_ptr<CachedFile> file) {
+    if (2 * (taken_ + 1) > places_.size()) grow();
+    const std::uint64_t hash = file->hash;
+    put({.hash = hash, .file = std::move(file)});
+    ++taken_;
+}
+
+void TargetIndex::put(Place place) {
+    std::size_t i = home_of(place.hash);
+    while (places_[i].file) i = after(i);
+    places_[i] = std::move(place);
+}
+
+void TargetIndex::grow() {
+    std::vector<Place> before(std::max(kFewestPlaces, 2 * places_.size()));
+    before.swap(places_);
+    for (Place& place : before)
+        if (place.file) put(std::move(place));
+}
+
+std::unique_ptr<CachedFile> TargetIndex::remove(CachedFile& file) {
+    std::size_t i = home_of(file.hash);
+    while (places_[i].file.get() != &file) i = after(i);
+    std::unique_ptr<CachedFile> removed = std::move(places_[i].file);
+    --taken_;
+    // Whoever was pushed on by what stood here moves up, so that no search ends at a gap.
+    for (std::size_t gap = i, next = after(i); places_[next].file; next = after(next)) {
+        const std::size_t mask = places_.size() - 1;
+        const std::size_t pushed_by = (next - home_of(places_[next].hash)) & mask;
+        if (pushed_by < ((next - gap) & mask)) continue;
+        places_[gap] = std::move(places_[next]);
+        gap = next;
+    }
+    return removed;
+}
+
 const CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
-    const auto found = by_target_.find(target);
-    if (found == by_target_.end()) return nullptr;
-    CachedFile& file = *found->second;
-    if (!fresh(file, now_ms)) {
-        drop(file);
+    CachedFile* const file = by_target_.find(hash_of(target), target);
+    if (!file) return nullptr;
+    // fstat() takes as long as memory does to bring what follows.
+    const std::size_t wanted = file->lasting_head.size() + file->content.size();
+    for (std::size_t at = 0; at < wanted; at += kCacheLine)
+        __builtin_prefetch(file->lasting_head.data() + at);
+    if (!fresh(*file, now_ms)) {
+        drop(*file);
         return nullptr;
     }
-    by_use_.remove(file);
-    by_use_.push_back(file);
-    return &file;
+    if (now_ms - file->used_ms >= kOrderAgainMs) {
+        file->used_ms = now_ms;
+        by_use_.remove(*file);
+        by_use_.push_back(*file);
+    }
+    return file;
 }
 
 bool FileCache::fresh(CachedFile& file, std::uint64_t now_ms) const {
-    if (!unchanged(*file.file)) return false;
+    if (!unchanged(file.fd, file.size, file.mtime, file.ctime)) return false;
     if (now_ms - file.resolved_ms < kResolveAgainMs) return true;
     if (!store_.surely_still(file.resource.path, *file.file)) return false;
     file.resolved_ms = now_ms;
@@ -96,14 +163,14 @@ bool FileCache::fresh(CachedFile& file, std::uint64_t now_ms) const {
 }
 
 void FileCache::insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms) {
-    if (const auto old = by_target_.find(file->target); old != by_target_.end()) drop(*old->second);
+    if (CachedFile* const old = by_target_.find(file->hash, file->target)) drop(*old);
     if (file->cost() > bounds_.bytes) return;
     file->resolved_ms = now_ms;
+    file->used_ms = now_ms;
     bytes_ += file->cost();
     descriptors_ += file->descriptors();
     by_use_.push_back(*file);
-    const std::string_view key = file->target;
-    by_target_.emplace(key, std::move(file));
+    by_target_.insert(std::move(file));
     while (descriptors_ > bounds_.files || bytes_ > bounds_.bytes) drop(*by_use_.front());
 }
 
@@ -115,10 +182,7 @@ void FileCache::drop(CachedFile& file) {
     bytes_ -= file.cost();
     descriptors_ -= file.descriptors();
     by_use_.remove(file);
-    const auto found = by_target_.find(file.target);
-    const std::unique_ptr<CachedFile> last =
-        std::move(found->second); // its target is the key: alive until after erase
-    by_target_.erase(found);
+    by_target_.remove(file);
 }
 
 } // namespace fsrv::net

@@ -9,7 +9,8 @@
 // are not kept. Files younger than a second are not kept either: their tag is not final; nor those
 // that are not on a disk of this machine: fstat might wait.
 //
-// Bounded in descriptors and in bytes, the least recently used go first. Thread: the loop's.
+// Bounded in descriptors and in bytes; the least recently used go first, to the second. Thread: the
+// loop's.
 #pragma once
 
 #include "worker/content/store.h"
@@ -20,24 +21,57 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace fsrv::net {
 
+// What a hit touches comes first and lies close together: of many files, most of its cost is
+// memory that no processor cache has.
 struct CachedFile {
-    std::string target;      // as sent: its bytes decide what is found
-    http::Resource resource; // whole; of a small file the body is in memory
-    std::shared_ptr<const http::OpenFile> file;
-    std::string lasting_head;                   // of the plain 200 (http::append_lasting_head)
+    std::string_view target; // as sent: its bytes decide what is found
+    std::uint64_t hash = 0;  // of it
+    int fd = -1;             // of `file`
+    std::uint64_t size = 0;  // its, and times, when it was found
+    FileTime mtime;
+    FileTime ctime;
+    std::uint64_t resolved_ms = 0;
+    std::uint64_t used_ms = 0;                  // when it took its place in the order of use
+    std::string_view lasting_head;              // of the plain 200 (http::append_lasting_head)
     std::string_view content;                   // the body when it is in memory to be copied,
     std::shared_ptr<const http::OpenFile> copy; // or when it is there to be lent
     std::uint64_t length = 0;                   // of the body
-    std::uint64_t resolved_ms = 0;
+
     ListHook<CachedFile> hook;
+    std::shared_ptr<const std::string>
+        bytes;               // target, lasting_head and content, one behind the other
+    http::Resource resource; // whole; of a small file the body is in memory
+    std::shared_ptr<const http::OpenFile> file;
 
     bool in_memory() const { return content.data() != nullptr || copy; }
     std::size_t cost() const; // bytes of memory, about
     std::size_t descriptors() const { return copy ? 2 : 1; }
+};
+
+// The cached files by their targets: a table of hashes with open addressing, so that a look-up
+// touches the table once and the file it finds.
+class TargetIndex final {
+  public:
+    CachedFile* find(std::uint64_t hash, std::string_view target) const;
+    void insert(std::unique_ptr<CachedFile> file); // its target is not there yet
+    std::unique_ptr<CachedFile> remove(CachedFile& file);
+
+  private:
+    struct Place {
+        std::uint64_t hash = 0;
+        std::unique_ptr<CachedFile> file;
+    };
+    std::size_t home_of(std::uint64_t hash) const { return hash & (places_.size() - 1); }
+    std::size_t after(std::size_t place) const { return (place + 1) & (places_.size() - 1); }
+    void put(Place place);
+    void grow();
+
+    std::vector<Place> places_; // a power of two, at most half of them taken
+    std::size_t taken_ = 0;
 };
 
 // What the pool makes of a find() that found a file worth keeping: reads it if it is small. Nothing
@@ -69,8 +103,7 @@ class FileCache final {
     Bounds bounds_;
     std::size_t bytes_ = 0;
     std::size_t descriptors_ = 0;
-    std::unordered_map<std::string_view, std::unique_ptr<CachedFile>>
-        by_target_; // keys are CachedFile::target
+    TargetIndex by_target_;
     IntrusiveList<CachedFile, &CachedFile::hook> by_use_;
 };
 

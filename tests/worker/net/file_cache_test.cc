@@ -3,7 +3,10 @@
 #include "tests/worker/content_support.h"
 #include "worker/net/sealed_copy.h"
 
+#include <algorithm>
+#include <deque>
 #include <gtest/gtest.h>
+#include <random>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -68,18 +71,42 @@ TEST_F(FileCacheTest, CountsTheDescriptorsOfCopiesAndDropsWhatWasUsedLongestAgo)
     FileCache cache(store_, {.files = 5, .bytes = 1 << 20});
     cache.insert(make("a", 20'000), 1);
     cache.insert(make("b", 20'000), 1);
-    ASSERT_TRUE(cache.find("/a", 1));
     cache.insert(make("c", 1'000), 1);
-    EXPECT_TRUE(cache.find("/b", 1)) << "five descriptors are allowed";
-    EXPECT_TRUE(cache.find("/a", 1));
-    cache.insert(make("d", 1'000), 1);
-    EXPECT_FALSE(cache.find("/c", 1)) << "the sixth is one too many";
-    EXPECT_TRUE(cache.find("/a", 1));
-    EXPECT_TRUE(cache.find("/b", 1));
-    EXPECT_TRUE(cache.find("/d", 1));
+    EXPECT_TRUE(cache.find("/b", 2'000)) << "five descriptors are allowed";
+    EXPECT_TRUE(cache.find("/a", 3'000));
+    cache.insert(make("d", 1'000), 3'000);
+    EXPECT_FALSE(cache.find("/c", 3'000)) << "the sixth is one too many";
+    EXPECT_TRUE(cache.find("/b", 4'000));
+    EXPECT_TRUE(cache.find("/a", 5'000));
+    EXPECT_TRUE(cache.find("/d", 6'000));
     cache.shrink();
-    EXPECT_FALSE(cache.find("/a", 1));
-    EXPECT_TRUE(cache.find("/d", 1));
+    EXPECT_FALSE(cache.find("/b", 6'000));
+    EXPECT_FALSE(cache.find("/a", 6'000));
+    EXPECT_TRUE(cache.find("/d", 6'000));
+}
+
+// Every one is found, whatever was dropped before it in the table; against a plain set.
+TEST_F(FileCacheTest, FindsWhatItHasAndNothingElseWhateverComesAndGoes) {
+    constexpr unsigned kNames = 200, kKept = 60;
+    for (unsigned i = 0; i < kNames; ++i) make(std::to_string(i), 10);
+    FileCache cache(store_, {.files = kKept, .bytes = 1 << 20});
+    std::deque<unsigned> kept;
+    std::mt19937 random(7);
+    std::uint64_t now = 0;
+    for (unsigned turn = 0; turn < 2'000; ++turn) {
+        const auto name = static_cast<unsigned>(random() % kNames);
+        const auto has = std::find(kept.begin(), kept.end(), name);
+        const CachedFile* const found = cache.find("/" + std::to_string(name), now += 1'000);
+        ASSERT_EQ(found != nullptr, has != kept.end()) << name;
+        if (found) {
+            EXPECT_EQ(found->target, "/" + std::to_string(name));
+            kept.erase(has);
+        } else {
+            cache.insert(make(std::to_string(name), 10), now);
+            if (kept.size() == kKept) kept.pop_front();
+        }
+        kept.push_back(name);
+    }
 }
 
 TEST_F(FileCacheTest, IsBoundedInBytes) {
