@@ -73,6 +73,7 @@ TEST_F(Upgrade, TenUpgradesUnderLoadHarmNobody) {
     EXPECT_EQ(downloads.wrong, 0U) << downloads.text();
     EXPECT_GT(load.answered, 0U);
     EXPECT_GT(downloads.done, 0U);
+    EXPECT_GT(downloads.resumed, 0U);
     std::printf("%s; %s\n", load.text().c_str(), downloads.text().c_str());
     EXPECT_EQ(ctl({"status"}).exit_status, 0);
     EXPECT_EQ(ctl({"reload"}).exit_status, 0) << "the new one reads the same configuration";
