@@ -1,17 +1,19 @@
 // Behind proxies: the PROXY protocol, forwarded clients, announced stops; and the configurations of
 // docs/deploy/ with the real HAProxy and nginx.
 
+#include "tests/integration/admin_support.h"
 #include "tests/support/files.h"
+#include "tests/support/load.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
 
-#include <atomic>
 #include <csignal>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <optional>
+#include <sstream>
 #include <sys/socket.h>
-#include <thread>
 
 namespace fsrv::test {
 namespace {
@@ -168,88 +170,207 @@ unsigned short free_port() {
     return ntohs(address.sin_port);
 }
 
-// A configuration of docs/deploy/ with the addresses of this test.
+// A configuration of docs/deploy/ with the places of this test.
 std::string configured(const std::string& name,
-                       const std::vector<std::pair<std::string, unsigned>>& places) {
+                       const std::vector<std::pair<std::string, std::string>>& places) {
     const char* docs = std::getenv("FSRV_DOCS");
     std::string text = read_file(std::string(docs != nullptr ? docs : "docs") + "/deploy/" + name);
-    for (const auto& [place, port] : places) {
+    for (const auto& [place, here] : places) {
         const std::size_t at = text.find(place);
         EXPECT_NE(at, std::string::npos) << place;
-        if (at != std::string::npos)
-            text.replace(at, place.size(), "127.0.0.1:" + std::to_string(port));
+        if (at != std::string::npos) text.replace(at, place.size(), here);
     }
     return text;
+}
+
+std::string loopback(unsigned port) {
+    return "127.0.0.1:" + std::to_string(port);
 }
 
 bool await_answer(unsigned short port) {
     return await([&] { return fetch(port, "/t.bin").status == 200; });
 }
 
-TEST_F(Proxies, HAProxyLosesNoRequestWhileOneServerDrainsAndAnotherDies) {
-    if (!have_program("haproxy") && !std::filesystem::exists("/usr/sbin/haproxy"))
-        GTEST_SKIP() << "haproxy is not installed";
-    const auto setup = [] {
-        ServerSetup s{.args = {"--workers", "1", "--proxy-protocol", "on", "--trusted-proxies",
-                               "127.0.0.1", "--drain-delay", "3s"}};
-        s.trouble = {"worker "};
-        return s;
-    };
-    std::optional<Server> one(std::in_place, root_.path(), setup());
-    Server two(root_.path(), setup());
-    const unsigned short port = free_port();
-    TempDir folder;
-    write_file(folder / "haproxy.cfg", configured("haproxy.cfg", {{"127.0.0.1:8000", port},
-                                                                  {"10.0.0.1:8080", one->port()},
-                                                                  {"10.0.0.2:8080", two.port()}}));
-    const Background haproxy({"/usr/sbin/haproxy", "-db", "-f", folder / "haproxy.cfg"});
-    ASSERT_TRUE(await_answer(port));
-    EXPECT_TRUE(one->access().await_line("/-/health"));
-    EXPECT_TRUE(two.access().await_line("/-/health"));
+// A server of HAProxy's configuration, which can be started again at the same place.
+struct Behind {
+    std::optional<Server> server;
+    unsigned short port = 0, admin = 0;
 
-    std::atomic<bool> over = false;
-    std::atomic<unsigned> answered = 0;
-    std::vector<std::string> failed;
-    std::thread load([&] {
-        while (!over) {
-            const Response response = fetch(port, "/t.bin");
-            if (response.status == 200 && is_pattern(response.body, 0, 1000))
-                ++answered;
-            else
-                failed.push_back(response.head + " " + got_name(response.got));
-        }
-    });
-    const auto go_on = [&](unsigned more) {
-        const unsigned before = answered;
-        EXPECT_TRUE(await([&] { return answered > before + more; }));
-    };
-    go_on(20);
-    one->signal(SIGTERM); // drains, while HAProxy looks
-    EXPECT_TRUE(one->await_exit());
-    go_on(20);
-    one.emplace(root_.path(), [&] {
-        ServerSetup again = setup();
-        again.loopback = false;
-        again.args.insert(again.args.end(),
-                          {"--host", "127.0.0.1", "--port", std::to_string(one->port())});
-        return again;
-    }());
-    // Back in use, before the other one's only worker dies under its requests.
-    EXPECT_TRUE(one->access().await_line("/t.bin"));
-    for (int i = 0; i < 5; ++i) {
-        for (const pid_t worker : two.workers()) ::kill(worker, SIGKILL);
-        go_on(20);
+    ~Behind() { // the second TERM is Server's own
+        if (!server || process_state(server->pid()) == 0) return;
+        server->signal(SIGTERM);
+        server->log().await_line("/-/health says so already");
     }
-    over = true;
-    load.join();
-    EXPECT_TRUE(failed.empty()) << failed.size() << " of " << answered << ": " << failed.front();
+    void start(const std::filesystem::path& root) {
+        ServerSetup setup{.args = {"--workers", "2", "--proxy-protocol", "on", "--trusted-proxies",
+                                   "127.0.0.1", "--drain-delay", "1h", "--max-connections", "64",
+                                   "--header-timeout", "60s", "--host", "127.0.0.1", "--port",
+                                   std::to_string(port), "--admin", loopback(admin)}};
+        setup.loopback = false;
+        setup.trouble = {"worker ", "admin process ", "the supervisor is gone"};
+        server.emplace(root, setup);
+        port = server->port();
+        admin = Admin(*server).port();
+    }
+    std::string place() const {
+        return loopback(port) + " agent-addr 127.0.0.1 agent-port " + std::to_string(admin);
+    }
+    // As the power of its machine would.
+    void kill_all_of_it() {
+        const std::vector<pid_t> children = server->workers();
+        server->signal(SIGKILL);
+        for (const pid_t child : children) ::kill(child, SIGKILL);
+        server->await_exit();
+    }
+};
+
+// What HAProxy thinks of a server.
+struct Opinion {
+    int up = -1;    // 2: it is
+    int admin = -1; // 8: the agent wants it to drain
+    unsigned weight = 0;
+    static constexpr int kUp = 2, kDrain = 8;
+};
+
+// `curl -C -` gets what is missing. Stopped half way, a download is surely under way.
+class StoppedCurl final {
+  public:
+    StoppedCurl(unsigned short port, std::string target, std::string file)
+        : url_("http://" + loopback(port) + target),
+          file_(std::move(file)),
+          curl_({"curl", "-sf", "--limit-rate", "2M", "-o", file_, url_}) {
+        EXPECT_TRUE(await([&] { return size() > 0; }));
+        curl_.signal(SIGSTOP);
+    }
+    std::uint64_t size() const {
+        std::error_code none;
+        const auto size = std::filesystem::file_size(file_, none);
+        return none ? 0 : size;
+    }
+    int go_on() {
+        curl_.signal(SIGCONT);
+        return curl_.wait();
+    }
+    RunResult resume() const { return run({"curl", "-sSf", "-C", "-", "-o", file_, url_}); }
+
+  private:
+    std::string url_, file_;
+    Background curl_;
+};
+
+class HAProxy : public Proxies {
+  protected:
+    void SetUp() override {
+        if (!std::filesystem::exists("/usr/sbin/haproxy"))
+            GTEST_SKIP() << "haproxy is not installed";
+        one_.start(root_.path());
+        two_.start(root_.path());
+        write_file(
+            folder_ / "haproxy.cfg",
+            configured("haproxy.cfg",
+                       {{"127.0.0.1:8000", loopback(port_)},
+                        {"/run/haproxy/admin.sock", stats_},
+                        {"10.0.0.1:8080 agent-addr 10.0.0.1 agent-port 9090", one_.place()},
+                        {"10.0.0.2:8080 agent-addr 10.0.0.2 agent-port 9090", two_.place()}}));
+        haproxy_.emplace(
+            std::vector<std::string>{"/usr/sbin/haproxy", "-db", "-f", folder_ / "haproxy.cfg"});
+        ASSERT_TRUE(await_answer(port_));
+        for (Behind* server : {&one_, &two_})
+            EXPECT_TRUE(server->server->access().await_line("/-/health"));
+    }
+    Opinion opinion_of(const std::string& name) const {
+        RawClient client(stats_);
+        client.send("show servers state files\n");
+        std::istringstream lines(client.read_to_end());
+        for (std::string line; std::getline(lines, line);) {
+            std::istringstream words(line);
+            std::string backend, number, server, address;
+            Opinion opinion;
+            words >> number >> backend >> number >> server >> address >> opinion.up >>
+                opinion.admin >> opinion.weight;
+            if (words && server == name) return opinion;
+        }
+        return {};
+    }
+    bool is_in_use(const std::string& name) const {
+        const Opinion now = opinion_of(name);
+        return now.up == Opinion::kUp && now.admin == 0;
+    }
+
+    const unsigned short port_ = free_port();
+    TempDir folder_;
+    const std::string stats_ = folder_ / "stats.sock";
+    Behind one_, two_;
+    std::optional<Background> haproxy_;
+};
+
+TEST_F(HAProxy, GivesAServerTheWeightThatItsLoadLeaves) {
+    EXPECT_TRUE(await([&] { return opinion_of("one").weight > 90; }));
+    std::vector<std::unique_ptr<RawClient>> clients; // of the 128 that it may have
+    for (int i = 0; i < 40; ++i) clients.push_back(std::make_unique<RawClient>(one_.port));
+    EXPECT_TRUE(await([&] { return opinion_of("one").weight < 80; }));
+    EXPECT_TRUE(is_in_use("one"));
+    clients.clear();
+    EXPECT_TRUE(await([&] { return opinion_of("one").weight > 90; }));
+}
+
+TEST_F(HAProxy, LosesNoRequestWhileOneServerDrainsAndTheOtherIsKilledWhole) {
+    constexpr std::uint64_t kHuge = 64 << 20; // more than all the buffers on its way
+    write_pattern(root_ / "huge.bin", kHuge);
+    Load load(port_);
+    Downloads downloads(port_, {.size = 3'000'000});
+    const auto go_on = [&] {
+        const unsigned answered = load.answered, done = downloads.done;
+        EXPECT_TRUE(await([&] {
+            return load.answered > answered + 50 && downloads.done > done + 1;
+        })) << load.text()
+            << "; " << downloads.text();
+    };
+    go_on();
+    EXPECT_TRUE(is_in_use("one") && is_in_use("two"));
+
+    // Announced for an hour, of which the second signal takes what is left.
+    one_.server->signal(SIGTERM);
+    EXPECT_TRUE(await([&] { return opinion_of("one").admin == Opinion::kDrain; }))
+        << "the agent says so";
+    go_on();
+    one_.server->signal(SIGTERM);
+    EXPECT_TRUE(one_.server->await_exit());
+    go_on();
+    EXPECT_EQ(opinion_of("one").admin, Opinion::kDrain) << "remembered";
+    StoppedCurl curl(port_, "/huge.bin", folder_ / "huge.bin"); // of the other one
+
+    one_.start(root_.path());
+    EXPECT_TRUE(await([&] { return is_in_use("one"); })) << "the agent is ready again";
+    EXPECT_TRUE(one_.server->access().await_line("/t.bin"));
+
+    two_.kill_all_of_it();
+    go_on();
+    EXPECT_GT(curl.go_on(), 0) << "its download cannot be whole";
+    EXPECT_LT(curl.size(), kHuge);
+    EXPECT_TRUE(ran_well(curl.resume(), "curl -C -"));
+    EXPECT_TRUE(is_pattern(read_file(folder_ / "huge.bin"), 0, kHuge));
+    two_.start(root_.path());
+    EXPECT_TRUE(await([&] { return is_in_use("two"); }));
+    EXPECT_TRUE(two_.server->access().await_line("/t.bin"));
+
+    for (int i = 0; i < 5; ++i) {
+        for (const pid_t child : two_.server->workers()) ::kill(child, SIGKILL);
+        go_on();
+    }
+    load.stop();
+    downloads.stop();
+    EXPECT_EQ(load.failed(), 0U) << load.text();
+    EXPECT_EQ(downloads.wrong, 0U) << downloads.text();
+    std::printf("%s; %s\n", load.text().c_str(), downloads.text().c_str());
     // HAProxy itself is 127.0.0.1.
-    const RunResult elsewhere =
-        run({"curl", "-s", "-o", "/dev/null", "--interface", "127.0.0.4",
-             "http://127.0.0.1:" + std::to_string(port) + "/from-elsewhere"});
+    const RunResult elsewhere = run({"curl", "-s", "-o", "/dev/null", "--interface", "127.0.0.4",
+                                     "http://" + loopback(port_) + "/from-elsewhere"});
     EXPECT_TRUE(ran_well(elsewhere, "curl"));
     EXPECT_TRUE(await([&] {
-        return one->access().count("127.0.0.4 - ") + two.access().count("127.0.0.4 - ") == 1;
+        return one_.server->access().count("127.0.0.4 - ") +
+                   two_.server->access().count("127.0.0.4 - ") ==
+               1;
     }));
 }
 
@@ -259,8 +380,8 @@ TEST_F(Proxies, NginxPassesRangesOnAndTellsTheClient) {
     Server server(root_.path(), {"--workers", "1", "--trusted-proxies", "127.0.0.3"});
     const unsigned short port = free_port();
     TempDir folder;
-    std::string text =
-        configured("nginx.conf", {{"127.0.0.1:8080", server.port()}, {"127.0.0.1:8000", port}});
+    std::string text = configured("nginx.conf", {{"127.0.0.1:8080", loopback(server.port())},
+                                                 {"127.0.0.1:8000", loopback(port)}});
     const std::string pass = "proxy_pass http://fsrv;";
     text.insert(text.find(pass) + pass.size(), " proxy_bind 127.0.0.3;");
     write_file(folder / "nginx.conf", text);
