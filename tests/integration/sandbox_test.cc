@@ -2,6 +2,7 @@
 // A sanitizer cannot work inside, so the binary is another one, which FSRV_PLAIN_BINARY names.
 
 #include "tests/support/files.h"
+#include "tests/support/load.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -113,6 +114,36 @@ TEST_F(Sandbox, ASuccessorIsLockedInToo) {
         expect_everything_served(server.port());
         expect_locked_in(server);
     }
+}
+
+// New workers lock themselves in beside old ones that are locked in, and those still finish what
+// they have; so does a server that takes over from another one.
+TEST_F(Sandbox, ReloadsAndUpgradesUnderLoadHarmNobodyInside) {
+    write_pattern(root_ / "download.bin", kHuge);
+    const std::string control = outside_ / "control.sock";
+    const auto ctl = [&](const std::string& word) {
+        return run({fsrv_binary(), "--control", control, "--ctl", word});
+    };
+    Server server(root_.path(), arguments({"--workers", "2", "--control", control, "--access-log",
+                                           outside_ / "access.log"}));
+    Load load(server.port());
+    Downloads downloads(server.port(), {.target = "/download.bin", .size = kHuge});
+    for (int i = 0; i < 5; ++i) {
+        const std::vector<pid_t> before = server.workers();
+        ASSERT_TRUE(ran_well(ctl("reload"), "reload"));
+        for (const pid_t worker : before) EXPECT_TRUE(await_gone(worker));
+        expect_locked_in(server);
+        ASSERT_TRUE(ran_well(ctl("upgrade"), "upgrade"));
+        server.follow();
+        expect_locked_in(server);
+    }
+    expect_everything_served(server.port());
+    load.stop();
+    downloads.stop();
+    EXPECT_EQ(load.failed(), 0U) << load.text();
+    EXPECT_EQ(downloads.cut + downloads.wrong, 0U) << downloads.text();
+    EXPECT_GT(downloads.resumed, 0U) << downloads.text();
+    std::printf("%s; %s\n", load.text().c_str(), downloads.text().c_str());
 }
 
 TEST_F(Sandbox, TheLogIsWrittenAndReopened) {

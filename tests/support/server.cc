@@ -203,7 +203,7 @@ void Server::follow() {
     const bool is_there = await([&] {
         for (const std::string& line : log_.all())
             if (line.find(" serves ") != std::string::npos &&
-                line.find(" with ") != std::string::npos)
+                line.find(" with ") != std::string::npos && pid_in(line) > 0)
                 pid_ = pid_in(line);
         return pid_ != before;
     });
