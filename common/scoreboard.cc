@@ -278,6 +278,10 @@ std::optional<unsigned> Scoreboard::take() {
     return index;
 }
 
+unsigned Scoreboard::free() const {
+    return static_cast<unsigned>(std::count(taken_.begin(), taken_.end(), false));
+}
+
 void Scoreboard::retire(unsigned i) {
     FSRV_CHECK(taken_[i], "a slot is given back twice");
     const Change change(head_->sequence);

@@ -196,6 +196,7 @@ class Scoreboard final : public ScoreView {
 
     // --- the supervisor's
     std::optional<unsigned> take(); // a free slot, cleared; none: too many processes are draining
+    unsigned free() const;          // how many more there are
     void retire(unsigned i);        // its process has ended: its counters stay, the slot is free
     MetricWords& own();             // to count what only the supervisor knows
     void publish(const ServerRow& server, std::span<const ProcessRow> processes);

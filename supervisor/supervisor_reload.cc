@@ -30,6 +30,13 @@ void Supervisor::reload(std::uint64_t now) {
     asked_.reload = std::exchange(asked_.later_reload, {});
     if (successor_) return end_reload(false, "not reloaded: an upgrade is under way", now);
     if (stop_ != Stop::no) return end_reload(false, "not reloaded: the server stops", now);
+    // As much again stays for workers that die or leave, in whatever generation.
+    if (scoreboard_.free() < 2 * setup_.slots)
+        return end_reload(false,
+                          fmt::format("not reloaded: too many workers of earlier generations still "
+                                      "drain ({}); ask again when they have ended",
+                                      leavers_.all().size()),
+                          now);
     if (setup_.on_reloading) setup_.on_reloading();
     auto config = setup_.load(current_->config.options);
     if (!config) return end_reload(false, "not reloaded: " + config.error(), now);

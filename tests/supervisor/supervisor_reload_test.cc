@@ -172,6 +172,31 @@ TEST_F(Reload, ADeathInTheNextGenerationDelaysIt) {
     EXPECT_EQ(generation(), 2U);
 }
 
+// Each generation that drains has its places in the scoreboard, of which there are only so many.
+TEST_F(Reload, IsRefusedWhileTooManyEarlierGenerationsDrain) {
+    start();
+    unsigned reloads = 0;
+    for (; reloads < 100; ++reloads) {
+        hup();
+        if (supervisor_->next() == nullptr) break;
+        all_next_become_ready();
+    }
+    EXPECT_GT(reloads, 10U);
+    EXPECT_LT(reloads, 100U);
+    EXPECT_EQ(generation(), reloads + 1);
+    EXPECT_TRUE(verdicts_.back().starts_with(
+        "not reloaded: too many workers of earlier generations still drain ("))
+        << verdicts_.back();
+    const std::vector<pid_t> serving = pids();
+    die(1);
+    turn();
+    EXPECT_NE(pid(1), serving[1]) << "there is room for successors";
+    EXPECT_NE(pid(1), 0);
+    old_ones_end();
+    hup();
+    EXPECT_NE(supervisor_->next(), nullptr) << "some have ended";
+}
+
 TEST_F(Reload, WhoDoesNotLeaveInTimeIsKilled) {
     start();
     hup();
