@@ -34,17 +34,31 @@ sockaddr_in loopback(std::uint16_t port) {
     return address;
 }
 
+// With a first byte, since a silent connection is shown to nobody for a second.
 UniqueFd connect_to(std::uint16_t port) {
     UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address = loopback(port);
     if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         fd.reset();
+    else
+        EXPECT_EQ(send(fd.get(), "?", 1, MSG_NOSIGNAL), 1);
     return fd;
 }
 
-// A connection that waits in the socket's queue.
 UniqueFd accept_one(int listener) {
     return UniqueFd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+}
+
+// Accepts `count` connections from all sockets, fewer if no more come; how many, by slot.
+std::map<unsigned, unsigned> accept_all(const ListenSockets& sockets, unsigned count) {
+    std::map<unsigned, unsigned> by_slot;
+    unsigned total = 0;
+    test::await([&] {
+        for (const ListenSocket& socket : sockets.sockets())
+            for (; accept_one(socket.fd); ++total) ++by_slot[socket.slot];
+        return total >= count;
+    });
+    return by_slot;
 }
 
 int option(int fd, int level, int name) {
@@ -77,7 +91,10 @@ TEST(ListenSockets, AnAcceptedConnectionInheritsItsOptions) {
     const auto sockets = open(kLoopback, 0, 1);
     ASSERT_TRUE(sockets);
     const UniqueFd client = connect_to(sockets->port());
-    const UniqueFd accepted = accept_one(sockets->sockets()[0].fd);
+    const int listener = sockets->sockets()[0].fd;
+    EXPECT_GT(option(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
+    ASSERT_TRUE(test::await_fd(listener, POLLIN));
+    const UniqueFd accepted = accept_one(listener);
     ASSERT_TRUE(accepted);
     EXPECT_EQ(option(accepted.get(), IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(accepted.get(), SOL_SOCKET, SO_KEEPALIVE), 1);
@@ -94,12 +111,9 @@ TEST(ListenSockets, ConnectionsSpreadOverAllSlots) {
         ASSERT_TRUE(clients.back());
     }
     unsigned total = 0;
-    for (const ListenSocket& socket : sockets->sockets()) {
-        unsigned got = 0;
-        while (accept_one(socket.fd)) ++got;
-        EXPECT_GT(got, 0U) << "slot " << socket.slot; // by chance once in 10^24 runs
-        total += got;
-    }
+    const auto accepted = accept_all(*sockets, kConnections);
+    for (const auto& [slot, got] : accepted) total += got;
+    EXPECT_EQ(accepted.size(), kSlots); // fewer by chance once in 10^24 runs
     EXPECT_EQ(total, kConnections);
 }
 
@@ -110,14 +124,13 @@ TEST(ListenSockets, AQueueSurvivesEverybodyWhoCouldHaveAccepted) {
     for (int i = 0; i < 20; ++i) clients.push_back(connect_to(sockets->port()));
     const pid_t worker = fork();
     if (worker == 0) {
-        accept_one(sockets->sockets()[0].fd);
-        _exit(0);
+        const int listener = sockets->sockets()[0].fd;
+        _exit(test::await_fd(listener, POLLIN) && accept_one(listener) ? 0 : 1);
     }
-    ASSERT_TRUE(test::await_child(worker));
-    int accepted = 0;
-    for (const ListenSocket& socket : sockets->sockets())
-        while (accept_one(socket.fd)) ++accepted;
-    EXPECT_GE(accepted, 19);
+    ASSERT_EQ(test::await_child(worker), 0); // fails by chance once in 10^6 runs
+    unsigned total = 0;
+    for (const auto& [slot, got] : accept_all(*sockets, 19)) total += got;
+    EXPECT_EQ(total, 19U);
 }
 
 void expect_taken(const Result<ListenSockets, StartError>& result, std::uint16_t port) {
@@ -184,9 +197,12 @@ TEST(ListenSockets, ARestartDoesNotWaitForOldConnections) {
         for (const ListenSocket& s : sockets->sockets())
             fds.push_back({.fd = s.fd, .events = POLLIN, .revents = 0});
         ASSERT_GT(poll(fds.data(), fds.size(), 60'000), 0);
-        for (const pollfd& entry : fds)
-            if (entry.revents != 0) accept_one(entry.fd); // and closes it
         char byte;
+        for (const pollfd& entry : fds) {
+            if (entry.revents == 0) continue;
+            const UniqueFd accepted = accept_one(entry.fd);
+            EXPECT_EQ(read(accepted.get(), &byte, 1), 1); // else its close were a reset
+        }
         ASSERT_EQ(read(client.get(), &byte, 1), 0);
     }
     *sockets = ListenSockets();

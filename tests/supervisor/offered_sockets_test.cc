@@ -16,6 +16,7 @@
 #include <map>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -188,6 +189,7 @@ TEST(Adopt, AnAdoptedSocketIsAsOneOfOurOwn) {
     EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(socket, SOL_SOCKET, SO_KEEPALIVE), 1);
     EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT), limits::kNotSentLowat);
+    EXPECT_GT(option(socket, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
 }
 
 TEST(Adopt, AUnixSocketHasItsName) {
@@ -289,6 +291,8 @@ TEST(OfferedSockets, ListenOnAfterTheServerHasStopped) {
     const sockaddr_in address = loopback(port);
     ASSERT_EQ(connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
               0);
+    ASSERT_EQ(send(client.get(), "?", 1, MSG_NOSIGNAL), 1); // it is shown with its first byte
+    ASSERT_TRUE(test::await_fd(managers.get(), POLLIN));
     EXPECT_TRUE(UniqueFd(accept(managers.get(), nullptr, nullptr)));
 }
 
