@@ -97,7 +97,7 @@ TEST(Scoreboard, TellsWhatWasPublished) {
 TEST(MetricWords, AnObservationIsInTheFirstBucketThatHoldsIt) {
     const auto bounds = shape_of(Metric::loop_lag).bounds;
     for (std::size_t i = 0; i < bounds.size(); ++i) {
-        for (const std::uint64_t more : {0, 1}) {
+        for (const std::uint64_t more : {0U, 1U}) {
             MetricWords words;
             words.observe(Metric::loop_lag, bounds[i] + more);
             MetricTotals totals;

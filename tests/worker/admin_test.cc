@@ -246,7 +246,7 @@ TEST(MetricsText, IsSoundWhateverTheNumbersAre) {
 TEST(MetricsText, HistogramsAreInSecondsAndCumulative) {
     ScoreReading reading = one_worker();
     MetricWords words;
-    for (const std::uint64_t ms : {0, 1, 4, 90'000, 100'000'000})
+    for (const std::uint64_t ms : {0U, 1U, 4U, 90'000U, 100'000'000U})
         words.observe(Metric::request_duration, ms);
     words.add_to(reading.totals);
     const test::Exposition e = test::read_exposition(metrics_text(status_of(reading)));

@@ -41,7 +41,7 @@ std::string outcome(const Resolver& resolver, const std::string& path, Reach rea
 
 // The same whether anybody may be asked or one device after the other.
 std::string outcome(const Resolver& resolver, const std::string& path) {
-    const std::string anywhere = outcome(resolver, path, {});
+    std::string anywhere = outcome(resolver, path, {});
     EXPECT_EQ(outcome(resolver, path, {.anywhere = false, .device = resolver.root_device()}),
               anywhere)
         << path;
