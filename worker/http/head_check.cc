@@ -69,9 +69,13 @@ HeadResult HeadCheck::check(std::string_view buffer) {
             break;
         }
         const auto end = std::min(buffer.size(), limit);
-        if (state_ == State::value || state_ == State::name) { // most of a head: straight on
+        // Most of a head: straight on.
+        if (state_ == State::value || state_ == State::name) {
             const auto wanted = state_ == State::value ? kValueChar : kToken;
             while (scanned_ < end && is(buffer[scanned_], wanted)) ++scanned_;
+        } else if (state_ == State::target) {
+            const auto most = std::min(end, line_.target_begin + limits::kMaxTarget);
+            while (scanned_ < most && is(buffer[scanned_], kTargetChar)) ++scanned_;
         }
         if (scanned_ == end) {
             if (end == limit) continue;

@@ -91,7 +91,13 @@ RequestParser::RequestParser(RequestParser&&) noexcept = default;
 RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
 
 void RequestParser::reset() {
-    *state_ = State({.max_head_bytes = state_->max_head_bytes});
+    State& state = *state_; // llhttp is made ready when a head is complete
+    state.head.reset();
+    if (state.in_trailers) state.trailers = HeadCheck::for_trailers();
+    state.body_bytes = 0;
+    state.body_length = 0;
+    state.in_trailers = false;
+    state.message_complete = false;
 }
 
 HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) {

@@ -448,8 +448,8 @@ bool Connection::skip_body() {
 }
 
 bool Connection::next_request() {
-    if (exchange_) exchange_->parser.reset();
     if (exchange_ && exchange_->begin < exchange_->end) {
+        exchange_->parser.reset();
         set_state(State::reading_head);
         return true;
     }
