@@ -146,7 +146,9 @@ Result<void, StartError> AdminListener::open_tcp(const std::string& where,
     }
     if (error.code == 0 || (error.code == EADDRNOTAVAIL && !fds_.empty())) return {};
     return unexpected(StartError{
-        kExitBind, fmt::format("cannot listen on --admin {}: {}", where, errno_text(error.code))});
+        kExitBind,
+        fmt::format("cannot listen on --admin {}: {}{}", where, errno_text(error.code),
+                    error.code == EAFNOSUPPORT ? "; without a network, unix:PATH can be" : "")});
 }
 
 // shutdown() reaches the socket itself, whoever holds copies.

@@ -25,6 +25,11 @@ def is_whole(m):
     return m.show("StatusText").startswith(f"{count} of {count} workers")
 
 
+def nice_values(m, pid):
+    """Of each thread of a process."""
+    return [int(line.rpartition(")")[2].split()[16]) for line in m.do("sh", "-c", f"cat /proc/{pid}/task/*/stat").splitlines()]
+
+
 def status_of(m, pid):
     return dict(line.split(":\t", 1) for line in m.do("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
 
@@ -43,6 +48,31 @@ def is_served():
         return fetch()[0] == 200
     except OSError:
         return False
+
+
+def figure(place, name):
+    """What /metrics has of a name, all labels together."""
+    status, body = fetch("/metrics", place)
+    assert status == 200, (status, body)
+    values = [line.split()[-1] for line in body.decode().splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    assert values, f"no {name} in {body}"
+    return sum(map(float, values))
+
+
+def figures_are_told(m, place):
+    """At the admin socket, over a reload too, with what workers have counted."""
+    assert fetch("/readyz", place) == (200, b"ready\n"), fetch("/readyz", place)
+    answered = figure(place, "fsrv_requests_total")
+    serves()
+    await_that(lambda: figure(place, "fsrv_requests_total") == answered + 1, "a worker counts its answer")
+    assert figure(place, "fsrv_generation") == 1
+    with Load("/readyz", b"ready\n", place) as load:
+        load.go_on()
+        m.do("systemctl", "reload", "fsrv.service")
+        load.go_on()
+    assert not load.lost, f"{len(load.lost)} lost of {load.answered}: {load.lost[:3]}"
+    assert figure(place, "fsrv_generation") == 2
+    assert figure(place, "fsrv_requests_total") == answered + 1, "what the first generation counted is kept"
 
 
 def configure(m, text=CONFIG, drop_ins=None):
@@ -180,6 +210,14 @@ def rotation_by_logrotate_loses_no_line(m):
     configure(m)
 
 
+def the_admin_socket_tells_figures_under_the_unit(m):
+    configure(m, CONFIG + 'admin = "127.0.0.1:9090"\n')
+    figures_are_told(m, 9090)
+    # The unit lets workers make the threads of their pool nicer, one of which has looked data.bin up.
+    serves()
+    assert 10 in [nice for worker in workers(m) for nice in nice_values(m, worker)]
+
+
 def a_supervisor_that_hangs_is_replaced_by_the_watchdog(m):
     configure(m, drop_ins={"watchdog.conf": "[Service]\nWatchdogSec=2\n"})
     first = m.show("WatchdogTimestampMonotonic")
@@ -225,6 +263,18 @@ def behind_the_socket_unit_it_has_neither_network_nor_privilege(m):
         status = status_of(m, pid)
         assert int(status["CapBnd"], 16) == 0 and status["Seccomp"] == "2", status
     serves()
+
+
+def behind_the_socket_unit_the_admin_socket_is_a_unix_one(m):
+    m.write("/etc/fsrv/fsrv.toml", CONFIG + 'admin = "127.0.0.1:9090"\n')
+    assert m.run("systemctl", "restart", "fsrv.service").returncode != 0
+    assert m.show("ExecMainStatus") == "3" and m.show("NRestarts") == "0"
+    assert "unix:PATH" in m.journal("-u", "fsrv", "-n", "5"), m.journal("-u", "fsrv", "-n", "5")
+    m.write("/etc/fsrv/fsrv.toml", CONFIG + 'admin = "unix:/run/fsrv/admin.sock"\n')
+    m.do("systemctl", "restart", "fsrv.service")
+    figures_are_told(m, m.path("/run/fsrv/admin.sock"))
+    m.write("/etc/fsrv/fsrv.toml", CONFIG)
+    m.do("systemctl", "restart", "fsrv.service")
 
 
 def restarts_behind_the_socket_unit_lose_no_connection(m):
@@ -304,10 +354,12 @@ CASES = [
     reload_of_a_wrong_configuration_fails_and_changes_nothing,
     a_port_below_1024_wants_the_two_lines_that_the_unit_tells,
     rotation_by_logrotate_loses_no_line,
+    the_admin_socket_tells_figures_under_the_unit,
     a_supervisor_that_hangs_is_replaced_by_the_watchdog,
     an_upgrade_of_the_package_loses_neither_a_connection_nor_the_configuration,
     the_socket_unit_starts_the_service_with_the_first_connection,
     behind_the_socket_unit_it_has_neither_network_nor_privilege,
+    behind_the_socket_unit_the_admin_socket_is_a_unix_one,
     restarts_behind_the_socket_unit_lose_no_connection,
     an_upgrade_of_the_package_behind_the_socket_unit_loses_no_connection,
     a_supervisor_killed_behind_the_socket_unit_is_replaced,
