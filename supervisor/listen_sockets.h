@@ -33,7 +33,8 @@ class ListenSockets final {
     //
     // Offered sockets of the service manager are served instead of hosts and port, all of them,
     // however many: see slot_for(). Those of a predecessor (kInheritedName) take the place of what
-    // would be bound to the same address or path; what is no longer wanted is closed.
+    // would be bound to the same address or path, however many: so nobody waits on a socket that an
+    // upgrade which fails would close. What is no longer wanted is closed.
     static Result<ListenSockets, StartError> open(Request request);
 
     ListenSockets() = default;

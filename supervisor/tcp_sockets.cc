@@ -47,7 +47,7 @@ std::uint16_t port_of(int fd) {
 }
 
 // Those of a predecessor that are bound to the address, all of them, even more than slots: each
-// has a queue that somebody must empty.
+// has a queue that somebody must empty. Where they are fewer, all slots share them.
 Result<void, Errno> take_inherited(Address& address, unsigned slots,
                                    std::vector<AdoptedSocket>& inherited,
                                    std::vector<UniqueFd>& fds) {
@@ -71,7 +71,11 @@ Result<void, Errno> open_address(Address& address, unsigned slots,
                                  std::vector<AdoptedSocket>& inherited, TcpSockets& opened) {
     std::vector<UniqueFd> fds;
     if (auto ok = take_inherited(address, slots, inherited, fds); !ok) return ok;
-    while (fds.size() < slots) {
+    // What a predecessor bound is shared by all slots where it is too little: a socket of our own
+    // would take clients before it is known whether this server will stay, and close on them if
+    // not.
+    const std::size_t wanted = fds.empty() ? slots : fds.size();
+    while (fds.size() < wanted) {
         const bool first = fds.empty();
         auto fd = make_socket(address, !first);
         if (!fd) return unexpected(fd.error());

@@ -366,8 +366,12 @@ TEST(InheritedSockets, TakeThePlaceOfWhatWouldBeBoundWhateverTheNumberOfSlots) {
         std::vector<unsigned> slots;
     };
     const Row table[] = {
-        {2, 2, false, {0, 1}}, {2, 3, false, {0, 1, 2}}, {3, 1, false, {0, 0, 0}},
-        {1, 2, false, {0, 1}}, {2, 2, true, {0, 1}},
+        {2, 2, false, {0, 1}},
+        {2, 2, true, {0, 1}},
+        {3, 1, false, {0, 0, 0}},
+        // No socket besides: it would close on its clients, should the new server not stay.
+        {2, 3, false, {kSharedSlot, kSharedSlot}},
+        {1, 2, false, {kSharedSlot}},
     };
     for (const Row& row : table) {
         SCOPED_TRACE(std::to_string(row.before) + " to " + std::to_string(row.after));
