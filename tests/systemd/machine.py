@@ -49,7 +49,7 @@ def mirror():
         words = line.split()
         if len(words) == 3 and words[:2] == [RELEASE, "main"]:
             return words[2]
-    return "http://deb.debian.org/debian"
+    raise Unavailable(f"apt knows no place that has {RELEASE}")
 
 
 def bare_system(cache, deb):
