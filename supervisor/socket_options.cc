@@ -2,8 +2,11 @@
 
 #include "common/limits.h"
 
+#include <array>
+#include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string_view>
 #include <sys/socket.h>
 
 namespace fsrv {
@@ -11,6 +14,27 @@ namespace {
 
 void set_option(int fd, int level, int name, int value) {
     setsockopt(fd, level, name, &value, sizeof value);
+}
+
+bool is_loopback(int listener) {
+    sockaddr_storage bound{};
+    socklen_t length = sizeof bound;
+    if (getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &length) != 0) return false;
+    if (bound.ss_family == AF_INET) {
+        sockaddr_in four{};
+        std::memcpy(&four, &bound, sizeof four);
+        return ntohl(four.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    sockaddr_in6 six{};
+    std::memcpy(&six, &bound, sizeof six);
+    return IN6_IS_ADDR_LOOPBACK(&six.sin6_addr);
+}
+
+bool is_paced(int listener) {
+    std::array<char, 16> name{}; // TCP_CA_NAME_MAX
+    socklen_t length = name.size() - 1;
+    return getsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, name.data(), &length) == 0 &&
+           std::string_view(name.data()).starts_with("bbr");
 }
 
 } // namespace
@@ -22,6 +46,11 @@ void set_options_of_clients(int listener, int family) {
     }
     set_option(listener, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
+    // There is no path to probe, and a pacing algorithm (BBR) costs a timer for every few packets.
+    if (is_loopback(listener) && is_paced(listener)) {
+        constexpr std::string_view kUnpaced = "reno";
+        setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, kUnpaced.data(), kUnpaced.size());
+    }
     set_option(listener, IPPROTO_TCP, TCP_NOTSENT_LOWAT, limits::kNotSentLowat);
     // A connection is accepted with its first bytes, so it is answered without being waited for.
     set_option(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, limits::kDeferAcceptSeconds);

@@ -3,8 +3,9 @@
 
 namespace fsrv {
 
-// TCP: no delay of small segments, keepalive, a bound on what is queued unsent, and no connection
-// before it has something to say (TCP_DEFER_ACCEPT). Unix: a bound on what is queued.
+// TCP: no delay of small segments, keepalive, a bound on what is queued unsent, no connection
+// before it has something to say (TCP_DEFER_ACCEPT), and of a loopback address no pacing (BBR).
+// Unix: a bound on what is queued. `listener` is bound.
 void set_options_of_clients(int listener, int family);
 
 } // namespace fsrv

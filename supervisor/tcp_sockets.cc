@@ -28,7 +28,6 @@ Result<UniqueFd, Errno> make_socket(const Address& address, bool shared) {
     if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR,
                1); // connections of an earlier server may still be in TIME_WAIT
-    set_options_of_clients(fd.get(), address.family());
     if (shared && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1))
         return unexpected(Errno::last());
     return fd;
@@ -36,6 +35,7 @@ Result<UniqueFd, Errno> make_socket(const Address& address, bool shared) {
 
 Result<void, Errno> bind_and_listen(int fd, const Address& address) {
     if (bind(fd, address.get(), address.length) != 0) return unexpected(Errno::last());
+    set_options_of_clients(fd, address.family());
     if (listen(fd, limits::kListenBacklog) != 0) return unexpected(Errno::last());
     return {};
 }

@@ -6,6 +6,7 @@
 #include "tests/support/await.h"
 
 #include <algorithm>
+#include <array>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -99,6 +100,29 @@ TEST(ListenSockets, AnAcceptedConnectionInheritsItsOptions) {
     EXPECT_EQ(option(accepted.get(), IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(accepted.get(), SOL_SOCKET, SO_KEEPALIVE), 1);
     EXPECT_EQ(option(accepted.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT), limits::kNotSentLowat);
+}
+
+// BBR's pacing is for paths; this machine is none.
+TEST(ListenSockets, ConnectionsOfThisMachineAreNotPaced) {
+    const auto congestion_control = [](int fd) {
+        std::array<char, 16> name{}; // TCP_CA_NAME_MAX
+        socklen_t length = name.size();
+        EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), &length), 0);
+        return std::string(name.data());
+    };
+    const UniqueFd plain(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const std::string usual = congestion_control(plain.get());
+    const std::string unpaced = usual.starts_with("bbr") ? "reno" : usual;
+    struct Row {
+        const char* address;
+        std::string expected;
+    };
+    for (const Row& row : {Row{"127.0.0.1", unpaced}, Row{"127.0.0.2", unpaced},
+                           Row{"::1", unpaced}, Row{"0.0.0.0", usual}, Row{"::", usual}}) {
+        const auto sockets = open({row.address}, 0, 1);
+        ASSERT_TRUE(sockets) << row.address;
+        EXPECT_EQ(congestion_control(sockets->sockets()[0].fd), row.expected) << row.address;
+    }
 }
 
 TEST(ListenSockets, ConnectionsSpreadOverAllSlots) {
