@@ -18,7 +18,8 @@
 namespace fsrv::test {
 namespace {
 
-constexpr std::uint64_t kSize = 700'000; // three chunks
+constexpr std::uint64_t kSize = 700'000;   // three chunks
+constexpr std::uint64_t kMiddle = 100'000; // kept in memory, and lent
 constexpr std::uint64_t kHuge = 4 << 20;
 
 enum class Io { automatic, threads, inline_ };
@@ -120,6 +121,8 @@ class Faults : public testing::TestWithParam<Fault> {
         if (!am_root()) GTEST_SKIP() << "needs root to trace";
         write_pattern(root_ / "t.bin", 1000);
         write_pattern(root_ / "big.bin", kSize);
+        write_pattern(root_ / "middle.bin", kMiddle);
+        set_mtime(root_ / "middle.bin"); // one that is young is not kept
         make_sparse(root_ / "huge.bin", kHuge);
         for (int i = 0; i < 50; ++i) write_file(root_ / ("entry-" + std::to_string(i)), "");
     }
@@ -183,6 +186,14 @@ class Faults : public testing::TestWithParam<Fault> {
             RawClient bad(port);
             expect_honest(bad.ask("GET / HTTP/1.1\r\n\r\n"), 400,
                           [](const std::string&) { return true; });
+        }
+        const auto middle = [](const std::string& body) { return is_pattern(body, 0, kMiddle); };
+        RawClient again(port);
+        for (int i = 0; i < 3; ++i) {
+            const Response response = again.ask(get("/middle.bin"));
+            expect_honest(response, 200, middle);
+            // What cannot be lent is copied.
+            EXPECT_TRUE(response.complete() || GetParam().name != "lend") << response.problem;
         }
         if (is_big()) {
             expect_honest(fetch(port, "/huge.bin"), 200, [](const std::string& body) {

@@ -73,7 +73,7 @@ inline std::string read_body(const http::Body& body) {
     std::string out;
     for (const http::Segment& segment : body.segments) {
         if (const auto* memory = std::get_if<http::MemoryExtent>(&segment)) {
-            out += memory->bytes->substr(memory->offset, memory->length);
+            out += memory->view();
         } else {
             const auto& extent = std::get<http::FileExtent>(segment);
             std::string bytes(extent.length, '\0');

@@ -16,8 +16,7 @@ std::string show(const Body& body) {
     std::string out;
     for (const Segment& segment : body.segments) {
         if (const auto* memory = std::get_if<MemoryExtent>(&segment)) {
-            EXPECT_LE(memory->offset + memory->length, memory->bytes->size());
-            out += memory->bytes->substr(memory->offset, memory->length);
+            out += memory->view();
         } else {
             const auto& extent = std::get<FileExtent>(segment);
             out += "[" + std::to_string(extent.offset) + "+" + std::to_string(extent.length) + "]";

@@ -32,10 +32,7 @@ inline Resource file_of(std::uint64_t size, FileTime mtime = kModified) {
 
 inline std::string bytes_of(const Body& body) {
     std::string out;
-    for (const Segment& segment : body.segments) {
-        const auto& extent = std::get<MemoryExtent>(segment);
-        out += extent.bytes->substr(extent.offset, extent.length);
-    }
+    for (const Segment& segment : body.segments) out += std::get<MemoryExtent>(segment).view();
     return out;
 }
 

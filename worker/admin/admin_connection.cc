@@ -30,7 +30,7 @@ void append_body(std::string& out, const http::Body& body) {
     for (const http::Segment& segment : body.segments) {
         const auto* memory = std::get_if<http::MemoryExtent>(&segment);
         FSRV_CHECK(memory != nullptr, "the admin process serves no files");
-        out.append(*memory->bytes, memory->offset, memory->length);
+        out.append(memory->view());
     }
 }
 

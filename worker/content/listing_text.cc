@@ -21,7 +21,7 @@ bool PiecedText::finish_piece() {
     const auto piece =
         std::make_shared<const Piece>(Piece{std::move(reservation), std::string(text_)});
     body_.segments.emplace_back(http::MemoryExtent{
-        std::shared_ptr<const std::string>(piece, &piece->bytes), 0, text_.size()});
+        .bytes = std::shared_ptr<const char>(piece, piece->bytes.data()), .length = text_.size()});
     text_.clear();
     return true;
 }

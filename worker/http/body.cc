@@ -7,6 +7,11 @@
 
 namespace fsrv::http {
 
+std::shared_ptr<const char> shared_bytes(std::shared_ptr<const std::string> text) {
+    const char* const first = text->data();
+    return {std::move(text), first};
+}
+
 std::uint64_t Body::size() const {
     std::uint64_t sum = 0;
     for (const Segment& segment : segments)
@@ -39,8 +44,9 @@ void Body::append_slice(const Body& whole, std::uint64_t offset, std::uint64_t l
 void Body::append_bytes(std::string bytes) {
     if (bytes.empty()) return;
     const auto length = bytes.size();
-    segments.emplace_back(MemoryExtent{
-        .bytes = std::make_shared<const std::string>(std::move(bytes)), .length = length});
+    segments.emplace_back(
+        MemoryExtent{.bytes = shared_bytes(std::make_shared<const std::string>(std::move(bytes))),
+                     .length = length});
 }
 
 Body Body::of(std::string bytes) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,8 +28,7 @@ struct OpenFile {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
     std::uint64_t charged = 0; // the device that its look-up was charged to, and its reads are
-    bool local = true;   // fstat() and close() ask nobody; of others only the pool may do them
-    bool sealed = false; // a copy in memory that nobody can change: there is nothing to look after
+    bool local = true; // fstat() and close() ask nobody; of others only the pool may do them
 };
 
 struct FileExtent {
@@ -39,12 +39,21 @@ struct FileExtent {
 
 // Memory that several answers may share (a listing is sliced by ranges too).
 struct MemoryExtent {
-    std::shared_ptr<const std::string> bytes;
+    std::string_view view() const {
+        return {bytes.get() + offset, static_cast<std::size_t>(length)};
+    }
+
+    std::shared_ptr<const char> bytes; // the first of them; owns whatever they are part of
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
+    bool lendable = false; // pages that nobody writes to again, not even when they are free: a
+                           // socket may refer to them
 };
 
 using Segment = std::variant<MemoryExtent, FileExtent>;
+
+// The text's first byte, which keeps all of it.
+std::shared_ptr<const char> shared_bytes(std::shared_ptr<const std::string> text);
 
 struct Body {
     std::vector<Segment> segments;

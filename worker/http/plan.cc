@@ -46,7 +46,8 @@ Body make_multipart(const Body& whole, std::string_view content_type, const Rang
     const auto tail_begin = heads.size();
     heads.append("\r\n--").append(boundary).append("--\r\n");
 
-    const auto shared = std::make_shared<const std::string>(std::move(heads));
+    const auto heads_end = heads.size();
+    const auto shared = shared_bytes(std::make_shared<const std::string>(std::move(heads)));
     Body body;
     body.segments.reserve(2 * ranges.ranges.size() + 1);
     std::size_t begin = 0;
@@ -57,7 +58,7 @@ Body make_multipart(const Body& whole, std::string_view content_type, const Rang
         begin = ends[i];
     }
     body.segments.emplace_back(
-        MemoryExtent{.bytes = shared, .offset = tail_begin, .length = shared->size() - tail_begin});
+        MemoryExtent{.bytes = shared, .offset = tail_begin, .length = heads_end - tail_begin});
     return body;
 }
 

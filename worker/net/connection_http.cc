@@ -8,12 +8,13 @@
 #include "worker/net/pool_thread.h"
 #include "worker/net/worker.h"
 
-#include <cerrno>
+#include <algorithm>
+#include <array>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/sendfile.h>
+#include <span>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -48,13 +49,13 @@ void warm_up(const http::Body& body) {
 
 // The job: resolve, open, fstat, plan. Straight-line code, in a thread of the pool. No plan: it has
 // to be charged to another device first.
-void find_and_plan(const Worker& worker, Exchange& x) {
+void find_and_plan(Worker& worker, Exchange& x) {
     http::FindResult found =
         worker.store().find(x.target, x.request.field("accept").value_or(""), x.reach);
     if (x.reach.wants) return; // once more, then
     if (found && worker.caches_files()) {
         x.found = make_cached_file(x.request.origin, *found, worker.options().server_header,
-                                   worker.plan_config());
+                                   worker.plan_config(), worker.cache_arena());
     }
     x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
     warm_up(x.plan->body);
@@ -78,6 +79,27 @@ bool is_plain(const http::Request& request) {
         if (name.size() > 3 && http::equal_ignoring_case(name.substr(0, 3), "if-")) return false;
     }
     return request.minor_version == 1 && request.keep_alive && !request.has_body();
+}
+
+ssize_t copy(int fd, std::span<const std::string_view> parts) {
+    std::array<iovec, 3> vectors;
+    std::size_t count = 0;
+    for (const std::string_view part : parts)
+        vectors[count++] = {.iov_base = const_cast<char*>(part.data()), .iov_len = part.size()};
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// The last of the parts; the others are a head, which before more than a packet goes by itself: it
+// would shift pages across packets.
+ssize_t lend(PageLender& lender, int fd, std::span<const std::string_view, 3> parts) {
+    const auto head = parts.first<2>();
+    if (parts[2].size() <= limits::kLargestPacket) return lender.send(fd, head, parts[2], false);
+    const ssize_t n = copy(fd, head);
+    if (n != static_cast<ssize_t>(head[0].size() + head[1].size())) return n;
+    return n + std::max<ssize_t>(0, lender.send(fd, {}, parts[2], false));
 }
 
 } // namespace
@@ -228,50 +250,31 @@ void Connection::on_planned() {
 
 void Connection::answer_from(const CachedFile& file) {
     if (is_plain(exchange_->request) && !worker_.draining() && respond_at_once(file)) return;
-    if (state_ == State::closing) return;
     respond(http::plan_resource(exchange_->request, http::FindResult(file.resource),
                                 worker_.plan_config(), wall_now()));
 }
 
-// The plain answer to a small file, or to HEAD: one system call, two when the file is lent, and no
-// allocation. False: not this way.
+// The plain answer to a small file, or to HEAD, out of memory: one system call, or two where it is
+// lent, and no allocation. False: not this way.
 bool Connection::respond_at_once(const CachedFile& file) {
     const bool to_head = exchange_->request.method == http::Method::head;
     if (!to_head && !file.in_memory()) return false;
-    const http::OpenFile* const lent = to_head ? nullptr : file.copy.get();
     const std::string_view content = to_head ? std::string_view() : file.content;
-    const std::uint64_t length = to_head ? 0 : file.length;
-    const std::string_view parts[] = {file.lasting_head, worker_.date_line_and_end(), content};
-    iovec vectors[3];
-    std::uint64_t size = lent ? length : 0;
-    for (unsigned i = 0; i < 3; ++i) {
-        vectors[i] = {.iov_base = const_cast<char*>(parts[i].data()), .iov_len = parts[i].size()};
-        size += parts[i].size();
-    }
-    msghdr message{};
-    message.msg_iov = vectors;
-    message.msg_iovlen = content.empty() ? 2 : 3;
-    const int more = lent && length <= limits::kLargestPacket ? MSG_MORE : 0; // as Sender::push()
-    ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT | more);
-    if (lent && n == static_cast<ssize_t>(size - length)) {
-        off_t offset = 0;
-        const ssize_t of_body = ::sendfile(fd_, lent->fd.get(), &offset, length);
-        if (of_body > 0) n += of_body; // an error shows again when the sender tries
-    }
-    if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        close(CloseReason::client_aborted);
-        return false;
-    }
+    const std::array parts = {file.lasting_head, worker_.date_line_and_end(), content};
+    const std::size_t size = parts[0].size() + parts[1].size() + content.size();
+    PageLender& lender = *worker_.sender_context().lender;
+    const bool lends = !to_head && file.lendable && lender.able();
+    const SendPath path = lends ? SendPath::zero_copy : SendPath::memory;
+    const ssize_t n = lends ? lend(lender, fd_, parts) : copy(fd_, parts);
     if (n == static_cast<ssize_t>(size)) {
-        worker_.score().count(Metric::sent_bytes, lent ? SendPath::zero_copy : SendPath::memory,
-                              length);
+        worker_.score().count(Metric::sent_bytes, path, content.size());
         worker_.count_answer(to_label(exchange_->request.method), 200, worker_.now_ms());
         if (worker_.logs_access()) {
             log_line(LogFields::of(exchange_->request), {.peer = client_of(exchange_->request),
                                                          .status = 200,
                                                          .started = wall_now(),
                                                          .started_ms = worker_.now_ms(),
-                                                         .body_bytes = length,
+                                                         .body_bytes = content.size(),
                                                          .now_ms = worker_.now_ms(),
                                                          .end = "complete"});
         }
@@ -284,7 +287,8 @@ bool Connection::respond_at_once(const CachedFile& file) {
     transfer_->keep_alive = true;
     transfer_->asked = to_label(exchange_->request.method);
     transfer_->client = client_of(exchange_->request);
-    if (n > 0) transfer_->sender.assume_sent(static_cast<std::size_t>(n));
+    // An error shows again when the sender tries.
+    if (n > 0) transfer_->sender.assume_sent(static_cast<std::size_t>(n), path);
     return true;
 }
 

@@ -2,7 +2,6 @@
 
 #include "common/limits.h"
 #include "worker/http/response_head.h"
-#include "worker/net/sealed_copy.h"
 
 #include <algorithm>
 #include <functional>
@@ -30,24 +29,17 @@ bool unchanged(int fd, std::uint64_t size, FileTime mtime, FileTime ctime) {
            FileTime{now.st_ctim.tv_sec, now.st_ctim.tv_nsec} == ctime;
 }
 
-// The whole of a small file behind what `bytes` has; false when it changed meanwhile.
-bool append_whole(std::string& bytes, const http::OpenFile& file) {
-    const std::size_t begin = bytes.size();
-    bytes.resize(begin + file.size);
-    return ::pread(file.fd.get(), bytes.data() + begin, file.size, 0) ==
-               static_cast<ssize_t>(file.size) &&
-           unchanged(file.fd.get(), file.size, file.mtime, file.ctime);
-}
-
 } // namespace
 
 std::size_t CachedFile::cost() const {
     return sizeof *this + sizeof(http::OpenFile) + bytes->capacity() + resource.path.capacity() +
-           (copy ? length : 0) + 256; // nodes and small strings
+           (lendable ? PageArena::in_whole_pages(content.size()) : 0) +
+           256; // nodes and small strings
 }
 
 std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
-                                             bool server_header, const http::PlanConfig& config) {
+                                             bool server_header, const http::PlanConfig& config,
+                                             PageArena& arena) {
     if (!found.validators || found.validators->etag.starts_with("W/") ||
         found.body.segments.size() > 1)
         return nullptr;
@@ -58,7 +50,6 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     if (!extent->file->local) return nullptr; // a hit would have to ask for its state
     auto cached = std::make_unique<CachedFile>();
     cached->file = extent->file;
-    cached->length = extent->length;
     cached->fd = cached->file->fd.get();
     cached->size = cached->file->size;
     cached->mtime = cached->file->mtime;
@@ -69,18 +60,23 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
         *bytes, http::plan_resource(http::Request{}, http::FindResult(found), config, wall_now()),
         server_header);
     const std::size_t head_end = bytes->size();
-    const bool small = cached->length <= kSmallFile;
-    if (small && !append_whole(*bytes, *cached->file)) return nullptr;
-    if (small && cached->length > limits::kCheapToCopy)
-        cached->copy = make_sealed_copy(std::string_view(*bytes).substr(head_end));
-    if (cached->copy) {
-        found.body = http::Body::of(cached->copy);
-        bytes->resize(head_end);
-        bytes->shrink_to_fit();
-    } else if (small) {
-        found.body.segments = {
-            http::MemoryExtent{.bytes = bytes, .offset = head_end, .length = cached->length}};
-        cached->content = std::string_view(*bytes).substr(head_end);
+    const auto length = static_cast<std::size_t>(extent->length);
+    const bool small = length <= kSmallFile;
+    std::shared_ptr<const char> content; // of a small file
+    if (small && length > limits::kCheapToCopyWithHead) content = arena.copy_of(cached->fd, length);
+    cached->lendable = content != nullptr;
+    if (small && !content) { // to be copied, as what the arena has no room for
+        bytes->resize(head_end + length);
+        content = std::shared_ptr<const char>(bytes, bytes->data() + head_end);
+        if (::pread(cached->fd, bytes->data() + head_end, length, 0) !=
+            static_cast<ssize_t>(length))
+            return nullptr;
+    }
+    if (small) {
+        if (!unchanged(cached->fd, cached->size, cached->mtime, cached->ctime)) return nullptr;
+        cached->content = {content.get(), length};
+        found.body.segments = {http::MemoryExtent{
+            .bytes = std::move(content), .length = length, .lendable = cached->lendable}};
     }
     const std::string_view all = *bytes;
     cached->target = all.substr(0, target.size());
@@ -138,8 +134,9 @@ std::unique_ptr<CachedFile> TargetIndex::remove(CachedFile& file) {
 const CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
     CachedFile* const file = by_target_.find(hash_of(target), target);
     if (!file) return nullptr;
-    // fstat() takes as long as memory does to bring what follows.
-    const std::size_t wanted = file->lasting_head.size() + file->content.size();
+    // fstat() takes as long as memory does to bring what follows. What is lent is not looked at.
+    const std::size_t wanted =
+        file->lasting_head.size() + (file->lendable ? 0 : file->content.size());
     for (std::size_t at = 0; at < wanted; at += kCacheLine)
         __builtin_prefetch(file->lasting_head.data() + at);
     if (!fresh(*file, now_ms)) {
@@ -168,19 +165,19 @@ void FileCache::insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms) {
     file->resolved_ms = now_ms;
     file->used_ms = now_ms;
     bytes_ += file->cost();
-    descriptors_ += file->descriptors();
+    ++files_;
     by_use_.push_back(*file);
     by_target_.insert(std::move(file));
-    while (descriptors_ > bounds_.files || bytes_ > bounds_.bytes) drop(*by_use_.front());
+    while (files_ > bounds_.files || bytes_ > bounds_.bytes) drop(*by_use_.front());
 }
 
 void FileCache::shrink() {
-    for (const std::size_t keep = descriptors_ / 2; descriptors_ > keep;) drop(*by_use_.front());
+    for (const std::size_t keep = files_ / 2; files_ > keep;) drop(*by_use_.front());
 }
 
 void FileCache::drop(CachedFile& file) {
     bytes_ -= file.cost();
-    descriptors_ -= file.descriptors();
+    --files_;
     by_use_.remove(file);
     by_target_.remove(file);
 }

@@ -1,6 +1,7 @@
 // FileCache: files that were asked for, kept open with what was found of them, the head of their
-// plain answer, and the bytes of small ones: the smallest to be copied to the socket, the others
-// sealed, to be lent to it. A hit opens nothing and asks the pool nothing.
+// plain answer, and the bytes of small ones: the smallest to be copied to the socket, the others in
+// pages of their own, while there is room, to be lent to it. A hit opens nothing and asks the pool
+// nothing.
 //
 // Fresh at every hit: fstat of the held descriptor shows any change of content, a removal, a
 // replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
@@ -9,13 +10,14 @@
 // are not kept. Files younger than a second are not kept either: their tag is not final; nor those
 // that are not on a disk of this machine: fstat might wait.
 //
-// Bounded in descriptors and in bytes; the least recently used go first, to the second. Thread: the
+// Bounded in files and in bytes; the least recently used go first, to the second. Thread: the
 // loop's.
 #pragma once
 
 #include "worker/content/store.h"
 #include "worker/http/plan.h"
 #include "worker/net/intrusive_list.h"
+#include "worker/net/page_arena.h"
 
 #include <cstdint>
 #include <memory>
@@ -35,21 +37,19 @@ struct CachedFile {
     FileTime mtime;
     FileTime ctime;
     std::uint64_t resolved_ms = 0;
-    std::uint64_t used_ms = 0;                  // when it took its place in the order of use
-    std::string_view lasting_head;              // of the plain 200 (http::append_lasting_head)
-    std::string_view content;                   // the body when it is in memory to be copied,
-    std::shared_ptr<const http::OpenFile> copy; // or when it is there to be lent
-    std::uint64_t length = 0;                   // of the body
+    std::uint64_t used_ms = 0;     // when it took its place in the order of use
+    std::string_view lasting_head; // of the plain 200 (http::append_lasting_head)
+    std::string_view content;      // the body, when it is in memory
+    bool lendable = false;         // in pages of its own
 
     ListHook<CachedFile> hook;
     std::shared_ptr<const std::string>
-        bytes;               // target, lasting_head and content, one behind the other
+        bytes;               // target, lasting_head and content that is not lendable, in a row
     http::Resource resource; // whole; of a small file the body is in memory
     std::shared_ptr<const http::OpenFile> file;
 
-    bool in_memory() const { return content.data() != nullptr || copy; }
+    bool in_memory() const { return content.data() != nullptr; }
     std::size_t cost() const; // bytes of memory, about
-    std::size_t descriptors() const { return copy ? 2 : 1; }
 };
 
 // The cached files by their targets: a table of hashes with open addressing, so that a look-up
@@ -77,32 +77,40 @@ class TargetIndex final {
 // What the pool makes of a find() that found a file worth keeping: reads it if it is small. Nothing
 // for what is no such file. Blocking; any thread.
 std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
-                                             bool server_header, const http::PlanConfig& config);
+                                             bool server_header, const http::PlanConfig& config,
+                                             PageArena& arena);
 
 class FileCache final {
   public:
     struct Bounds {
-        std::size_t files = 0; // as many descriptors, too; 0: the cache is off
+        std::size_t files = 0; // each has a descriptor; 0: the cache is off
         std::size_t bytes = 0;
     };
-    FileCache(const content::LocalStore& store, Bounds bounds) : store_(store), bounds_(bounds) {}
+    FileCache(const content::LocalStore& store, Bounds bounds)
+        : store_(store), bounds_(bounds), arena_(kArenas * bounds.bytes) {}
     FileCache(const FileCache&) = delete;
     FileCache& operator=(const FileCache&) = delete;
 
     bool on() const { return bounds_.files > 0; }
+    PageArena& arena() { return arena_; } // for make_cached_file()
     // Fresh, or nothing. Lives until the next call of find(), insert() or shrink().
     const CachedFile* find(std::string_view target, std::uint64_t now_ms);
     void insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms);
     void shrink(); // to half: descriptors have run out
 
   private:
+    // Room for gaps, and for copies that answers under way still have while the file is kept no
+    // more.
+    static constexpr std::size_t kArenas = 2; // times the bytes
+
     bool fresh(CachedFile& file, std::uint64_t now_ms) const;
     void drop(CachedFile& file);
 
     const content::LocalStore& store_;
     Bounds bounds_;
+    PageArena arena_;
     std::size_t bytes_ = 0;
-    std::size_t descriptors_ = 0;
+    std::size_t files_ = 0;
     TargetIndex by_target_;
     IntrusiveList<CachedFile, &CachedFile::hook> by_use_;
 };

@@ -35,8 +35,8 @@ PageCache::Device& PageCache::device(dev_t id) {
     return devices_.emplace_back(Device{.id = id});
 }
 
-std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset,
-                                std::uint64_t length) {
+std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset, std::uint64_t length,
+                                Look look) {
     if (device.no_cachestat) return 0;
     const CachestatRange range{.offset = offset, .length = length};
     Cachestat found{};
@@ -48,10 +48,12 @@ std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset,
     const std::uint64_t last = (offset + length - 1) / kPage;
     if (found.cached < last - first + 1) return 0;
     // Counted are also those that the disk is still filling, and sendfile would wait for them. A
-    // read ahead fills many at a time, in order, so a look at one in so many finds it out.
+    // read ahead fills many at a time, in order, so a look at one in so many finds it out, and
+    // mostly one at the last.
+    const std::uint64_t step = look == Look::close ? kFilledTogether : length;
     const std::uint64_t end = offset + length;
     for (std::uint64_t at = offset; at < end;) {
-        const std::uint64_t next = std::min(at + kFilledTogether, end);
+        const std::uint64_t next = std::min(at + step, end);
         char byte = 0;
         if (!device.no_nowait && read_cached(device, fd, &byte, 1, next - 1) < 0 &&
             !device.no_nowait)

@@ -22,9 +22,14 @@ class PageCache final {
     };
     Device& device(dev_t id);
 
+    // How closely to look for what the disk is still filling. Quick will do where all has been
+    // cached for a while: only another reader, just ahead, could make a difference.
+    enum class Look { quick, close };
+
     // Bytes from `offset` on that are cached whole, at most `length`; 0 when they are not or nobody
     // can tell.
-    std::uint64_t cached(Device& device, int fd, std::uint64_t offset, std::uint64_t length);
+    std::uint64_t cached(Device& device, int fd, std::uint64_t offset, std::uint64_t length,
+                         Look look);
 
     // pread that takes only what is there: bytes read, or -1 with EAGAIN when the disk would have
     // to be asked.

@@ -26,7 +26,6 @@ iovec to_vector(const char* data, std::size_t length) {
 }
 
 bool unchanged(const http::OpenFile& file) {
-    if (file.sealed) return true;
     struct stat now {};
     if (::fstat(file.fd.get(), &now) != 0) return false;
     return static_cast<std::uint64_t>(now.st_size) == file.size &&
@@ -61,12 +60,6 @@ Sender::~Sender() {
     if (context_.closer) context_.closer->let_go(std::move(body_));
 }
 
-void Sender::assume_sent(std::size_t bytes) {
-    chunk_path_ = SendPath::zero_copy;
-    advance(bytes);
-    chunk_sent_ = 0; // those of a file came out of no chunk
-}
-
 Sender::Step Sender::pump(int fd) {
     FSRV_CHECK(!reading_, "pumped while a read is under way");
     std::uint64_t turn = 0;
@@ -77,12 +70,12 @@ Sender::Step Sender::pump(int fd) {
             segment_sent_ = 0;
             cached_until_ = 0;
         }
-        if (extent_at_front() && chunk_sent_ == chunk_filled_) {
+        if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
             if (const auto step = lend(fd, limits::kTurnBytes - turn, turn)) {
                 if (*step != Step::yield) return *step;
                 continue;
             }
-            switch (load()) {
+            switch (extent_at_front() ? load() : Load::ready) {
             case Load::ready: break;
             case Load::wait_disk: return Step::wait_disk;
             case Load::wait_turn: release_buffer(); return Step::wait_turn;
@@ -127,10 +120,45 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
 }
 
 std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint64_t& turn) {
+    return extent_at_front() ? lend_file(fd, limit, turn) : lend_memory(fd, turn);
+}
+
+// What is in memory, if any of it still comes before what is to be lent.
+std::optional<Sender::Step> Sender::push_head(int fd, std::uint64_t& turn) {
+    if (head_.empty()) return std::nullopt;
+    if (const auto step = push(fd, turn)) return step;
+    return head_.empty() ? std::nullopt : std::optional(Step::yield);
+}
+
+bool Sender::to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent) const {
+    return extent.lendable && extent.length - sent > limits::kCheapToCopy && context_.lender &&
+           context_.lender->able();
+}
+
+std::optional<Sender::Step> Sender::lend_memory(int fd, std::uint64_t& turn) {
+    const auto& extent = std::get<http::MemoryExtent>(body_.segments[segment_]);
+    if (!to_be_lent(extent, segment_sent_)) return std::nullopt;
+    if (const auto step = push_head(fd, turn)) return step;
+    const std::string_view left = extent.view().substr(segment_sent_);
+    const std::string_view part = left.substr(0, limits::kChunkBytes);
+    const bool more_follows = part.size() < left.size() || segment_ + 1 < body_.segments.size();
+    const ssize_t n = context_.lender->send(fd, {}, part, more_follows);
+    if (n >= 0) {
+        advance(static_cast<std::size_t>(n), SendPath::zero_copy);
+        turn += static_cast<std::uint64_t>(n);
+        // To ask once more costs more than an event.
+        return n < static_cast<ssize_t>(part.size()) ? Step::wait_writable : Step::yield;
+    }
+    if (errno == EINTR) return Step::yield;
+    if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return Step::wait_writable;
+    failure_ = CloseReason::client_aborted;
+    return Step::failed;
+}
+
+std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::uint64_t& turn) {
     const http::FileExtent& extent = *extent_at_front();
     const http::OpenFile& file = *extent.file;
-    const bool may_change = context_.in_place_writes && !file.sealed;
-    const std::uint64_t tail = may_change ? context_.copied_tail : 0;
+    const std::uint64_t tail = context_.in_place_writes ? context_.copied_tail : 0;
     if (context_.io != IoMode::automatic || !file.local || body_size_ - body_sent_ <= tail ||
         extent.length - segment_sent_ <= limits::kCheapToCopy)
         return std::nullopt;
@@ -144,20 +172,21 @@ std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint6
     std::uint64_t length =
         std::min({extent.length - segment_sent_, limit, body_size_ - tail - body_sent_});
     const std::uint64_t offset = extent.offset + segment_sent_;
-    if (file.sealed) {
-        cached_until_ = extent.offset + extent.length;
-    } else if (cached_until_ <= offset) {
+    if (cached_until_ <= offset) {
         const auto probed =
             std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
-        cached_until_ = offset + context_.page_cache->cached(device, file.fd.get(), offset, probed);
+        const std::uint64_t found = context_.page_cache->cached(
+            device, file.fd.get(), offset, probed,
+            close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
+        if (found < probed)
+            close_looks_ = kCloseLooks;
+        else if (close_looks_ > 0)
+            --close_looks_;
+        cached_until_ = offset + found;
     }
     length = std::min(length, cached_until_ - offset);
     if (length == 0) return std::nullopt;
-    if (head_sent_ < head_.size()) {
-        const std::uint64_t before = sent_;
-        if (const auto step = push(fd, turn)) return *step;
-        if (head_sent_ < head_.size() || sent_ == before) return Step::yield;
-    }
+    if (const auto step = push_head(fd, turn)) return step;
     auto position = static_cast<off_t>(offset);
     const ssize_t n = ::sendfile(fd, file.fd.get(), &position, static_cast<std::size_t>(length));
     if (n > 0) {
@@ -266,6 +295,7 @@ Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t 
         [](uv_work_t* work, int) { static_cast<Chunk*>(work->data)->owner->on_chunk_read(); });
     if (error != 0) return load_failed(CloseReason::internal);
     reading_ = true;
+    close_looks_ = kCloseLooks;
     chunk_path_ = SendPath::pool;
     context_.score->count(Metric::cold_reads);
     context_.score->raise(Metric::pool_jobs);
@@ -298,8 +328,12 @@ unsigned Sender::gather(iovec* vectors, unsigned capacity, bool& more_follows) c
     for (std::size_t i = segment_; i < body_.segments.size() && count < capacity; ++i, skip = 0) {
         if (const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[i])) {
             if (memory->length == skip) continue;
-            vectors[count++] = to_vector(memory->bytes->data() + memory->offset + skip,
-                                         static_cast<std::size_t>(memory->length - skip));
+            if (from_chunk == chunk_filled_ && to_be_lent(*memory, skip)) {
+                more_follows = true;
+                break;
+            }
+            const std::string_view left = memory->view().substr(skip);
+            vectors[count++] = to_vector(left.data(), left.size());
             continue;
         }
         const std::size_t part = std::min<std::uint64_t>(length_of(body_.segments[i]) - skip,
@@ -313,7 +347,7 @@ unsigned Sender::gather(iovec* vectors, unsigned capacity, bool& more_follows) c
     return count;
 }
 
-void Sender::advance(std::size_t bytes) {
+void Sender::advance(std::size_t bytes, SendPath of_memory) {
     sent_ += bytes;
     if (head_sent_ < head_.size()) {
         const std::size_t of_head = std::min(bytes, head_.size() - head_sent_);
@@ -331,7 +365,7 @@ void Sender::advance(std::size_t bytes) {
             std::min<std::uint64_t>(bytes, length_of(segment) - segment_sent_));
         const bool of_file = std::holds_alternative<http::FileExtent>(segment);
         if (of_file) chunk_sent_ += part;
-        count_sent(of_file ? chunk_path_ : SendPath::memory, part);
+        count_sent(of_file ? chunk_path_ : of_memory, part);
         segment_sent_ += part;
         bytes -= part;
         if (segment_sent_ == length_of(segment)) {

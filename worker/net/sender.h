@@ -1,12 +1,14 @@
 // Sender: plays a response head and a Body to a socket. The only code that reads file bytes for
-// clients, and the only code that knows of io modes, of pausing and of the changed-file guard.
+// clients (but for those that FileCache keeps), and the only code that knows of io modes, of
+// pausing and of the changed-file guard.
 //
 // Bytes of a file go to the socket only after the file was found to be the one that was planned:
 // right length read, and size and mtime of the open descriptor unchanged after the read. So an
 // answer whose last byte was sent is one version of the file.
 //
 // Three ways, chosen per chunk:
-//   zero-copy  sendfile from the loop: what the page cache has (--io auto)
+//   zero-copy  sendfile from the loop: what the page cache has (--io auto); PageLender: what is in
+//              memory that may be lent
 //   copy       read on the loop, then send: what is cached but must not be lent (--io auto); all of
 //              it with --io inline, which waits for the disk
 //   pool       read in the pool, then send: what the disk must be asked for (--io auto); all of it
@@ -16,8 +18,9 @@
 // Zero-copy lends pages of the file to the socket, and a change in place shows in what is still
 // queued, here or, over the loopback, with the client. So the last SenderContext::copied_tail bytes
 // of a body are copied: when the last of them is taken, all that was lent has been read by the
-// client, and a change before that moment is seen by the guard. A sealed copy is lent to its end,
-// and so is a file that, as --in-place-writes off says, is only ever replaced.
+// client, and a change before that moment is seen by the guard. Of a file that, as
+// --in-place-writes off says, is only ever replaced, all is lent; and so is memory that nobody
+// writes to (http::MemoryExtent::lendable).
 //
 // One chunk is in flight at a time. Thread: the loop's.
 #pragma once
@@ -29,6 +32,7 @@
 #include "worker/net/close_reason.h"
 #include "worker/net/file_closer.h"
 #include "worker/net/page_cache.h"
+#include "worker/net/page_lender.h"
 #include "worker/net/pool_shares.h"
 
 #include <cstdint>
@@ -52,6 +56,7 @@ struct SenderContext {
     uv_loop_t* loop = nullptr;
     ChunkPool* chunks = nullptr;
     PageCache* page_cache = nullptr;
+    PageLender* lender = nullptr;
     PoolShares* pool = nullptr;
     FileCloser* closer = nullptr; // none: files close at once
     MetricWords* score = nullptr;
@@ -76,8 +81,9 @@ class Sender final {
     Sender& operator=(const Sender&) = delete;
     ~Sender(); // no read may be under way
 
-    // `bytes` of head and body are with the kernel already. Before the first pump().
-    void assume_sent(std::size_t bytes);
+    // `bytes` of head and body, which is in memory, are with the kernel already, those of the body
+    // by `path`. Before the first pump().
+    void assume_sent(std::size_t bytes, SendPath path) { advance(bytes, path); }
 
     // Sends what it can to the non-blocking socket `fd`.
     Step pump(int fd);
@@ -100,6 +106,8 @@ class Sender final {
     CloseReason failure() const { return failure_; }
 
   private:
+    static constexpr unsigned kCloseLooks = 8;
+
     enum class Load { ready, wait_disk, wait_turn, failed };
     Load load();
     Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
@@ -110,13 +118,17 @@ class Sender final {
     Load finish_load(std::int64_t result, bool is_unchanged);
     Load load_failed(CloseReason reason);
 
-    // Zero-copy of at most `limit` bytes of the extent at the front. Nothing: not this way.
+    // Zero-copy of what is at the front, of a file at most `limit` bytes. Nothing: not this way.
     std::optional<Step> lend(int fd, std::uint64_t limit, std::uint64_t& turn);
+    std::optional<Step> lend_file(int fd, std::uint64_t limit, std::uint64_t& turn);
+    std::optional<Step> lend_memory(int fd, std::uint64_t& turn);
+    std::optional<Step> push_head(int fd, std::uint64_t& turn);
+    bool to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent) const;
 
     void end_turn();
     std::optional<Step> push(int fd, std::uint64_t& turn); // head, memory and chunk
     unsigned gather(struct iovec* vectors, unsigned capacity, bool& more_follows) const;
-    void advance(std::size_t bytes);
+    void advance(std::size_t bytes, SendPath of_memory = SendPath::memory);
     void count_sent(SendPath path, std::uint64_t bytes);
     const http::FileExtent* extent_at_front() const;
 
@@ -135,6 +147,7 @@ class Sender final {
     std::uint64_t body_sent_ = 0;
     std::uint64_t sent_ = 0;
     std::uint64_t body_size_ = 0;
+    unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
     std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
     std::size_t wanted_ = 0;         // bytes asked of the read under way
     bool reading_ = false;

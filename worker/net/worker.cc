@@ -60,6 +60,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
+                      .lender = &lender_,
                       .pool = &pool_,
                       .closer = &closer_,
                       .score = heritage_.score,

@@ -63,6 +63,7 @@ class Worker final {
     }
     FileCloser& closer() { return closer_; }
     bool caches_files() const { return cache_.on(); }
+    PageArena& cache_arena() { return cache_.arena(); }
     const CachedFile* cached(std::string_view target);
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
     void shrink_cache() { cache_.shrink(); }
@@ -126,6 +127,7 @@ class Worker final {
     uv_loop_t loop_{};
     ChunkPool chunks_;
     PageCache page_cache_;
+    PageLender lender_;
     PoolShares pool_;
     FileCloser closer_;
     content::Mounts mounts_;

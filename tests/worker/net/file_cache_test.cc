@@ -1,33 +1,14 @@
 #include "worker/net/file_cache.h"
 
 #include "tests/worker/content_support.h"
-#include "worker/net/sealed_copy.h"
 
 #include <algorithm>
 #include <deque>
 #include <gtest/gtest.h>
 #include <random>
-#include <sys/mman.h>
-#include <unistd.h>
 
 namespace fsrv::net {
 namespace {
-
-TEST(SealedCopy, HasTheBytesAndCannotBeChanged) {
-    const std::string bytes = test::pattern(0, 100'000);
-    const auto copy = make_sealed_copy(bytes);
-    ASSERT_TRUE(copy);
-    EXPECT_TRUE(copy->sealed);
-    EXPECT_EQ(copy->size, bytes.size());
-    std::string found(bytes.size() + 1, '\0');
-    EXPECT_EQ(::pread(copy->fd.get(), found.data(), found.size(), 0),
-              static_cast<ssize_t>(bytes.size()));
-    found.pop_back();
-    EXPECT_EQ(found, bytes);
-    EXPECT_EQ(::pwrite(copy->fd.get(), "x", 1, 0), -1);
-    EXPECT_EQ(::ftruncate(copy->fd.get(), 0), -1);
-    EXPECT_EQ(::mmap(nullptr, 4096, PROT_WRITE, MAP_SHARED, copy->fd.get(), 0), MAP_FAILED);
-}
 
 class FileCacheTest : public testing::Test {
   protected:
@@ -37,45 +18,57 @@ class FileCacheTest : public testing::Test {
         EXPECT_TRUE(target);
         http::FindResult found = store_.find(*target, "");
         EXPECT_TRUE(found);
-        return make_cached_file("/" + name, *found, true, {});
+        return make_cached_file("/" + name, *found, true, {}, arena_);
     }
 
     content::Tree tree_;
     content::LocalStore store_{tree_.config(), content::MimeTypes()};
+    PageArena arena_{1 << 20};
 };
 
-TEST_F(FileCacheTest, KeepsSmallFilesAsBytesMiddlingOnesSealedAndLargeOnesOpen) {
+TEST_F(FileCacheTest, KeepsSmallFilesAsBytesMiddlingOnesInPagesAndLargeOnesOpen) {
     struct Row {
         std::uint64_t size;
-        bool bytes, sealed;
+        bool bytes, pages;
     };
     const Row rows[] = {{1, true, false},
-                        {16 * 1024, true, false},
-                        {16 * 1024 + 1, false, true},
-                        {256 * 1024, false, true},
+                        {8 * 1024, true, false},
+                        {8 * 1024 + 1, true, true},
+                        {256 * 1024, true, true},
                         {256 * 1024 + 1, false, false}};
     for (const Row& row : rows) {
         SCOPED_TRACE(row.size);
         const auto file = make("f" + std::to_string(row.size), row.size);
         ASSERT_TRUE(file);
-        EXPECT_EQ(file->content.data() != nullptr, row.bytes);
-        EXPECT_EQ(file->copy != nullptr, row.sealed);
-        EXPECT_EQ(file->length, row.size);
-        EXPECT_EQ(file->resource.body.size(), row.size);
-        EXPECT_EQ(file->descriptors(), row.sealed ? 2U : 1U);
-        EXPECT_EQ(file->cost() > row.size, row.bytes || row.sealed);
+        EXPECT_EQ(file->in_memory(), row.bytes);
+        EXPECT_EQ(file->lendable, row.pages);
+        EXPECT_EQ(content::read_body(file->resource.body), test::pattern(0, row.size));
+        if (row.bytes) {
+            EXPECT_EQ(file->content, test::pattern(0, row.size));
+        }
+        EXPECT_EQ(file->cost() > row.size, row.bytes);
     }
 }
 
-TEST_F(FileCacheTest, CountsTheDescriptorsOfCopiesAndDropsWhatWasUsedLongestAgo) {
-    FileCache cache(store_, {.files = 5, .bytes = 1 << 20});
+TEST_F(FileCacheTest, KeepsBytesElsewhereWhenTheArenaHasNoRoom) {
+    std::vector<std::unique_ptr<CachedFile>> kept;
+    do kept.push_back(make("f", 200'000));
+    while (kept.back()->lendable && kept.size() < 100);
+    EXPECT_LT(kept.size(), 100U);
+    EXPECT_TRUE(kept.back()->in_memory());
+    EXPECT_GT(kept.back()->cost(), 200'000U);
+    EXPECT_EQ(content::read_body(kept.back()->resource.body), test::pattern(0, 200'000));
+}
+
+TEST_F(FileCacheTest, DropsWhatWasUsedLongestAgo) {
+    FileCache cache(store_, {.files = 3, .bytes = 1 << 20});
     cache.insert(make("a", 20'000), 1);
     cache.insert(make("b", 20'000), 1);
     cache.insert(make("c", 1'000), 1);
-    EXPECT_TRUE(cache.find("/b", 2'000)) << "five descriptors are allowed";
+    EXPECT_TRUE(cache.find("/b", 2'000)) << "three are allowed";
     EXPECT_TRUE(cache.find("/a", 3'000));
     cache.insert(make("d", 1'000), 3'000);
-    EXPECT_FALSE(cache.find("/c", 3'000)) << "the sixth is one too many";
+    EXPECT_FALSE(cache.find("/c", 3'000)) << "the fourth is one too many";
     EXPECT_TRUE(cache.find("/b", 4'000));
     EXPECT_TRUE(cache.find("/a", 5'000));
     EXPECT_TRUE(cache.find("/d", 6'000));

@@ -1,0 +1,45 @@
+// PageLender: sends memory without copying it: the socket gets references to its pages, by way of
+// a pipe (vmsplice, splice). For memory that stays as it is (http::MemoryExtent::lendable). One for
+// a worker. Thread: the loop's.
+#pragma once
+
+#include "common/unique_fd.h"
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <sys/types.h>
+
+namespace fsrv::net {
+
+class PageLender final {
+  public:
+    PageLender() = default;
+    PageLender(const PageLender&) = delete;
+    PageLender& operator=(const PageLender&) = delete;
+    ~PageLender();
+
+    // False for good once the system turns out not to do it, and while it has no descriptors or
+    // memory for it: what cannot be lent can be copied.
+    bool able();
+
+    // While able(): to the non-blocking socket, `before`, which may change afterwards, then `lent`;
+    // both together at most limits::kChunkBytes at a time. Returns the bytes taken, or -1 and
+    // errno, as send() does. EAGAIN may also mean that able() has become false. `more_follows`: as
+    // MSG_MORE.
+    ssize_t send(int socket, std::span<const std::string_view> before, std::string_view lent,
+                 bool more_follows);
+
+  private:
+    bool open_pipe();
+    bool open_pages();
+    std::string_view keep(std::span<const std::string_view> parts);
+
+    bool supported_ = true;
+    UniqueFd out_; // of the pipe, which is empty between calls
+    UniqueFd in_;
+    char* pages_ = nullptr; // for what comes before: written once, then left to the sockets
+    std::size_t written_ = 0;
+};
+
+} // namespace fsrv::net
