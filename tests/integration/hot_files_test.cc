@@ -11,6 +11,7 @@
 #include <atomic>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
@@ -76,6 +77,61 @@ TEST_P(HotFiles, ChangeWithTheirContents) {
         }
         fs::remove(path);
         EXPECT_EQ(fetch(server.port(), "/f").status, 404);
+    }
+}
+
+// Some requests are answered out of what was made ready for them; nobody is to notice.
+TEST_P(HotFiles, AreAnsweredAsWithoutACache) {
+    for (const std::size_t size : {3'000U, 30'000U, 100'000U, 700'000U}) {
+        write_pattern(root_ / std::to_string(size), size);
+        set_mtime(root_ / std::to_string(size));
+    }
+    Server with(root_.path(), args());
+    Server without(root_.path(), args({"--cache-files", "0"}));
+    const auto undated = [](Response response) {
+        const auto at = response.head.find("Date: ");
+        EXPECT_NE(at, std::string::npos) << response.head;
+        response.head.erase(at, response.head.find("\r\n", at) + 2 - at);
+        return response;
+    };
+    // The order of fields is each way's own.
+    const auto sorted_lines = [](const std::string& head) {
+        std::vector<std::string> lines;
+        std::istringstream in(head);
+        for (std::string line; std::getline(in, line);) lines.push_back(line);
+        std::sort(lines.begin() + 1, lines.end());
+        return lines;
+    };
+    for (const std::size_t size : {3'000U, 30'000U, 100'000U, 700'000U}) {
+        const std::string target = "/" + std::to_string(size);
+        const Response first = fetch(without.port(), target);
+        const std::string tag = first.field("ETag").value_or("");
+        const std::string date = first.field("Last-Modified").value_or("");
+        const std::string match = "If-None-Match: " + tag + "\r\n";
+        RawClient hot(with.port());
+        RawClient plain(without.port());
+        for (const std::string& fields :
+             {std::string(), match, "if-none-match:" + tag + "\r\n", match + match,
+              "If-None-Match: \"x\", " + tag + "\r\n", std::string("If-None-Match: *\r\n"),
+              std::string("If-None-Match: \"x\"\r\n"), "If-None-Match: W/" + tag + "\r\n",
+              match + "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n",
+              "If-Modified-Since: " + date + "\r\n",
+              std::string("If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n"),
+              match + "Range: bytes=0-9\r\n", "Range: bytes=0-9\r\nIf-Range: " + tag + "\r\n",
+              match + "If-Match: \"x\"\r\n", "If-Match: " + tag + "\r\n",
+              std::string("If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n")}) {
+            for (const bool to_head : {false, true}) {
+                SCOPED_TRACE(target + (to_head ? " HEAD " : " GET ") + fields);
+                const std::string request = to_head ? head(target, fields) : get(target, fields);
+                const Response expected = undated(plain.ask(request, to_head));
+                for (int i = 0; i < 2; ++i) {
+                    const Response response = undated(hot.ask(request, to_head));
+                    EXPECT_EQ(response.status, expected.status);
+                    EXPECT_EQ(sorted_lines(response.head), sorted_lines(expected.head));
+                    EXPECT_TRUE(response.body == expected.body);
+                }
+            }
+        }
     }
 }
 

@@ -147,7 +147,7 @@ class Connection final : public SenderOwner {
     void find_when_charged();
     void find_in_pool();
     void answer_from(const CachedFile& file);
-    bool respond_at_once(const CachedFile& file);
+    bool respond_at_once(const CachedFile& file, int status);
     void respond(http::Plan plan);
     void refuse(const http::Refusal& refusal);
     void begin_transfer(http::Plan plan, LogRecord record, bool keep_alive);

@@ -71,14 +71,27 @@ Asked to_label(http::Method method) {
     return Asked::none;
 }
 
-// Nothing in it asks for more than the plain answer.
-bool is_plain(const http::Request& request) {
+// What to answer when all is as in most requests: 200, or 304 to who has the file with this tag.
+// Nothing when the request asks for more than that.
+std::optional<int> plain_status(const http::Request& request, std::string_view etag) {
+    if (request.minor_version != 1 || !request.keep_alive || request.has_body()) return {};
+    int status = 200;
+    bool has_date = false; // which a tag overrules
     for (unsigned i = 0; i < request.field_count; ++i) {
-        const std::string_view name = request.fields[i].name;
-        if (name.size() == 5 && http::equal_ignoring_case(name, "range")) return false;
-        if (name.size() > 3 && http::equal_ignoring_case(name.substr(0, 3), "if-")) return false;
+        const auto& [name, value] = request.fields[i];
+        if (name.size() == 5 && http::equal_ignoring_case(name, "range")) return {};
+        if (name.size() <= 3 || !http::equal_ignoring_case(name.substr(0, 3), "if-")) continue;
+        if (http::equal_ignoring_case(name, "if-modified-since")) {
+            has_date = true;
+        } else if (status == 200 && value == etag &&
+                   http::equal_ignoring_case(name, "if-none-match")) {
+            status = 304;
+        } else {
+            return {};
+        }
     }
-    return request.minor_version == 1 && request.keep_alive && !request.has_body();
+    if (status == 200 && has_date) return {};
+    return status;
 }
 
 ssize_t copy(int fd, std::span<const std::string_view> parts) {
@@ -249,29 +262,31 @@ void Connection::on_planned() {
 }
 
 void Connection::answer_from(const CachedFile& file) {
-    if (is_plain(exchange_->request) && !worker_.draining() && respond_at_once(file)) return;
+    const auto status = plain_status(exchange_->request, file.resource.validators->etag);
+    if (status && !worker_.draining() && respond_at_once(file, *status)) return;
     respond(http::plan_resource(exchange_->request, http::FindResult(file.resource),
                                 worker_.plan_config(), wall_now()));
 }
 
-// The plain answer to a small file, or to HEAD, out of memory: one system call, or two where it is
-// lent, and no allocation. False: not this way.
-bool Connection::respond_at_once(const CachedFile& file) {
-    const bool to_head = exchange_->request.method == http::Method::head;
-    if (!to_head && !file.in_memory()) return false;
-    const std::string_view content = to_head ? std::string_view() : file.content;
-    const std::array parts = {file.lasting_head, worker_.date_line_and_end(), content};
+// The plain answer to a small file, to HEAD, or to who has the file: out of memory, with one system
+// call, or two where it is lent, and no allocation. False: not this way.
+bool Connection::respond_at_once(const CachedFile& file, int status) {
+    const bool has_body = status == 200 && exchange_->request.method != http::Method::head;
+    if (has_body && !file.in_memory()) return false;
+    const std::string_view content = has_body ? file.content : std::string_view();
+    const std::array parts = {status == 200 ? file.lasting_head : file.lasting_304_head,
+                              worker_.date_line_and_end(), content};
     const std::size_t size = parts[0].size() + parts[1].size() + content.size();
     PageLender& lender = *worker_.sender_context().lender;
-    const bool lends = !to_head && file.lendable && lender.able();
+    const bool lends = has_body && file.lendable && lender.able();
     const SendPath path = lends ? SendPath::zero_copy : SendPath::memory;
     const ssize_t n = lends ? lend(lender, fd_, parts) : copy(fd_, parts);
     if (n == static_cast<ssize_t>(size)) {
         worker_.score().count(Metric::sent_bytes, path, content.size());
-        worker_.count_answer(to_label(exchange_->request.method), 200, worker_.now_ms());
+        worker_.count_answer(to_label(exchange_->request.method), status, worker_.now_ms());
         if (worker_.logs_access()) {
             log_line(LogFields::of(exchange_->request), {.peer = client_of(exchange_->request),
-                                                         .status = 200,
+                                                         .status = status,
                                                          .started = wall_now(),
                                                          .started_ms = worker_.now_ms(),
                                                          .body_bytes = content.size(),
@@ -282,8 +297,8 @@ bool Connection::respond_at_once(const CachedFile& file) {
         return true;
     }
     adopt_transfer(fmt::format("{}{}", parts[0], parts[1]),
-                   to_head ? http::Body() : file.resource.body,
-                   LogRecord(LogFields::of(exchange_->request)), 200);
+                   has_body ? file.resource.body : http::Body(),
+                   LogRecord(LogFields::of(exchange_->request)), status);
     transfer_->keep_alive = true;
     transfer_->asked = to_label(exchange_->request.method);
     transfer_->client = client_of(exchange_->request);

@@ -29,6 +29,13 @@ bool unchanged(int fd, std::uint64_t size, FileTime mtime, FileTime ctime) {
            FileTime{now.st_ctim.tv_sec, now.st_ctim.tv_nsec} == ctime;
 }
 
+void append_head(std::string& out, const http::Request& request, const http::Resource& found,
+                 bool server_header, const http::PlanConfig& config) {
+    http::append_lasting_head(
+        out, http::plan_resource(request, http::FindResult(found), config, wall_now()),
+        server_header);
+}
+
 } // namespace
 
 std::size_t CachedFile::cost() const {
@@ -56,9 +63,12 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     cached->ctime = cached->file->ctime;
 
     auto bytes = std::make_shared<std::string>(target);
-    http::append_lasting_head(
-        *bytes, http::plan_resource(http::Request{}, http::FindResult(found), config, wall_now()),
-        server_header);
+    http::Request request;
+    request.fields[0] = {.name = "If-None-Match", .value = found.validators->etag};
+    request.field_count = 1;
+    append_head(*bytes, request, found, server_header, config);
+    const std::size_t head_begin = bytes->size();
+    append_head(*bytes, {}, found, server_header, config);
     const std::size_t head_end = bytes->size();
     const auto length = static_cast<std::size_t>(extent->length);
     const bool small = length <= kSmallFile;
@@ -80,7 +90,8 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     }
     const std::string_view all = *bytes;
     cached->target = all.substr(0, target.size());
-    cached->lasting_head = all.substr(target.size(), head_end - target.size());
+    cached->lasting_304_head = all.substr(target.size(), head_begin - target.size());
+    cached->lasting_head = all.substr(head_begin, head_end - head_begin);
     cached->hash = hash_of(target);
     cached->bytes = std::move(bytes);
     cached->resource = found;

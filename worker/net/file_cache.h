@@ -1,7 +1,7 @@
-// FileCache: files that were asked for, kept open with what was found of them, the head of their
-// plain answer, and the bytes of small ones: the smallest to be copied to the socket, the others in
-// pages of their own, while there is room, to be lent to it. A hit opens nothing and asks the pool
-// nothing.
+// FileCache: files that were asked for, kept open with what was found of them, the heads of their
+// plain answers, and the bytes of small ones: the smallest to be copied to the socket, the others
+// in pages of their own, while there is room, to be lent to it. A hit opens nothing and asks the
+// pool nothing.
 //
 // Fresh at every hit: fstat of the held descriptor shows any change of content, a removal, a
 // replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
@@ -42,9 +42,10 @@ struct CachedFile {
     std::string_view content;      // the body, when it is in memory
     bool lendable = false;         // in pages of its own
 
+    std::string_view lasting_304_head; // of the answer to who has the file
     ListHook<CachedFile> hook;
-    std::shared_ptr<const std::string>
-        bytes;               // target, lasting_head and content that is not lendable, in a row
+    // Target, both heads and content that is not lendable; the last two in a row.
+    std::shared_ptr<const std::string> bytes;
     http::Resource resource; // whole; of a small file the body is in memory
     std::shared_ptr<const http::OpenFile> file;
 
