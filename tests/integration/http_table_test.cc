@@ -226,7 +226,8 @@ TEST_P(HttpTable, AFileOfAnyAgeIsServed) {
         const std::string tag = response.field("ETag").value_or("");
         EXPECT_EQ(fetch(server.port(), "/t.bin", "If-None-Match: " + tag + "\r\n").status, 304);
         const auto modified = response.field("Last-Modified");
-        if (modified) {
+        // One of the future was modified now, whenever that is: at the next second it is newer.
+        if (modified && age <= std::time(nullptr)) {
             EXPECT_EQ(
                 fetch(server.port(), "/t.bin", "If-Modified-Since: " + *modified + "\r\n").status,
                 304);
