@@ -1,8 +1,8 @@
 #include "supervisor/socket_options.h"
 
 #include "common/limits.h"
+#include "common/pacing.h"
 
-#include <array>
 #include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,13 +28,6 @@ bool is_loopback(int listener) {
     sockaddr_in6 six{};
     std::memcpy(&six, &bound, sizeof six);
     return IN6_IS_ADDR_LOOPBACK(&six.sin6_addr);
-}
-
-bool is_paced(int listener) {
-    std::array<char, 16> name{}; // TCP_CA_NAME_MAX
-    socklen_t length = name.size() - 1;
-    return getsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, name.data(), &length) == 0 &&
-           std::string_view(name.data()).starts_with("bbr");
 }
 
 } // namespace

@@ -105,11 +105,12 @@ ssize_t copy(int fd, std::span<const std::string_view> parts) {
     return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// The last of the parts; the others are a head, which before more than a packet goes by itself: it
-// would shift pages across packets.
-ssize_t lend(PageLender& lender, int fd, std::span<const std::string_view, 3> parts) {
+// The last of the parts; the others are its head, as in Sender::push().
+ssize_t lend(const SenderContext& context, int fd, std::span<const std::string_view, 3> parts) {
+    PageLender& lender = *context.lender;
     const auto head = parts.first<2>();
-    if (parts[2].size() <= limits::kLargestPacket) return lender.send(fd, head, parts[2], false);
+    if (!context.paced || parts[2].size() <= limits::kLargestPacket)
+        return lender.send(fd, head, parts[2], false);
     const ssize_t n = copy(fd, head);
     if (n != static_cast<ssize_t>(head[0].size() + head[1].size())) return n;
     return n + std::max<ssize_t>(0, lender.send(fd, {}, parts[2], false));
@@ -277,10 +278,10 @@ bool Connection::respond_at_once(const CachedFile& file, int status) {
     const std::array parts = {status == 200 ? file.lasting_head : file.lasting_304_head,
                               worker_.date_line_and_end(), content};
     const std::size_t size = parts[0].size() + parts[1].size() + content.size();
-    PageLender& lender = *worker_.sender_context().lender;
-    const bool lends = has_body && file.lendable && lender.able();
+    const SenderContext& context = worker_.sender_context();
+    const bool lends = has_body && file.lendable && context.lender->able();
     const SendPath path = lends ? SendPath::zero_copy : SendPath::memory;
-    const ssize_t n = lends ? lend(lender, fd_, parts) : copy(fd_, parts);
+    const ssize_t n = lends ? lend(context, fd_, parts) : copy(fd_, parts);
     if (n == static_cast<ssize_t>(size)) {
         worker_.score().count(Metric::sent_bytes, path, content.size());
         worker_.count_answer(to_label(exchange_->request.method), status, worker_.now_ms());

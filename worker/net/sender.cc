@@ -103,9 +103,8 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
                          .msg_control = nullptr,
                          .msg_controllen = 0,
                          .msg_flags = 0};
-    // What is in memory leaves in one packet with the bytes of the file that follow it, where they
-    // fit. A head before more than that goes at once: it would shift pages across packets.
-    const bool joined = head_sent_ == head_.size() || body_size_ <= limits::kLargestPacket;
+    const bool joined =
+        head_sent_ == head_.size() || !context_.paced || body_size_ <= limits::kLargestPacket;
     const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows && joined ? MSG_MORE : 0);
     const ssize_t n = ::sendmsg(fd, &message, flags);
     if (n >= 0) {

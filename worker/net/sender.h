@@ -62,6 +62,7 @@ struct SenderContext {
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
     bool in_place_writes = true;                        // --in-place-writes
+    bool paced = false;                                 // some of the sockets (is_paced())
     std::uint64_t copied_tail = limits::kAssumedQueues; // never lent, if a file may change
 };
 

@@ -6,6 +6,7 @@
 #include "common/control.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/pacing.h"
 #include "worker/net/terminate_signal.h"
 
 #include <algorithm>
@@ -73,6 +74,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
     FSRV_CHECK(error == 0, "no event loop");
     if (heritage_.access_log) log_ = std::make_unique<LogWriter>(std::move(heritage_.access_log));
     for (const ListenSocket& socket : heritage_.sockets) {
+        if (is_paced(socket.fd)) sender_context_.paced = true;
         listeners_.push_back(std::make_unique<Listener>(*this, socket));
     }
 }
