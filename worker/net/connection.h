@@ -55,6 +55,7 @@ enum class State : std::uint8_t {
 };
 inline constexpr unsigned kStates = 9;
 std::string_view name_of(State state);
+Asked to_label(http::Method method);
 
 // What a request needs until its answer is planned: the received bytes, the parser, the job for the
 // pool. Pooled by the worker; an idle or paused connection has none.
