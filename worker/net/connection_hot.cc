@@ -1,5 +1,4 @@
 // The answers to most requests for what a worker keeps: out of memory, at once.
-#include "common/limits.h"
 #include "worker/net/connection.h"
 #include "worker/net/worker.h"
 
@@ -48,12 +47,11 @@ ssize_t copy(int fd, std::span<const std::string_view> parts) {
     return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// The last of the parts; the others are its head, as in Sender::push().
+// The last of the parts; the others are its head.
 ssize_t lend(const SenderContext& context, int fd, std::span<const std::string_view, 3> parts) {
     PageLender& lender = *context.lender;
     const auto head = parts.first<2>();
-    if (!context.paced || parts[2].size() <= limits::kLargestPacket)
-        return lender.send(fd, head, parts[2], false);
+    if (context.joins_head(parts[2].size())) return lender.send(fd, head, parts[2], false);
     const ssize_t n = copy(fd, head);
     if (n != static_cast<ssize_t>(head[0].size() + head[1].size())) return n;
     return n + std::max<ssize_t>(0, lender.send(fd, {}, parts[2], false));

@@ -103,8 +103,7 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
                          .msg_control = nullptr,
                          .msg_controllen = 0,
                          .msg_flags = 0};
-    const bool joined =
-        head_sent_ == head_.size() || !context_.paced || body_size_ <= limits::kLargestPacket;
+    const bool joined = head_sent_ == head_.size() || context_.joins_head(body_size_);
     const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows && joined ? MSG_MORE : 0);
     const ssize_t n = ::sendmsg(fd, &message, flags);
     if (n >= 0) {

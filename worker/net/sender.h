@@ -53,6 +53,11 @@ class SenderOwner : public PoolWaiter {
 };
 
 struct SenderContext {
+    // Whether a head leaves with the first bytes of such a body that are lent, not by itself.
+    bool joins_head(std::uint64_t body_size) const {
+        return !paced || body_size <= limits::kLargestPacket;
+    }
+
     uv_loop_t* loop = nullptr;
     ChunkPool* chunks = nullptr;
     PageCache* page_cache = nullptr;
