@@ -116,6 +116,29 @@ TEST(Parser, SeesTheSameRequestHoweverItIsSplit) {
     }
 }
 
+// What a parser knows of an earlier request changes nothing that it sees in a later one.
+TEST(Parser, SeesInTheSameFieldsWhatANewOneSees) {
+    static constexpr const char* kLines[] = {
+        "GET /x HTTP/1.1",  "GET /y?z HTTP/1.1", "HEAD /x HTTP/1.1",        "OPTIONS * HTTP/1.1",
+        "POST /x HTTP/1.1", "GET * HTTP/1.1",    "GET http://h/x HTTP/1.1", "GET /x HTTP/1.0",
+        "GET /x HTTP/2.0",  "GET x HTTP/1.1",    "CONNECT h:1 HTTP/1.1",    "\r\nGET /x HTTP/1.1"};
+    for (const SoundHead& head : kSound) {
+        SCOPED_TRACE(head.name);
+        const std::string_view first = head.bytes.text;
+        if (parse(first).request.has_body()) continue;
+        const std::string_view fields = first.substr(first.find("HTTP/1.") + 8);
+        for (const std::string_view line : kLines) {
+            for (const std::string_view behind : {"", "GET /next HTTP/1.1\r\n"}) {
+                const std::string second = fmt::format("{}{}{}", line, fields, behind);
+                const std::string stream = std::string(first) + second;
+                EXPECT_EQ(play_whole(stream).text,
+                          play_whole(first).text + play_whole(second).text);
+                EXPECT_EQ(play_bytewise(stream).text, play_whole(stream).text);
+            }
+        }
+    }
+}
+
 TEST(Parser, IsCompleteAtTheLastByteAndNotBefore) {
     for (const SoundHead& head : kSound) {
         SCOPED_TRACE(head.name);

@@ -38,6 +38,7 @@ constexpr std::array<std::string_view, 29> kOtherMethods = {
     "TRACE",    "UNBIND",     "UNLINK",     "UNLOCK", "UNSUBSCRIBE"};
 
 constexpr std::string_view kVersion = "HTTP/d.d"; // d: a digit
+constexpr std::string_view kUsualVersion = "HTTP/1.1\r";
 
 } // namespace
 
@@ -61,7 +62,7 @@ KnownMethod known_method(std::string_view token) {
                : KnownMethod::unknown;
 }
 
-HeadResult HeadCheck::check(std::string_view buffer) {
+HeadResult HeadCheck::check(std::string_view buffer, std::string_view known) {
     while (result_.status == HeadStatus::need_more) {
         const auto limit = max_head_bytes_ + line_.method_begin; // a leading empty line is extra
         if (scanned_ == limit) {
@@ -76,6 +77,19 @@ HeadResult HeadCheck::check(std::string_view buffer) {
         } else if (state_ == State::target) {
             const auto most = std::min(end, line_.target_begin + limits::kMaxTarget);
             while (scanned_ < most && is(buffer[scanned_], kTargetChar)) ++scanned_;
+        } else if (state_ == State::version && buffer[scanned_ - 1] == ' ' &&
+                   buffer.substr(scanned_, end - scanned_).starts_with(kUsualVersion)) {
+            scanned_ += kUsualVersion.size();
+            major_ = minor_ = '1';
+            state_ = State::line_lf;
+        } else if (state_ == State::field_first && scanned_ == line_.end && !known.empty() &&
+                   asks_for_path(buffer) &&
+                   buffer.substr(scanned_, end - scanned_).starts_with(known)) {
+            fields_are_known_ = true;
+            scanned_ += known.size();
+            result_ = {.status = HeadStatus::complete, .head_bytes = scanned_};
+            state_ = State::done;
+            break;
         }
         if (scanned_ == end) {
             if (end == limit) continue;
@@ -144,6 +158,7 @@ HeadCheck::State HeadCheck::step(std::string_view buffer, std::size_t i) {
     }
     case State::line_lf:
         if (c != '\n') return refuse(400, "CR without LF");
+        line_.end = i + 1;
         return finish_line();
     case State::field_first:
         if (c == '\r') return State::end_lf;
@@ -191,6 +206,12 @@ HeadCheck::State HeadCheck::finish_target(std::string_view buffer, std::size_t e
                        (target == "*" ? line_.method == KnownMethod::options || method == "PRI"
                                       : split_absolute(target).has_value());
     return sound ? State::version : refuse(400, "malformed target");
+}
+
+// What the fields mean then depends on nothing else in the line.
+bool HeadCheck::asks_for_path(std::string_view buffer) const {
+    return line_.minor_version == 1 && buffer[line_.target_begin] == '/' &&
+           (line_.method == KnownMethod::get || line_.method == KnownMethod::head);
 }
 
 // A version is judged before a method: that of another protocol means nothing here.

@@ -23,6 +23,7 @@ struct RequestLine {
     std::size_t method_length = 0;
     std::size_t target_begin = 0;
     std::size_t target_length = 0;
+    std::size_t end = 0; // where the fields begin
     unsigned minor_version = 0;
     KnownMethod method = KnownMethod::unknown;
 };
@@ -33,8 +34,11 @@ class HeadCheck final {
     void reset() { *this = HeadCheck(max_head_bytes_); }
 
     // As RequestParser::parse_head(): the same buffer, grown, until the answer is not need_more.
-    // The answer then stays.
-    HeadResult check(std::string_view buffer);
+    // The answer then stays. `known`: fields to the end of the head, found sound before. Where just
+    // these follow an HTTP/1.1 request for a path they are not looked at again, nor counted:
+    // fields_are_known().
+    HeadResult check(std::string_view buffer, std::string_view known = {});
+    bool fields_are_known() const { return fields_are_known_; }
 
     // The same for a chunked body's trailer section (RFC 9112 7.1.2), which is a head without a
     // request line. Takes each byte once, in pieces, and bounds their fields but not their bytes;
@@ -66,6 +70,7 @@ class HeadCheck final {
     State refuse(int status, std::string_view what);
     State finish_target(std::string_view buffer, std::size_t end);
     State finish_line();
+    bool asks_for_path(std::string_view buffer) const;
 
     std::size_t max_head_bytes_;
     std::size_t scanned_ = 0;
@@ -75,6 +80,7 @@ class HeadCheck final {
     unsigned field_count_ = 0;
     char major_ = '0';
     char minor_ = '0';
+    bool fields_are_known_ = false;
     State state_ = State::start;
 };
 

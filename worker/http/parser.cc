@@ -8,8 +8,61 @@
 
 #include <algorithm>
 #include <llhttp.h>
+#include <string>
+#include <vector>
 
 namespace fsrv::http {
+
+namespace {
+
+// The fields of the last request that had no body, and what was found in them. Most clients send
+// the same again with every request of a connection, and many clients the same as each other.
+class KnownFields {
+  public:
+    std::string_view bytes() const { return bytes_; }
+
+    // `all`: as they came, to the end of the head. Views of the request point into it.
+    void learn(std::string_view all, const Request& request) {
+        if (all.size() > kMostBytes) return;
+        bytes_ = all;
+        fields_.clear();
+        for (const auto& [name, value] : request.all_fields())
+            fields_.push_back({.name = moved(name, all.data(), bytes_.data()),
+                               .value = moved(value, all.data(), bytes_.data())});
+        host_ = moved(request.host, all.data(), bytes_.data());
+        keep_alive_ = request.keep_alive;
+        expects_continue_ = request.expects_continue;
+    }
+
+    // Into a request that has come with the same at `at`.
+    void recall(Request& request, const char* at) const {
+        request.field_count = 0;
+        for (const auto& [name, value] : fields_)
+            request.fields[request.field_count++] = {.name = moved(name, bytes_.data(), at),
+                                                     .value = moved(value, bytes_.data(), at)};
+        request.host = moved(host_, bytes_.data(), at);
+        request.keep_alive = keep_alive_;
+        request.expects_continue = expects_continue_;
+        request.chunked = false;
+        request.content_length = 0;
+    }
+
+  private:
+    static constexpr std::size_t kMostBytes = 1024; // a browser's are about 500
+
+    static std::string_view moved(std::string_view view, const char* from, const char* to) {
+        if (view.empty()) return {to, 0}; // it may be one of nothing
+        return {to + (view.data() - from), view.size()};
+    }
+
+    std::string bytes_;
+    std::vector<Field> fields_; // views into bytes_
+    std::string_view host_;     // likewise
+    bool keep_alive_ = true;
+    bool expects_continue_ = false;
+};
+
+} // namespace
 
 struct RequestParser::State {
     explicit State(const ParserLimits& limits) : max_head_bytes(limits.max_head_bytes) {}
@@ -18,6 +71,7 @@ struct RequestParser::State {
     HeadCheck head{max_head_bytes};
     HeadCheck trailers = HeadCheck::for_trailers();
     llhttp_t llhttp{};
+    KnownFields known;
     Request* request = nullptr; // during parse_head() only
     std::size_t body_bytes = 0; // eaten so far
     std::uint64_t body_length = 0;
@@ -102,7 +156,7 @@ void RequestParser::reset() {
 
 HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) {
     State& state = *state_;
-    const HeadResult result = state.head.check(buffer);
+    const HeadResult result = state.head.check(buffer, state.known.bytes());
     if (result.status != HeadStatus::complete) return result;
 
     const RequestLine& line = state.head.line();
@@ -119,6 +173,11 @@ HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) 
         request.host = absolute->authority;
     }
 
+    if (state.head.fields_are_known()) {
+        state.known.recall(request, buffer.data() + line.end);
+        state.message_complete = true;
+        return result;
+    }
     request.field_count = 0;
     state.request = &request;
     llhttp_init(&state.llhttp, HTTP_REQUEST, &State::kSettings);
@@ -137,6 +196,9 @@ HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) 
     if (state.message_complete == request.has_body())
         return refused({.status = 400, .what = "ambiguous body length"});
     state.body_length = request.content_length;
+    if (state.message_complete && line.minor_version == 1 &&
+        request.origin.data() == request.target.data())
+        state.known.learn(buffer.substr(line.end, result.head_bytes - line.end), request);
     return result;
 }
 
