@@ -4,10 +4,12 @@
 #include "common/check.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "worker/net/quick_calls.h"
 #include "worker/net/worker.h"
 
 #include <cerrno>
 #include <cstring>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,10 +30,6 @@ bool ends_by_reset(CloseReason reason) {
     case CloseReason::internal: return true;
     default: return false;
     }
-}
-
-bool would_block(int error) {
-    return error == EAGAIN || error == EINTR;
 }
 
 } // namespace
@@ -62,7 +60,6 @@ Connection::~Connection() {
 }
 
 void Connection::start(bool overloaded) {
-    retain(); // this call
     since_ms_ = worker_.now_ms();
     if (overloaded) {
         refuse({.status = 503, .what = "too many connections"});
@@ -73,57 +70,38 @@ void Connection::start(bool overloaded) {
         advance();
     } else {
         on_readable(); // the request has often come with the connection
-        if (state_ == State::accepted) poll_for(UV_READABLE);
+        if (state_ == State::accepted) wait_for(EPOLLIN);
     }
-    release();
 }
 
-// The handle costs six system calls in its life, so a connection that is answered and closed at
-// once never has one. False: the kernel has no memory for one more.
-bool Connection::watch_socket() {
-    if (watched_) return true;
-    if (uv_poll_init(&worker_.loop(), &poll_, fd_) != 0) {
-        close(CloseReason::internal);
-        return false;
+// A connection that is answered and closed at once is never watched, which saves a system call.
+void Connection::wait_for(std::uint32_t event) {
+    wanted_ = event;
+    if (!watched_) {
+        watched_ = worker_.poller().watch_edges(fd_, *this);
+        if (!watched_) { // the kernel has no memory for one more
+            close(CloseReason::internal);
+            return;
+        }
     }
-    poll_.data = this;
-    watched_ = true;
-    retain(); // until the handle's close callback
-    return true;
+    if ((ready_ & wanted_) != 0) take_turn_soon(); // it will not be told again
 }
 
-void Connection::poll_for(int events) {
-    wanted_ = static_cast<std::uint8_t>(events);
-    if ((wanted_ & ~armed_) == 0 || !watch_socket()) return;
-    armed_ = wanted_;
-    uv_poll_start(&poll_, events, [](uv_poll_t* handle, int status, int happened) {
-        static_cast<Connection*>(handle->data)->on_poll(status, happened);
-    });
-}
-
-void Connection::on_poll(int status, int events) {
-    if (status < 0) { // libuv stopped polling: the socket has an error, in practice the peer's RST
-        armed_ = 0;
+void Connection::on_ready(std::uint32_t events) {
+    if (state_ == State::closing) return;
+    if ((events & EPOLLERR) != 0) { // in practice the peer's RST
         const bool between_requests = state_ == State::idle || state_ == State::accepted;
         close(state_ == State::lingering ? linger_reason_
               : between_requests         ? CloseReason::client_closed
                                          : CloseReason::client_aborted);
         return;
     }
-    // What the socket reports now it reports again; two turns at once would start two reads.
-    if (queued_) return;
-    if ((events & wanted_) ==
-        0) { // armed for more than this state waits for: now it is worth a system call
-        armed_ = wanted_;
-        if (wanted_ == 0) {
-            uv_poll_stop(&poll_);
-        } else {
-            const int wanted = wanted_;
-            armed_ = 0;
-            poll_for(wanted);
-        }
-        return;
-    }
+    ready_ |= events;
+    if (!queued_ && (ready_ & wanted_) != 0) act();
+}
+
+// What the state waits for has come.
+void Connection::act() {
     switch (state_) {
     case State::accepted:
     case State::idle:
@@ -140,6 +118,17 @@ void Connection::on_poll(int status, int events) {
     }
 }
 
+// Bytes received; 0 at the end, -1 when there are none now or the connection is broken.
+ssize_t Connection::receive(std::span<char> room) {
+    ssize_t n = 0;
+    do n = quick_recv(fd_, room.data(), room.size(), 0);
+    while (n < 0 && errno == EINTR);
+    // Fewer than there was room for: that was all, but for the end if that has come.
+    const bool all = n < 0 || (n < static_cast<ssize_t>(room.size()) && (ready_ & EPOLLRDHUP) == 0);
+    if (all) ready_ &= ~std::uint32_t{EPOLLIN};
+    return n;
+}
+
 void Connection::on_readable() {
     if (!exchange_) exchange_ = worker_.take_exchange();
     Exchange& x = *exchange_;
@@ -149,8 +138,8 @@ void Connection::on_readable() {
         x.begin = 0;
     }
     FSRV_CHECK(x.end < x.capacity, "the parser asked for more than its limit");
-    const ssize_t n = ::recv(fd_, x.buffer.get() + x.end, x.capacity - x.end, 0);
-    if (n < 0 && would_block(errno)) {
+    const ssize_t n = receive({x.buffer.get() + x.end, x.capacity - x.end});
+    if (n < 0 && errno == EAGAIN) {
         if (x.begin == x.end && state_ != State::skipping_body) drop_exchange();
         return;
     }
@@ -185,7 +174,6 @@ void Connection::advance() {
 // wait for one turn, not for one of each.
 void Connection::advance_in_turn() {
     if (transfer_->sender.bytes_sent() >= limits::kTurnBytes) {
-        wanted_ = 0;
         go_on_soon();
     } else {
         advance();
@@ -193,14 +181,25 @@ void Connection::advance_in_turn() {
 }
 
 void Connection::go_on_soon() {
+    wanted_ = 0;
+    take_turn_soon();
+}
+
+// Two turns at once would start two reads.
+void Connection::take_turn_soon() {
+    if (std::exchange(queued_, true)) return;
     worker_.continue_soon(*this);
-    queued_ = true;
     retain();
 }
 
 void Connection::go_on() {
     queued_ = false;
-    if (state_ != State::closing) advance();
+    if (state_ != State::closing) {
+        if (wanted_ == 0)
+            advance();
+        else
+            act();
+    }
     release();
 }
 
@@ -217,7 +216,10 @@ void Connection::pause() {
         drop_exchange();
     }
     set_state(State::paused);
-    poll_for(UV_WRITABLE);
+    wait_for(EPOLLOUT);
+    // Should room have come without an event (the kernel had no memory, not the socket), nothing
+    // but this would help.
+    worker_.poller().tell_again(fd_, *this);
     log_debug("conn={} paused after {} bytes", id_, transfer_->sender.body_bytes_sent());
 }
 
@@ -275,15 +277,19 @@ void Connection::enter_lingering(CloseReason reason) {
         return;
     }
     set_state(State::lingering);
-    poll_for(UV_READABLE);
+    wait_for(EPOLLIN);
 }
 
 void Connection::on_linger_readable() {
     auto& scratch = worker_.scratch_bytes();
-    const ssize_t n = ::recv(fd_, scratch.data(), scratch.size(), 0);
-    if (n < 0 && would_block(errno)) return;
+    const ssize_t n = receive(scratch);
+    if (n < 0 && errno == EAGAIN) return;
     if (n > 0) lingered_bytes_ += static_cast<std::uint64_t>(n);
-    if (n <= 0 || lingered_bytes_ > limits::kMaxLingerBytes) close(linger_reason_);
+    if (n <= 0 || lingered_bytes_ > limits::kMaxLingerBytes) {
+        close(linger_reason_);
+    } else {
+        wait_for(EPOLLIN);
+    }
 }
 
 void Connection::close(CloseReason reason) {
@@ -296,11 +302,8 @@ void Connection::close(CloseReason reason) {
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
-    if (watched_) {
-        uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
-                 [](uv_handle_t* handle) { static_cast<Connection*>(handle->data)->release(); });
-    }
     ::close(std::exchange(fd_, -1));
+    release();
 }
 
 void Connection::set_state(State state) {
@@ -314,7 +317,7 @@ void Connection::drop_exchange() {
 }
 
 void Connection::release() {
-    if (--pending_ == 0) worker_.destroy(*this);
+    if (--pending_ == 0) worker_.bury(*this);
 }
 
 } // namespace fsrv::net

@@ -10,17 +10,18 @@
 //   then paused paused         the client                   write     --pause-timeout, then reset;
 //   holds no buffer skipping_body  the rest of a request's body read      --header-timeout
 //   lingering      the client's close           read      limits::kLingerMs
-//   closing        libuv's callbacks            nothing   none
+//   closing        jobs of the pool             nothing   none
 //
 //   accepted ─► reading_head ─► preparing ─► sending ⇄ paused          every state ─► closing
 //                 ▲    ▲            (errors and OPTIONS skip it)  │
 //                 │    └────── skipping_body ◄────────────────────┤
 //                idle ◄───────────────────────────────────────────┴──► lingering
 //
-// Lifetime: the worker owns it. close() is the only way down and idempotent; the object dies in
-// Worker::destroy(), called by release() when the count of open handles and requests in flight is
-// zero. release() is the last statement of a callback; a late completion settles accounts but never
-// acts. Thread: the loop's; the pool touches only Exchange::work's job.
+// Lifetime: the worker owns it. close() is the only way down and idempotent; when the socket is
+// closed and no job is under way (a plain count) release() hands the object to Worker::bury(), and
+// it is gone at the end of the loop's turn: until then its callers may still look at it. A late
+// completion settles accounts but never acts. Thread: the loop's; the pool touches only
+// Exchange::work's job.
 #pragma once
 
 #include "worker/http/parser.h"
@@ -30,11 +31,13 @@
 #include "worker/net/close_reason.h"
 #include "worker/net/file_cache.h"
 #include "worker/net/intrusive_list.h"
+#include "worker/net/poller.h"
 #include "worker/net/sender.h"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <uv.h>
 
 namespace fsrv::net {
@@ -100,7 +103,7 @@ struct Transfer {
     std::uint64_t window_bytes = 0;
 };
 
-class Connection final : public SenderOwner {
+class Connection final : public SenderOwner, public PollTarget {
   public:
     Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t id);
     Connection(const Connection&) = delete;
@@ -108,7 +111,7 @@ class Connection final : public SenderOwner {
     ~Connection();
 
     // Answers what has come already, or waits for it; `overloaded`: the answer is a 503, whatever
-    // is asked. May destroy *this.
+    // is asked.
     void start(bool overloaded);
 
     void close(CloseReason reason);
@@ -133,7 +136,9 @@ class Connection final : public SenderOwner {
   private:
     friend class Worker; // takes exchange_ and transfer_ back
 
-    void on_poll(int status, int events);
+    void on_ready(std::uint32_t events) override;
+    void act();
+    ssize_t receive(std::span<char> room);
     void on_readable();
     void on_linger_readable();
     void on_chunk_read() override;
@@ -165,16 +170,15 @@ class Connection final : public SenderOwner {
     void log_answer(std::string_view end);
     void log_line(const LogFields& fields, const LogOutcome& outcome);
     void set_state(State state);
-    bool watch_socket();
-    void poll_for(int events);
+    void wait_for(std::uint32_t event); // EPOLLIN or EPOLLOUT
     void advance_in_turn();
     void go_on_soon();
+    void take_turn_soon();
     void drop_exchange();
     void retain() { ++pending_; }
-    void release(); // may destroy *this
+    void release();
 
     Worker& worker_;
-    uv_poll_t poll_{}; // once watched_
     std::unique_ptr<Exchange> exchange_;
     std::unique_ptr<Transfer> transfer_;
     Peer peer_;
@@ -182,13 +186,13 @@ class Connection final : public SenderOwner {
     std::uint64_t id_;
     std::uint64_t since_ms_ = 0;
     std::uint64_t lingered_bytes_ = 0;
-    unsigned pending_ = 0;
-    std::uint8_t wanted_ = 0; // uv_poll events that the state waits for
-    std::uint8_t armed_ = 0;  // those that libuv was told: may be more, which saves system calls
-    bool watched_ = false;    // poll_ is open
-    bool queued_ = false;     // its next turn comes by go_on(), events of the socket can wait
-    bool wants_proxy_header_; // first of all
-    bool peer_is_trusted_;    // its word on where a client is counts
+    unsigned pending_ = 1;     // the socket, until close(); jobs of the pool; its turn to come
+    std::uint32_t wanted_ = 0; // event that the state waits for; 0: for none of the socket's
+    std::uint32_t ready_ = 0;  // events that came, until a receive or a send finds nothing more
+    bool watched_ = false;     // the poller has been told of the socket
+    bool queued_ = false;      // its next turn comes by go_on(), events of the socket can wait
+    bool wants_proxy_header_;  // first of all
+    bool peer_is_trusted_;     // its word on where a client is counts
     State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
 };

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 namespace fsrv::net {
@@ -73,7 +74,7 @@ bool Connection::take_proxy_header() {
     Exchange& x = *exchange_;
     const http::ProxyHeader header = http::parse_proxy_header(x.unparsed());
     if (header.status == http::ProxyStatus::need_more && x.end - x.begin < x.capacity) {
-        poll_for(UV_READABLE);
+        wait_for(EPOLLIN);
         return false;
     }
     if (header.status != http::ProxyStatus::complete) {
@@ -89,7 +90,7 @@ bool Connection::take_proxy_header() {
     if (x.begin < x.end) return true;
     drop_exchange();
     set_state(State::accepted); // nothing was asked yet
-    poll_for(UV_READABLE);
+    wait_for(EPOLLIN);
     return false;
 }
 
@@ -109,7 +110,7 @@ bool Connection::take_head() {
             refuse({.status = 431, .what = "the head is too large"});
             return true;
         }
-        poll_for(UV_READABLE);
+        wait_for(EPOLLIN);
         return false;
     case http::HeadStatus::refused: refuse(result.refusal); return true;
     case http::HeadStatus::complete: break;
@@ -160,11 +161,7 @@ void Connection::prepare() {
 }
 
 void Connection::find_when_charged() {
-    if (worker_.pool().take(exchange_->reach.device, *this)) {
-        find_in_pool();
-    } else {
-        watch_socket(); // nothing is under way that would keep this object, so its handle must
-    }
+    if (worker_.pool().take(exchange_->reach.device, *this)) find_in_pool();
 }
 
 void Connection::find_in_pool() {
@@ -274,15 +271,15 @@ bool Connection::send_some() {
     switch (step) {
     case Sender::Step::complete: return finish_response();
     case Sender::Step::failed: return send_failed();
-    case Sender::Step::wait_writable: poll_for(UV_WRITABLE); break;
+    case Sender::Step::wait_writable:
+        ready_ &= ~std::uint32_t{EPOLLOUT};
+        wait_for(EPOLLOUT);
+        break;
     case Sender::Step::wait_disk:
         wanted_ = 0;
         retain();
         return false;
-    case Sender::Step::wait_turn:
-        wanted_ = 0;
-        watch_socket(); // as in prepare()
-        return false;
+    case Sender::Step::wait_turn: wanted_ = 0; return false;
     case Sender::Step::yield: go_on_soon(); return false;
     }
     if (exchange_ && !transfer_->skip_body && exchange_->begin == exchange_->end) drop_exchange();
@@ -367,7 +364,7 @@ bool Connection::skip_body() {
     case http::RequestParser::BodyStatus::need_more: break;
     }
     x.begin = x.end = 0;
-    poll_for(UV_READABLE);
+    wait_for(EPOLLIN);
     return false;
 }
 
@@ -379,7 +376,7 @@ bool Connection::next_request() {
     }
     drop_exchange();
     set_state(State::idle);
-    poll_for(UV_READABLE);
+    wait_for(EPOLLIN);
     if (worker_.draining()) on_drain();
     return false;
 }

@@ -2,6 +2,7 @@
 
 #include "common/limits.h"
 #include "worker/http/response_head.h"
+#include "worker/net/quick_calls.h"
 
 #include <algorithm>
 #include <functional>
@@ -24,7 +25,7 @@ std::uint64_t hash_of(std::string_view target) {
 
 bool unchanged(int fd, std::uint64_t size, FileTime mtime, FileTime ctime) {
     struct stat now {};
-    return ::fstat(fd, &now) == 0 && static_cast<std::uint64_t>(now.st_size) == size &&
+    return quick_fstat(fd, now) == 0 && static_cast<std::uint64_t>(now.st_size) == size &&
            FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == mtime &&
            FileTime{now.st_ctim.tv_sec, now.st_ctim.tv_nsec} == ctime;
 }
@@ -34,6 +35,7 @@ void append_head(std::string& out, const http::Request& request, const http::Res
     http::append_lasting_head(
         out, http::plan_resource(request, http::FindResult(found), config, wall_now()),
         server_header);
+    out.append(kDateLine, ' ');
 }
 
 } // namespace
@@ -62,11 +64,13 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     cached->mtime = cached->file->mtime;
     cached->ctime = cached->file->ctime;
 
-    auto bytes = std::make_shared<std::string>(target);
+    auto bytes = std::make_shared<std::string>();
     http::Request request;
     request.fields[0] = {.name = "If-None-Match", .value = found.validators->etag};
     request.field_count = 1;
     append_head(*bytes, request, found, server_header, config);
+    const std::size_t target_begin = bytes->size();
+    bytes->append(target);
     const std::size_t head_begin = bytes->size();
     append_head(*bytes, {}, found, server_header, config);
     const std::size_t head_end = bytes->size();
@@ -89,13 +93,22 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
             .bytes = std::move(content), .length = length, .lendable = cached->lendable}};
     }
     const std::string_view all = *bytes;
-    cached->target = all.substr(0, target.size());
-    cached->lasting_304_head = all.substr(target.size(), head_begin - target.size());
-    cached->lasting_head = all.substr(head_begin, head_end - head_begin);
+    cached->head_304 = all.substr(0, target_begin);
+    cached->target = all.substr(target_begin, target.size());
+    cached->head = all.substr(head_begin, head_end - head_begin);
     cached->hash = hash_of(target);
     cached->bytes = std::move(bytes);
     cached->resource = found;
     return cached;
+}
+
+void CachedFile::set_date(std::int64_t second, std::string_view line_and_end) {
+    if (second == dated) return;
+    for (const std::string_view each : {head, head_304}) {
+        const auto end = static_cast<std::size_t>(each.data() + each.size() - bytes->data());
+        line_and_end.copy(bytes->data() + end - kDateLine, kDateLine);
+    }
+    dated = second;
 }
 
 CachedFile* TargetIndex::find(std::uint64_t hash, std::string_view target) const {
@@ -142,14 +155,13 @@ std::unique_ptr<CachedFile> TargetIndex::remove(CachedFile& file) {
     return removed;
 }
 
-const CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
+CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
     CachedFile* const file = by_target_.find(hash_of(target), target);
     if (!file) return nullptr;
     // fstat() takes as long as memory does to bring what follows. What is lent is not looked at.
-    const std::size_t wanted =
-        file->lasting_head.size() + (file->lendable ? 0 : file->content.size());
+    const std::size_t wanted = file->head.size() + (file->lendable ? 0 : file->content.size());
     for (std::size_t at = 0; at < wanted; at += kCacheLine)
-        __builtin_prefetch(file->lasting_head.data() + at);
+        __builtin_prefetch(file->head.data() + at);
     if (!fresh(*file, now_ms)) {
         drop(*file);
         return nullptr;

@@ -27,6 +27,9 @@
 
 namespace fsrv::net {
 
+// "Date: Wed, 25 Nov 2026 10:00:00 GMT" and the end of the line and of the head.
+inline constexpr std::size_t kDateLine = 39;
+
 // What a hit touches comes first and lies close together: of many files, most of its cost is
 // memory that no processor cache has.
 struct CachedFile {
@@ -37,20 +40,22 @@ struct CachedFile {
     FileTime mtime;
     FileTime ctime;
     std::uint64_t resolved_ms = 0;
-    std::uint64_t used_ms = 0;     // when it took its place in the order of use
-    std::string_view lasting_head; // of the plain 200 (http::append_lasting_head)
-    std::string_view content;      // the body, when it is in memory
-    bool lendable = false;         // in pages of its own
+    std::uint64_t used_ms = 0; // when it took its place in the order of use
+    std::int64_t dated = -1;   // the second that the heads tell
+    std::string_view head;     // of the plain 200, complete once set_date() was called
+    std::string_view content;  // the body, when it is in memory: follows the head, or is lendable
+    bool lendable = false;     // in pages of its own
 
-    std::string_view lasting_304_head; // of the answer to who has the file
+    std::string_view head_304; // of the answer to who has the file
     ListHook<CachedFile> hook;
-    // Target, both heads and content that is not lendable; the last two in a row.
-    std::shared_ptr<const std::string> bytes;
+    // The seldom head, then in the order of use: target, head, content that is not lendable.
+    std::shared_ptr<std::string> bytes;
     http::Resource resource; // whole; of a small file the body is in memory
     std::shared_ptr<const http::OpenFile> file;
 
     bool in_memory() const { return content.data() != nullptr; }
-    std::size_t cost() const; // bytes of memory, about
+    void set_date(std::int64_t second, std::string_view line_and_end); // kDateLine bytes
+    std::size_t cost() const;                                          // bytes of memory, about
 };
 
 // The cached files by their targets: a table of hashes with open addressing, so that a look-up
@@ -95,7 +100,7 @@ class FileCache final {
     bool on() const { return bounds_.files > 0; }
     PageArena& arena() { return arena_; } // for make_cached_file()
     // Fresh, or nothing. Lives until the next call of find(), insert() or shrink().
-    const CachedFile* find(std::string_view target, std::uint64_t now_ms);
+    CachedFile* find(std::string_view target, std::uint64_t now_ms);
     void insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms);
     void shrink(); // to half: descriptors have run out
 

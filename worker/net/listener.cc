@@ -42,30 +42,27 @@ bool peer_is_to_blame(int error) {
 
 } // namespace
 
-Listener::Listener(Worker& worker, const ListenSocket& socket) : worker_(worker), socket_(socket) {
-    const int error = uv_poll_init(&worker.loop(), &poll_, socket.fd);
-    FSRV_CHECK(error == 0, "a listen socket cannot be polled");
-    poll_.data = this;
-}
-
 void Listener::start() {
     active_ = true;
-    uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-        static_cast<Listener*>(handle->data)->accept_batch(limits::kAcceptBatch);
-    });
+    const bool watched = worker_.poller().watch_readable(socket_.fd, *this);
+    FSRV_CHECK(watched || errno == EEXIST, "a listen socket cannot be polled");
 }
 
 void Listener::stop() {
     active_ = false;
-    uv_poll_stop(&poll_);
+    suspend();
 }
 
 void Listener::suspend() {
-    uv_poll_stop(&poll_);
+    worker_.poller().remove(socket_.fd);
 }
 
 void Listener::resume() {
     if (active_) start();
+}
+
+void Listener::on_ready(std::uint32_t) {
+    accept_batch(limits::kAcceptBatch);
 }
 
 void Listener::accept_batch(unsigned limit) {
@@ -83,10 +80,6 @@ void Listener::accept_batch(unsigned limit) {
             return;
         }
     }
-}
-
-void Listener::close() {
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), nullptr);
 }
 
 } // namespace fsrv::net

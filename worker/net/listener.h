@@ -4,16 +4,15 @@
 #pragma once
 
 #include "common/heritage.h"
-
-#include <uv.h>
+#include "worker/net/poller.h"
 
 namespace fsrv::net {
 
 class Worker;
 
-class Listener final {
+class Listener final : public PollTarget {
   public:
-    Listener(Worker& worker, const ListenSocket& socket);
+    Listener(Worker& worker, const ListenSocket& socket) : worker_(worker), socket_(socket) {}
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
@@ -25,12 +24,12 @@ class Listener final {
                     // the waiting queue
     void resume();
     void accept_batch(unsigned limit);
-    void close(); // the handle; the object may go once the loop has run on
 
   private:
+    void on_ready(std::uint32_t events) override;
+
     Worker& worker_;
     ListenSocket socket_;
-    uv_poll_t poll_{};
     bool active_ = false;
 };
 

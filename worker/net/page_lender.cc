@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -62,24 +61,19 @@ bool PageLender::open_pages() {
 
 // A socket may refer to what was written here before, so it is never written over: full pages go
 // back to the system, which keeps them as long as anybody refers to them. Nothing: no memory.
-std::string_view PageLender::keep(std::span<const std::string_view> parts) {
-    std::size_t length = 0;
-    for (const std::string_view part : parts) length += part.size();
-    FSRV_CHECK(length <= kPagesBytes, "a head is bounded");
-    if (written_ + length > kPagesBytes) {
+std::string_view PageLender::keep(std::string_view bytes) {
+    FSRV_CHECK(bytes.size() <= kPagesBytes, "a head is bounded");
+    if (written_ + bytes.size() > kPagesBytes) {
         ::munmap(std::exchange(pages_, nullptr), kPagesBytes);
         if (!open_pages()) return {};
     }
-    const std::string_view kept(pages_ + written_, length);
-    for (const std::string_view part : parts) {
-        std::memcpy(pages_ + written_, part.data(), part.size());
-        written_ += part.size();
-    }
+    const std::string_view kept(pages_ + written_, bytes.size());
+    written_ += bytes.copy(pages_ + written_, bytes.size());
     return kept;
 }
 
-ssize_t PageLender::send(int socket, std::span<const std::string_view> before,
-                         std::string_view lent, bool more_follows) {
+ssize_t PageLender::send(int socket, std::string_view before, std::string_view lent,
+                         bool more_follows) {
     std::array<iovec, 2> vectors;
     unsigned count = 0;
     ssize_t size = 0;
@@ -98,6 +92,7 @@ ssize_t PageLender::send(int socket, std::span<const std::string_view> before,
     const unsigned more = more_follows || piped < size ? SPLICE_F_MORE : 0;
     const ssize_t n = ::splice(out_.get(), nullptr, socket, nullptr,
                                static_cast<std::size_t>(piped), SPLICE_F_NONBLOCK | more);
+    socket_was_full_ = n < piped;
     if (n == piped) return n;
     const int error = errno;
     open_pipe(); // without what the socket did not take: it is offered again out of the memory

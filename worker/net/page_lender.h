@@ -6,7 +6,6 @@
 #include "common/unique_fd.h"
 
 #include <cstddef>
-#include <span>
 #include <string_view>
 #include <sys/types.h>
 
@@ -27,15 +26,17 @@ class PageLender final {
     // both together at most limits::kChunkBytes at a time. Returns the bytes taken, or -1 and
     // errno, as send() does. EAGAIN may also mean that able() has become false. `more_follows`: as
     // MSG_MORE.
-    ssize_t send(int socket, std::span<const std::string_view> before, std::string_view lent,
-                 bool more_follows);
+    ssize_t send(int socket, std::string_view before, std::string_view lent, bool more_follows);
+    // Whether the last send() ended because the socket had no room, not the pipe.
+    bool socket_was_full() const { return socket_was_full_; }
 
   private:
     bool open_pipe();
     bool open_pages();
-    std::string_view keep(std::span<const std::string_view> parts);
+    std::string_view keep(std::string_view bytes);
 
     bool supported_ = true;
+    bool socket_was_full_ = false;
     UniqueFd out_; // of the pipe, which is empty between calls
     UniqueFd in_;
     char* pages_ = nullptr; // for what comes before: written once, then left to the sockets

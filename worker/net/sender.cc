@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "worker/net/pool_thread.h"
+#include "worker/net/quick_calls.h"
 
 #include <algorithm>
 #include <array>
@@ -27,7 +28,7 @@ iovec to_vector(const char* data, std::size_t length) {
 
 bool unchanged(const http::OpenFile& file) {
     struct stat now {};
-    if (::fstat(file.fd.get(), &now) != 0) return false;
+    if (quick_fstat(file.fd.get(), now) != 0) return false;
     return static_cast<std::uint64_t>(now.st_size) == file.size &&
            FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
 }
@@ -105,14 +106,18 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
                          .msg_flags = 0};
     const bool joined = head_sent_ == head_.size() || context_.joins_head(body_size_);
     const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows && joined ? MSG_MORE : 0);
-    const ssize_t n = ::sendmsg(fd, &message, flags);
+    const ssize_t n = quick_sendmsg(fd, message, flags);
     if (n >= 0) {
         advance(static_cast<std::size_t>(n));
         turn += static_cast<std::uint64_t>(n);
         return std::nullopt;
     }
     if (errno == EINTR) return std::nullopt;
-    if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return Step::wait_writable;
+    return refused_by_socket(errno);
+}
+
+Sender::Step Sender::refused_by_socket(int error) {
+    if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) return Step::wait_writable;
     failure_ = CloseReason::client_aborted;
     return Step::failed;
 }
@@ -145,12 +150,11 @@ std::optional<Sender::Step> Sender::lend_memory(int fd, std::uint64_t& turn) {
         advance(static_cast<std::size_t>(n), SendPath::zero_copy);
         turn += static_cast<std::uint64_t>(n);
         // To ask once more costs more than an event.
-        return n < static_cast<ssize_t>(part.size()) ? Step::wait_writable : Step::yield;
+        return context_.lender->socket_was_full() ? Step::wait_writable : Step::yield;
     }
-    if (errno == EINTR) return Step::yield;
-    if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return Step::wait_writable;
-    failure_ = CloseReason::client_aborted;
-    return Step::failed;
+    const int error = errno;
+    if (error == EINTR || !context_.lender->able()) return Step::yield; // to be copied, then
+    return refused_by_socket(error);
 }
 
 std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::uint64_t& turn) {

@@ -123,6 +123,7 @@ class Sender final {
     Load load_in_pool(const http::FileExtent& extent, std::uint64_t offset);
     Load finish_load(std::int64_t result, bool is_unchanged);
     Load load_failed(CloseReason reason);
+    Step refused_by_socket(int error);
 
     // Zero-copy of what is at the front, of a file at most `limit` bytes. Nothing: not this way.
     std::optional<Step> lend(int fd, std::uint64_t limit, std::uint64_t& turn);

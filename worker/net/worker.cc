@@ -91,7 +91,8 @@ int Worker::run() {
     serve_slot(kSharedSlot, true);
     // Nobody there to hear it: the server was stopped again at once.
     if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) drain_within_grace();
-    uv_run(&loop_, UV_RUN_DEFAULT);
+    while (!finished_) turn();
+    uv_run(&loop_, UV_RUN_DEFAULT); // the handles close
     for (const CloseReason reason :
          {CloseReason::file_changed, CloseReason::too_slow, CloseReason::internal}) {
         if (const auto count = score().value(Metric::closed, to_label(reason)); count > 0) {
@@ -107,19 +108,28 @@ int Worker::run() {
     return kExitOk;
 }
 
+void Worker::turn() {
+    continue_connections();
+    poller_.wait(ready_.empty() ? uv_backend_timeout(&loop_) : 0);
+    uv_update_time(&loop_);
+    date_is_new_ = false;
+    poller_.dispatch();
+    if (std::exchange(loop_ready_, false) || uv_backend_timeout(&loop_) == 0)
+        uv_run(&loop_, UV_RUN_NOWAIT);
+    dead_.clear();
+    on_turn_end();
+}
+
+void Worker::on_ready(std::uint32_t) {
+    loop_ready_ = true;
+}
+
 void Worker::start_handles() {
     uv_timer_init(&loop_, &timer_);
     timer_.data = this;
     uv_timer_start(
         &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
         limits::kTickMs);
-    uv_prepare_init(&loop_, &turn_end_);
-    turn_end_.data = this;
-    uv_prepare_start(&turn_end_, [](uv_prepare_t* handle) {
-        static_cast<Worker*>(handle->data)->on_turn_end();
-    });
-    uv_idle_init(&loop_, &continue_);
-    continue_.data = this;
     int error = uv_poll_init(&loop_, &control_, heritage_.control.get());
     FSRV_CHECK(error == 0, "the control socket cannot be polled");
     control_.data = this;
@@ -140,13 +150,14 @@ void Worker::start_handles() {
         uv_poll_stop(handle);
         worker.drain_within_grace();
     });
+    const bool watched = poller_.watch_readable(uv_backend_fd(&loop_), *this);
+    FSRV_CHECK(watched, "the loop cannot be polled");
+    uv_run(&loop_, UV_RUN_NOWAIT); // tells the kernel what to poll
 }
 
 void Worker::close_handles() {
-    for (uv_handle_t* handle : {as_handle(timer_), as_handle(turn_end_), as_handle(continue_),
-                                as_handle(control_), as_handle(terminate_)}) {
+    for (uv_handle_t* handle : {as_handle(timer_), as_handle(control_), as_handle(terminate_)})
         uv_close(handle, nullptr);
-    }
     if (mount_changes_.data) uv_close(as_handle(mount_changes_), nullptr);
 }
 
@@ -303,7 +314,6 @@ void Worker::leave(std::uint64_t within_ms) {
     drain_deadline_ms_ = deadline;
     for (const auto& listener : listeners_) {
         listener->stop();
-        listener->close();
         ::close(listener->socket().fd); // this process's copy
     }
     // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.

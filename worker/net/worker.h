@@ -11,6 +11,7 @@
 #include "worker/net/file_closer.h"
 #include "worker/net/listener.h"
 #include "worker/net/log_writer.h"
+#include "worker/net/poller.h"
 #include "worker/net/transfer_board.h"
 
 #include <array>
@@ -29,7 +30,7 @@ struct Surroundings {
     std::uint64_t most_queued_bytes = limits::kAssumedQueues; // queue_bound.h
 };
 
-class Worker final {
+class Worker final : public PollTarget {
   public:
     Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings);
     Worker(const Worker&) = delete;
@@ -48,6 +49,7 @@ class Worker final {
     // --- for connections and listeners
     // -----------------------------------------------------------------
     uv_loop_t& loop() { return loop_; }
+    Poller& poller() { return poller_; }
     const Options& options() const { return *heritage_.options; }
     const content::LocalStore& store() const { return store_; }
     const http::PlanConfig& plan_config() const { return plan_config_; }
@@ -72,9 +74,8 @@ class Worker final {
         return server_stops() || heritage_.stop_announced;
     } // for /-/health
     bool server_stops() const { return draining_ && !retiring_; }
-    std::string_view date_line_and_end();                   // "Date: ...\r\n\r\n"
     std::uint64_t now_ms() const { return uv_now(&loop_); } // the loop's, monotonic
-    std::string_view date();                                // IMF-fixdate of now
+    std::string_view date();                                // IMF-fixdate of this turn
     std::string& scratch_line() { return scratch_line_; }
     std::array<char, 64 * 1024>& scratch_bytes() {
         return scratch_bytes_;
@@ -97,12 +98,14 @@ class Worker final {
     void count_close(CloseReason reason);
     bool logs_access() const { return log_ != nullptr; }
     void log_line(std::string_view line) { log_->push(line); }
-    void destroy(Connection& connection);
+    void bury(Connection& connection); // at the end of the turn
 
   private:
     using List = IntrusiveList<Connection, &Connection::hook>;
     List& list(State state) { return lists_[static_cast<unsigned>(state)]; }
 
+    void on_ready(std::uint32_t events) override; // of libuv's loop
+    void turn();
     void start_handles();
     void close_handles();
     void on_control();
@@ -125,6 +128,8 @@ class Worker final {
     const content::LocalStore& store_;
     http::PlanConfig plan_config_;
     uv_loop_t loop_{};
+    Poller poller_;
+    bool loop_ready_ = false; // libuv has events
     ChunkPool chunks_;
     PageCache page_cache_;
     PageLender lender_;
@@ -137,14 +142,13 @@ class Worker final {
     std::unique_ptr<LogWriter> log_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     uv_timer_t timer_{};
-    uv_prepare_t turn_end_{};
-    uv_idle_t continue_{};
     uv_poll_t control_{};
     uv_poll_t mount_changes_{}; // open only if mounts_ has something to poll
     uv_poll_t terminate_{};
 
     std::array<List, kStates> lists_;
     std::deque<Connection*> ready_;
+    std::vector<std::unique_ptr<Connection>> dead_;
     std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
     std::size_t connections_ = 0; // alive, closing ones included
     std::size_t max_connections_ = 0;
@@ -162,9 +166,10 @@ class Worker final {
     bool retiring_ = false; // draining, because others have taken over
     bool finished_ = false;
     std::uint64_t drain_deadline_ms_ = 0; // 0: none
+    bool date_is_new_ = false;            // of this turn
     std::int64_t date_second_ = -1;
     std::string date_;
-    std::string date_line_;
+    std::string date_line_; // as kept heads end
     std::string scratch_line_;
     std::array<char, 64 * 1024> scratch_bytes_;
 };

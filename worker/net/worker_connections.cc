@@ -12,6 +12,7 @@
 namespace fsrv::net {
 
 std::string_view Worker::date() {
+    if (std::exchange(date_is_new_, true)) return date_;
     const FileTime now = wall_now();
     if (now.seconds != date_second_) {
         date_second_ = now.seconds;
@@ -19,11 +20,6 @@ std::string_view Worker::date() {
         date_line_ = fmt::format("Date: {}\r\n\r\n", date_);
     }
     return date_;
-}
-
-std::string_view Worker::date_line_and_end() {
-    date();
-    return date_line_;
 }
 
 std::unique_ptr<Exchange> Worker::take_exchange() {
@@ -102,21 +98,17 @@ void Worker::touched(Connection& connection) {
 
 void Worker::continue_soon(Connection& connection) {
     ready_.push_back(&connection);
-    if (uv_is_active(reinterpret_cast<uv_handle_t*>(&continue_)) != 0) return;
-    uv_idle_start(&continue_, [](uv_idle_t* handle) {
-        static_cast<Worker*>(handle->data)->continue_connections();
-    });
 }
 
 // As many as there is time for; who comes again meanwhile is behind the others.
 void Worker::continue_connections() {
+    if (ready_.empty()) return;
     const std::uint64_t end = uv_hrtime() + limits::kTurnsNs;
     do {
         Connection* const next = ready_.front();
         ready_.pop_front();
         next->go_on();
     } while (!ready_.empty() && uv_hrtime() < end);
-    if (ready_.empty()) uv_idle_stop(&continue_);
 }
 
 void Worker::sweep(State state, std::uint64_t timeout_ms) {
@@ -130,8 +122,12 @@ void Worker::sweep(State state, std::uint64_t timeout_ms) {
 
 const CachedFile* Worker::cached(std::string_view target) {
     if (!cache_.on()) return nullptr;
-    const CachedFile* file = cache_.find(target, now_ms());
+    CachedFile* const file = cache_.find(target, now_ms());
     score().count(file ? Metric::cache_hits : Metric::cache_misses);
+    if (file) {
+        date();
+        file->set_date(date_second_, date_line_);
+    }
     return file;
 }
 
@@ -145,10 +141,10 @@ void Worker::count_close(CloseReason reason) {
     score().count(Metric::closed, to_label(reason));
 }
 
-void Worker::destroy(Connection& connection) {
+void Worker::bury(Connection& connection) {
     list(State::closing).remove(connection);
     connection.drop_exchange();
-    delete &connection;
+    dead_.emplace_back(&connection);
     --connections_;
     score().set(Metric::connections, connections_);
 }

@@ -32,8 +32,8 @@ TEST_F(FileCacheTest, KeepsSmallFilesAsBytesMiddlingOnesInPagesAndLargeOnesOpen)
         bool bytes, pages;
     };
     const Row rows[] = {{1, true, false},
-                        {8 * 1024, true, false},
-                        {8 * 1024 + 1, true, true},
+                        {3 * 1024, true, false},
+                        {3 * 1024 + 1, true, true},
                         {256 * 1024, true, true},
                         {256 * 1024 + 1, false, false}};
     for (const Row& row : rows) {
