@@ -31,6 +31,8 @@ inline constexpr unsigned kMaxLeadingEmptyLines = 1; // RFC 9112 2.2 asks for "a
 // closes.
 inline constexpr std::size_t kMaxDroppedBody = 64 * 1024;
 
+// An answer that a client has at once, whatever its line; after a longer one a close lingers.
+inline constexpr std::uint64_t kSoonTaken = 64 * 1024;
 // Lingering close: bytes and time that a peer may still send after its last answer.
 inline constexpr std::size_t kMaxLingerBytes = 16 * 1024 * 1024;
 inline constexpr std::uint64_t kLingerMs = 5000;
@@ -60,6 +62,9 @@ inline constexpr std::size_t kTurnBytes = 1024 * 1024;
 inline constexpr std::uint64_t kTurnsNs = 500'000;
 inline constexpr std::size_t kReadaheadBytes =
     1024 * 1024; // hinted to the kernel beyond a chunk that was read
+
+// After a miss of the page cache, what the kernel reads ahead of it may be on its way for so long.
+inline constexpr std::uint64_t kFillingMs = 10'000;
 
 // What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix
 // sockets).

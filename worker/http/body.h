@@ -29,6 +29,9 @@ struct OpenFile {
     std::uint64_t inode = 0;
     std::uint64_t charged = 0; // the device that its look-up was charged to, and its reads are
     bool local = true; // fstat() and close() ask nobody; of others only the pool may do them
+    // When some of it was last found not to be cached, on the loop's clock, which alone writes it;
+    // 0: never.
+    mutable std::uint64_t missed_ms = 0;
 };
 
 struct FileExtent {

@@ -8,6 +8,7 @@
 #include "worker/net/pool_thread.h"
 #include "worker/net/worker.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,15 +31,18 @@ void let_queue_grow(int fd) {
 
 // Asks the kernel to read ahead what this answer starts with, from the pool, while the loop still
 // knows nothing of it.
-void warm_up(const http::Body& body) {
+void warm_up(const http::Body& body, std::uint64_t now_ms) {
     for (const http::Segment& segment : body.segments) {
         const auto* extent = std::get_if<http::FileExtent>(&segment);
         if (!extent) continue;
         if (extent->length <= limits::kChunkBytes) return;
         const int fd = extent->file->fd.get();
         ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+        const auto length = std::min<std::uint64_t>(extent->length, limits::kReadaheadBytes);
+        if (may_be_cached(fd, extent->offset, length)) return;
         ::posix_fadvise(fd, static_cast<off_t>(extent->offset), limits::kReadaheadBytes,
                         POSIX_FADV_WILLNEED);
+        extent->file->missed_ms = now_ms;
         return;
     }
 }
@@ -54,7 +58,7 @@ void find_and_plan(Worker& worker, Exchange& x) {
                                    worker.plan_config(), worker.cache_arena());
     }
     x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
-    warm_up(x.plan->body);
+    warm_up(x.plan->body, x.queued_ns / 1'000'000);
 }
 
 } // namespace
@@ -328,10 +332,11 @@ bool Connection::finish_response() {
     log_answer(failed ? name_of(transfer_->end_reason) : "complete");
     const std::unique_ptr<Transfer> done = std::move(transfer_);
     if (!done->keep_alive) {
-        // A reset would destroy the answer on its way if the client still sends; one that announced
-        // its end does not.
-        const bool nothing_follows =
-            done->client_closes && (!exchange_ || exchange_->begin == exchange_->end);
+        // A reset would destroy the answer on its way if the client still sends. One that announced
+        // its end does not, or so little later that it has a small answer by then.
+        const bool nothing_follows = done->client_closes &&
+                                     done->sender.bytes_sent() <= limits::kSoonTaken &&
+                                     (!exchange_ || exchange_->begin == exchange_->end);
         if (nothing_follows) {
             close(done->end_reason);
         } else {

@@ -23,10 +23,26 @@ struct Cachestat {
     std::uint64_t recently_evicted;
 };
 
-constexpr std::uint64_t kFilledTogether = 128 * 1024; // by one read ahead, at least
 constexpr std::uint64_t kPage = 4096; // what cachestat counts is at least this large
 
+enum class Counted { all, not_all, unknown };
+
+Counted count_cached(int fd, std::uint64_t offset, std::uint64_t length) {
+    const CachestatRange range{.offset = offset, .length = length};
+    Cachestat found{};
+    if (::syscall(kCachestat, fd, &range, &found, 0U) != 0) return Counted::unknown;
+    const std::uint64_t first = offset / kPage;
+    const std::uint64_t last = (offset + length - 1) / kPage;
+    return found.cached < last - first + 1 ? Counted::not_all : Counted::all;
+}
+
+constexpr std::uint64_t kFilledTogether = 128 * 1024; // by one read ahead, at least
+
 } // namespace
+
+bool may_be_cached(int fd, std::uint64_t offset, std::uint64_t length) {
+    return count_cached(fd, offset, length) == Counted::all;
+}
 
 PageCache::Device& PageCache::device(dev_t id) {
     const auto known = std::find_if(devices_.begin(), devices_.end(),
@@ -38,22 +54,16 @@ PageCache::Device& PageCache::device(dev_t id) {
 std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset, std::uint64_t length,
                                 Look look) {
     if (device.no_cachestat) return 0;
-    const CachestatRange range{.offset = offset, .length = length};
-    Cachestat found{};
-    if (::syscall(kCachestat, fd, &range, &found, 0U) != 0) {
-        device.no_cachestat = true;
-        return 0;
-    }
-    const std::uint64_t first = offset / kPage;
-    const std::uint64_t last = (offset + length - 1) / kPage;
-    if (found.cached < last - first + 1) return 0;
+    const Counted counted = count_cached(fd, offset, length);
+    if (counted == Counted::unknown) device.no_cachestat = true;
+    if (counted != Counted::all) return 0;
     // Counted are also those that the disk is still filling, and sendfile would wait for them. A
     // read ahead fills many at a time, in order, so a look at one in so many finds it out, and
     // mostly one at the last.
-    const std::uint64_t step = look == Look::close ? kFilledTogether : length;
+    const std::uint64_t step = look == Look::close ? kFilledTogether : kPage;
     const std::uint64_t end = offset + length;
     for (std::uint64_t at = offset; at < end;) {
-        const std::uint64_t next = std::min(at + step, end);
+        const std::uint64_t next = look == Look::quick ? end : std::min(at - at % step + step, end);
         char byte = 0;
         if (!device.no_nowait && read_cached(device, fd, &byte, 1, next - 1) < 0 &&
             !device.no_nowait)

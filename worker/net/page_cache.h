@@ -10,6 +10,10 @@
 
 namespace fsrv::net {
 
+// Of all these bytes there are pages, which the disk may still be filling. False also when the
+// system cannot tell. Any thread.
+bool may_be_cached(int fd, std::uint64_t offset, std::uint64_t length);
+
 class PageCache final {
   public:
     // What was found out of one device (st_dev).
@@ -23,8 +27,10 @@ class PageCache final {
     Device& device(dev_t id);
 
     // How closely to look for what the disk is still filling. Quick will do where all has been
-    // cached for a while: only another reader, just ahead, could make a difference.
-    enum class Look { quick, close };
+    // cached for a while: only another reader, just ahead, could make a difference. Close finds
+    // that reader, mostly: reads ahead are finished in order, but for what was there before. At
+    // each page is sure, and costs as much as sending without a copy.
+    enum class Look { quick, close, at_each_page };
 
     // Bytes from `offset` on that are cached whole, at most `length`; 0 when they are not or nobody
     // can tell.

@@ -73,6 +73,7 @@ Sender::Step Sender::pump(int fd) {
         }
         if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
             if (const auto step = lend(fd, limits::kTurnBytes - turn, turn)) {
+                end_turn(); // somebody else has read it meanwhile
                 if (*step != Step::yield) return *step;
                 continue;
             }
@@ -177,11 +178,10 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     if (cached_until_ <= offset) {
         const auto probed =
             std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
-        const std::uint64_t found = context_.page_cache->cached(
-            device, file.fd.get(), offset, probed,
-            close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
+        const std::uint64_t found =
+            context_.page_cache->cached(device, file.fd.get(), offset, probed, how_to_look(file));
         if (found < probed)
-            close_looks_ = kCloseLooks;
+            file.missed_ms = now_ms();
         else if (close_looks_ > 0)
             --close_looks_;
         cached_until_ = offset + found;
@@ -215,6 +215,13 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     }
 }
 
+// While the disk may still be filling what is counted as cached, sendfile would wait for it.
+PageCache::Look Sender::how_to_look(const http::OpenFile& file) const {
+    if (file.missed_ms != 0 && now_ms() - file.missed_ms < limits::kFillingMs)
+        return PageCache::Look::at_each_page;
+    return close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick;
+}
+
 void Sender::settle_read() {
     context_.score->lower(Metric::pool_jobs);
     reading_ = false;
@@ -229,6 +236,7 @@ void Sender::end_turn() {
 
 void Sender::release_buffer() {
     FSRV_CHECK(!reading_, "buffer released under a read");
+    end_turn();
     context_.chunks->give_back(std::exchange(chunk_, nullptr));
     chunk_filled_ = 0;
     chunk_sent_ = 0;
@@ -297,7 +305,7 @@ Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t 
         [](uv_work_t* work, int) { static_cast<Chunk*>(work->data)->owner->on_chunk_read(); });
     if (error != 0) return load_failed(CloseReason::internal);
     reading_ = true;
-    close_looks_ = kCloseLooks;
+    extent.file->missed_ms = now_ms();
     chunk_path_ = SendPath::pool;
     context_.score->count(Metric::cold_reads);
     context_.score->raise(Metric::pool_jobs);

@@ -130,6 +130,8 @@ class Sender final {
     std::optional<Step> lend_file(int fd, std::uint64_t limit, std::uint64_t& turn);
     std::optional<Step> lend_memory(int fd, std::uint64_t& turn);
     std::optional<Step> push_head(int fd, std::uint64_t& turn);
+    PageCache::Look how_to_look(const http::OpenFile& file) const;
+    std::uint64_t now_ms() const { return uv_now(context_.loop); }
     bool to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent) const;
 
     void end_turn();

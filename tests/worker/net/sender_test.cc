@@ -238,6 +238,28 @@ TEST_P(SenderTest, WaitsForItsTurnAndGivesItBack) {
     for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
 }
 
+// Whose turn has come when what it waited for is cached, and who then waits for a client.
+TEST_P(SenderTest, WhoLendsKeepsNoShareOfThePool) {
+    if (GetParam() == IoMode::inline_) return; // asks the pool for nothing
+    struct Other final : PoolWaiter {
+        void on_pool_turn() override {}
+    } other;
+    test::write_pattern(dir_ / "f", 1 << 20);
+    const auto file = open_file(dir_ / "f");
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool_.take(file->device, other));
+    context_.io = IoMode::threads; // the disk has to be asked
+    context_.in_place_writes = false;
+    begin("", http::Body::of(file));
+    EXPECT_EQ(step(), Step::wait_turn);
+    for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
+    context_.io = GetParam();
+    EXPECT_EQ(step(), GetParam() == IoMode::threads ? Step::wait_disk : Step::wait_writable);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool_.take(file->device, other)) << "all came back";
+    for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
+    EXPECT_EQ(play(), Step::complete);
+    EXPECT_TRUE(received_ == test::pattern(0, 1 << 20));
+}
+
 TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
     struct Change {
         const char* name;
