@@ -152,6 +152,69 @@ TEST_F(SlowClient, BelowTheMinimumRateIsReset) {
     EXPECT_TRUE(server.access().await_line("too-slow")) << server.access().text();
 }
 
+// Its socket takes more in steps that lie farther apart than the stall timeout.
+TEST_F(SlowClient, BelowTheMinimumRateIsResetThoughItMovesInSteps) {
+    Server server(root_.path(), args({"--stall-timeout", "500ms", "--min-rate", "8M"}));
+    const auto slow = stalled(server.port());
+    std::uint64_t got = 0;
+    const Deadline deadline;
+    while (slow->end() == Got::nothing && got < kSize && !deadline.over()) {
+        got += slow->read_bytes(2048).size();
+        ::poll(nullptr, 0, 20); // the slow reader's own pace
+    }
+    EXPECT_EQ(slow->end(), Got::rst) << got << " bytes";
+    EXPECT_TRUE(server.access().await_line("too-slow")) << server.access().text();
+}
+
+// The end of an answer is with the kernel, the server has nothing to do any more, and the client
+// takes its time: it is paused like any other, not idle.
+TEST_F(SlowClient, MayPauseBeforeTheLastBytes) {
+    constexpr std::uint64_t kEnd = 100'000; // more than the client's kernel takes
+    write_pattern(root_ / "end.bin", kEnd);
+    Server server(root_.path(), args({"--idle-timeout", "200ms"}));
+    RawClient client(server.port(), {.receive_buffer = 8192});
+    client.send(get("/end.bin"));
+    ASSERT_TRUE(server.access().await_line("complete")) << server.access().text();
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(idle(server.port())->await_end(), Got::fin);
+    EXPECT_TRUE(is_pattern(client.read_response().body, 0, kEnd));
+    EXPECT_TRUE(answers(client)) << "the connection stays";
+}
+
+// Whatever a client says behind its last request, the answer to that is not lost to a reset.
+TEST_F(SlowClient, GetsAllOfAnAnswerWhateverItSaidBehindIt) {
+    struct Row {
+        const char* name;
+        std::string bytes;
+        const char* behind; // said while the answer is on its way
+        bool half_closes;
+    };
+    const std::string body = "GET /big.bin HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n12";
+    Server server(root_.path(), args({}));
+    for (const Row& row :
+         {Row{"nothing", get("/big.bin"), "", true},
+          Row{"an empty line", get("/big.bin"), "\r\n", true},
+          Row{"half a request", get("/big.bin"), "GET / HT", true},
+          Row{"half a body", body, "", true},
+          Row{"an empty line, after the last request", get("/big.bin", "Connection: close\r\n"),
+              "\r\n", false},
+          Row{"an empty line, HTTP/1.0", "GET /big.bin HTTP/1.0\r\n\r\n", "\r\n", false}}) {
+        SCOPED_TRACE(row.name);
+        RawClient client(server.port(), {.receive_buffer = kSmallBuffer});
+        const std::size_t answers = server.access().count("/big.bin");
+        client.send(row.bytes);
+        std::string got = client.read_head().status == 200 ? client.read_bytes(kSize / 2) : "";
+        if (!row.half_closes) { // when the server has done its part
+            got += client.read_bytes(kSize / 2 - 400'000);
+            ASSERT_TRUE(server.access().await_count("/big.bin", answers + 1));
+        }
+        client.send(row.behind);
+        if (row.half_closes) client.half_close();
+        got += client.read_to_end();
+        EXPECT_TRUE(is_pattern(got, 0, kSize));
+        EXPECT_EQ(client.end(), Got::fin);
+    }
+}
+
 TEST_F(SlowClient, AboveTheMinimumRateIsServed) {
     Server server(root_.path(), args({"--stall-timeout", "100ms", "--min-rate", "1"}));
     EXPECT_EQ(pattern_mismatch(fetch(server.port(), "/big.bin").body, 0), std::nullopt);

@@ -7,17 +7,20 @@
 #include "worker/net/quick_calls.h"
 #include "worker/net/worker.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 namespace fsrv::net {
 namespace {
 
-// These end by RST, so that what was sent never looks like a whole answer and the kernel forgets
-// what it still holds.
+// An answer that is cut like this ends by RST, so that what was sent never looks like a whole one
+// and the kernel forgets what it still holds.
 bool ends_by_reset(CloseReason reason) {
     switch (reason) {
     case CloseReason::file_changed:
@@ -108,10 +111,7 @@ void Connection::act() {
     case State::reading_head:
     case State::skipping_body: on_readable(); break;
     case State::lingering: on_linger_readable(); break;
-    case State::paused:
-        set_state(State::sending);
-        transfer_->window_start_ms = 0;
-        [[fallthrough]];
+    case State::paused: set_state(State::sending); [[fallthrough]];
     case State::sending: advance_in_turn(); break;
     case State::preparing:
     case State::closing: break;
@@ -149,6 +149,7 @@ void Connection::on_readable() {
         return;
     }
     x.end += static_cast<std::size_t>(n);
+    waited_ms_ = 0;
     if (state_ != State::skipping_body && state_ != State::reading_head)
         set_state(State::reading_head);
     advance();
@@ -226,7 +227,9 @@ void Connection::pause() {
 void Connection::on_deadline() {
     switch (state_) {
     case State::accepted: close(CloseReason::header_timeout); break;
-    case State::idle: close(CloseReason::idle_timeout); break;
+    case State::idle:
+        if (!may_wait_for_taker()) close(CloseReason::idle_timeout);
+        break;
     case State::reading_head:
         refuse({.status = 408, .what = "the request did not arrive in time"});
         transfer_->end_reason = CloseReason::header_timeout;
@@ -237,10 +240,27 @@ void Connection::on_deadline() {
         if (!transfer_->sender.read_under_way() && !waits_for_pool()) pause();
         break;
     case State::paused: close(CloseReason::pause_timeout); break;
-    case State::lingering: close(linger_reason_); break;
+    case State::lingering:
+        if (!may_wait_for_taker()) close(linger_reason_);
+        break;
     case State::preparing:
     case State::closing: break;
     }
+}
+
+std::uint64_t Connection::bytes_not_taken() const {
+    int bytes = 0;
+    return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? static_cast<std::uint64_t>(bytes) : 0;
+}
+
+// Whoever takes its time for the end of an answer is paused like any other, though all is with the
+// kernel: that would forget it some minutes after a close.
+bool Connection::may_wait_for_taker() {
+    const auto pause_ms = static_cast<std::uint64_t>(worker_.options().pause_timeout.count());
+    waited_ms_ += worker_.now_ms() - since_ms_;
+    if (waited_ms_ >= pause_ms || worker_.server_stops() || bytes_not_taken() == 0) return false;
+    worker_.touched(*this);
+    return true;
 }
 
 void Connection::on_drain() {
@@ -249,23 +269,23 @@ void Connection::on_drain() {
     if (state_ == State::idle) close(CloseReason::drained);
 }
 
+// What counts is what the client has taken: the socket takes more in large steps, with pauses
+// between them that are none.
 void Connection::check_rate(std::uint64_t now_ms) {
     const auto window_ms = static_cast<std::uint64_t>(worker_.options().stall_timeout.count());
-    const std::uint64_t sent = transfer_->sender.bytes_sent();
-    if (transfer_->window_start_ms == 0 || transfer_->sender.read_under_way() || waits_for_pool()) {
-        transfer_->window_start_ms = now_ms;
-        transfer_->window_bytes = sent;
-        return;
-    }
+    const bool begins =
+        transfer_->window_start_ms == 0 || transfer_->sender.read_under_way() || waits_for_pool();
     const std::uint64_t elapsed_ms = now_ms - transfer_->window_start_ms;
-    if (elapsed_ms < window_ms) return;
-    const std::uint64_t moved = sent - transfer_->window_bytes;
-    if (moved > 0 && moved * 1000 / elapsed_ms < worker_.options().min_rate) {
+    if (!begins && elapsed_ms < window_ms) return;
+    const std::uint64_t sent = transfer_->sender.bytes_sent();
+    const std::uint64_t taken = sent - std::min(sent, bytes_not_taken());
+    const std::uint64_t moved = taken - std::min(taken, transfer_->window_bytes);
+    if (!begins && moved > 0 && moved * 1000 / elapsed_ms < worker_.options().min_rate) {
         close(CloseReason::too_slow);
         return;
     }
     transfer_->window_start_ms = now_ms;
-    transfer_->window_bytes = sent;
+    transfer_->window_bytes = taken;
 }
 
 void Connection::enter_lingering(CloseReason reason) {
@@ -298,7 +318,7 @@ void Connection::close(CloseReason reason) {
     worker_.count_close(reason);
     set_state(State::closing);
     worker_.pool().forget(*this);
-    if (ends_by_reset(reason)) {
+    if (transfer_ && ends_by_reset(reason)) { // an earlier answer may still be on its way
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }

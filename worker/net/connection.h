@@ -118,7 +118,7 @@ class Connection final : public SenderOwner, public PollTarget {
 
     void on_deadline(); // the time of its state is over
     void on_drain();    // the worker stops: an idle one closes, unless a request has just come
-    void check_rate(std::uint64_t now_ms); // --min-rate, while sending
+    void check_rate(std::uint64_t now_ms); // --min-rate, while sending or paused
     void go_on();                          // its next turn, after continue_soon()
 
     State state() const { return state_; }
@@ -170,6 +170,8 @@ class Connection final : public SenderOwner, public PollTarget {
     void log_answer(std::string_view end);
     void log_line(const LogFields& fields, const LogOutcome& outcome);
     void set_state(State state);
+    std::uint64_t bytes_not_taken() const; // by the client, of what the kernel has for it
+    bool may_wait_for_taker();
     void wait_for(std::uint32_t event); // EPOLLIN or EPOLLOUT
     void advance_in_turn();
     void go_on_soon();
@@ -186,13 +188,14 @@ class Connection final : public SenderOwner, public PollTarget {
     std::uint64_t id_;
     std::uint64_t since_ms_ = 0;
     std::uint64_t lingered_bytes_ = 0;
-    unsigned pending_ = 1;     // the socket, until close(); jobs of the pool; its turn to come
-    std::uint32_t wanted_ = 0; // event that the state waits for; 0: for none of the socket's
-    std::uint32_t ready_ = 0;  // events that came, until a receive or a send finds nothing more
-    bool watched_ = false;     // the poller has been told of the socket
-    bool queued_ = false;      // its next turn comes by go_on(), events of the socket can wait
-    bool wants_proxy_header_;  // first of all
-    bool peer_is_trusted_;     // its word on where a client is counts
+    std::uint64_t waited_ms_ = 0; // for an answer to be taken, beyond the deadline of the state
+    unsigned pending_ = 1;        // the socket, until close(); jobs of the pool; its turn to come
+    std::uint32_t wanted_ = 0;    // event that the state waits for; 0: for none of the socket's
+    std::uint32_t ready_ = 0;     // events that came, until a receive or a send finds nothing more
+    bool watched_ = false;        // the poller has been told of the socket
+    bool queued_ = false;         // its next turn comes by go_on(), events of the socket can wait
+    bool wants_proxy_header_;     // first of all
+    bool peer_is_trusted_;        // its word on where a client is counts
     State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
 };

@@ -221,10 +221,12 @@ void Worker::on_timer() {
     sweep(State::skipping_body, ms(o.header_timeout));
     sweep(State::lingering, limits::kLingerMs);
     if (o.min_rate > 0) {
-        for (Connection* c = list(State::sending).front(); c;) {
-            Connection* following = List::next(*c);
-            c->check_rate(now);
-            c = following;
+        for (const State state : {State::sending, State::paused}) {
+            for (Connection* c = list(state).front(); c;) {
+                Connection* following = List::next(*c);
+                c->check_rate(now);
+                c = following;
+            }
         }
     }
     if (draining_ && drain_deadline_ms_ != 0 && now >= drain_deadline_ms_) cut_the_rest();
