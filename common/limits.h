@@ -58,12 +58,16 @@ inline constexpr std::uint64_t kCheapToCopy = 16 * 1024;
 inline constexpr std::uint64_t kCheapToCopyWithHead = 3 * 1024;
 // One download sends so much, then others have their turn; the page cache is asked for as much.
 inline constexpr std::size_t kTurnBytes = 1024 * 1024;
+// What was copied counts so many times for a turn: a megabyte out of cold memory takes
+// milliseconds.
+inline constexpr std::uint64_t kCopyWeight = 4;
 // So long downloads have their turns, one after the other, before it is seen who else has come.
 inline constexpr std::uint64_t kTurnsNs = 500'000;
 inline constexpr std::size_t kReadaheadBytes =
     1024 * 1024; // hinted to the kernel beyond a chunk that was read
 
-// After a miss of the page cache, what the kernel reads ahead of it may be on its way for so long.
+// So long after a miss of the page cache the pool reads all of that file: what the kernel reads
+// ahead may still be on its way.
 inline constexpr std::uint64_t kFillingMs = 10'000;
 
 // What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix

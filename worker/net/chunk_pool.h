@@ -20,8 +20,10 @@ struct ReadOrder {
     const http::OpenFile* file = nullptr;
     std::uint64_t offset = 0;
     std::size_t length = 0;
-    std::int64_t result = 0; // bytes, or minus errno
-    bool unchanged = false;  // the file, after the read
+    bool may_be_cached = false; // worth a try that does not wait
+    bool was_cached = false;    // and it had all of it
+    std::int64_t result = 0;    // bytes, or minus errno
+    bool unchanged = false;     // the file, after the read
 };
 
 struct Chunk {

@@ -60,10 +60,10 @@ std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset, st
     // Counted are also those that the disk is still filling, and sendfile would wait for them. A
     // read ahead fills many at a time, in order, so a look at one in so many finds it out, and
     // mostly one at the last.
-    const std::uint64_t step = look == Look::close ? kFilledTogether : kPage;
+    const std::uint64_t step = look == Look::close ? kFilledTogether : length;
     const std::uint64_t end = offset + length;
     for (std::uint64_t at = offset; at < end;) {
-        const std::uint64_t next = look == Look::quick ? end : std::min(at - at % step + step, end);
+        const std::uint64_t next = std::min(at + step, end);
         char byte = 0;
         if (!device.no_nowait && read_cached(device, fd, &byte, 1, next - 1) < 0 &&
             !device.no_nowait)

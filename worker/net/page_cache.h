@@ -28,9 +28,8 @@ class PageCache final {
 
     // How closely to look for what the disk is still filling. Quick will do where all has been
     // cached for a while: only another reader, just ahead, could make a difference. Close finds
-    // that reader, mostly: reads ahead are finished in order, but for what was there before. At
-    // each page is sure, and costs as much as sending without a copy.
-    enum class Look { quick, close, at_each_page };
+    // that reader, mostly: reads ahead are finished in order, but for what was there before.
+    enum class Look { quick, close };
 
     // Bytes from `offset` on that are cached whole, at most `length`; 0 when they are not or nobody
     // can tell.

@@ -38,9 +38,14 @@ void read_into(Chunk& chunk) {
     give_way_to_loop();
     ReadOrder& order = chunk.order;
     const int fd = order.file->fd.get();
-    ssize_t n = 0;
-    do n = ::pread(fd, chunk.data(), order.length, static_cast<off_t>(order.offset));
-    while (n < 0 && errno == EINTR);
+    const auto offset = static_cast<off_t>(order.offset);
+    const iovec all{.iov_base = chunk.data(), .iov_len = order.length};
+    ssize_t n = order.may_be_cached ? ::preadv2(fd, &all, 1, offset, RWF_NOWAIT) : -1;
+    order.was_cached = n == static_cast<ssize_t>(order.length);
+    if (!order.was_cached) {
+        do n = ::pread(fd, chunk.data(), order.length, offset);
+        while (n < 0 && errno == EINTR);
+    }
     order.result = n < 0 ? -errno : n;
     order.unchanged = unchanged(*order.file);
 }
@@ -64,7 +69,7 @@ Sender::~Sender() {
 Sender::Step Sender::pump(int fd) {
     FSRV_CHECK(!reading_, "pumped while a read is under way");
     std::uint64_t turn = 0;
-    while (turn < limits::kTurnBytes) {
+    while (turn < limits::kTurnBytes || body_sent_ == body_size_) {
         while (segment_ < body_.segments.size() &&
                segment_sent_ == length_of(body_.segments[segment_])) {
             ++segment_;
@@ -110,7 +115,7 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
     const ssize_t n = quick_sendmsg(fd, message, flags);
     if (n >= 0) {
         advance(static_cast<std::size_t>(n));
-        turn += static_cast<std::uint64_t>(n);
+        turn += static_cast<std::uint64_t>(n) * limits::kCopyWeight;
         return std::nullopt;
     }
     if (errno == EINTR) return std::nullopt;
@@ -170,7 +175,7 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
         return Step::failed;
     }
     PageCache::Device& device = context_.page_cache->device(file.device);
-    if (device.no_sendfile) return std::nullopt;
+    if (device.no_sendfile || is_filling(file)) return std::nullopt;
 
     std::uint64_t length =
         std::min({extent.length - segment_sent_, limit, body_size_ - tail - body_sent_});
@@ -178,8 +183,9 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     if (cached_until_ <= offset) {
         const auto probed =
             std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
-        const std::uint64_t found =
-            context_.page_cache->cached(device, file.fd.get(), offset, probed, how_to_look(file));
+        const std::uint64_t found = context_.page_cache->cached(
+            device, file.fd.get(), offset, probed,
+            close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
         if (found < probed)
             file.missed_ms = now_ms();
         else if (close_looks_ > 0)
@@ -215,18 +221,20 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     }
 }
 
-// While the disk may still be filling what is counted as cached, sendfile would wait for it.
-PageCache::Look Sender::how_to_look(const http::OpenFile& file) const {
-    if (file.missed_ms != 0 && now_ms() - file.missed_ms < limits::kFillingMs)
-        return PageCache::Look::at_each_page;
-    return close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick;
+// The disk may still be filling what is counted as cached, and sendfile would wait for it. Nor is
+// the loop to touch what comes fresh from there: that takes milliseconds for a megabyte, which a
+// thread of the pool can give way in.
+bool Sender::is_filling(const http::OpenFile& file) const {
+    return file.missed_ms != 0 && now_ms() - file.missed_ms < limits::kFillingMs;
 }
 
 void Sender::settle_read() {
     context_.score->lower(Metric::pool_jobs);
     reading_ = false;
+    const ReadOrder& order = chunk_->order;
+    if (order.may_be_cached && !order.was_cached) order.file->missed_ms = now_ms();
     // A failure shows when pump() loads again.
-    failed_read_ = finish_load(chunk_->order.result, chunk_->order.unchanged) == Load::failed;
+    failed_read_ = finish_load(order.result, order.unchanged) == Load::failed;
     end_turn();
 }
 
@@ -255,7 +263,8 @@ Sender::Load Sender::load() {
     chunk_sent_ = 0;
     chunk_path_ = SendPath::copied;
     const bool may_ask =
-        context_.io == IoMode::inline_ || (context_.io == IoMode::automatic && extent.file->local);
+        context_.io == IoMode::inline_ ||
+        (context_.io == IoMode::automatic && extent.file->local && !is_filling(*extent.file));
     return may_ask ? load_on_loop(extent, offset) : load_in_pool(extent, offset);
 }
 
@@ -268,7 +277,10 @@ Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t 
         return finish_load(result, unchanged(*extent.file));
     }
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
-    if (!load_cached(extent, offset, 0, wanted_)) return load_in_pool(extent, offset);
+    if (!load_cached(extent, offset, 0, wanted_)) {
+        extent.file->missed_ms = now_ms();
+        return load_in_pool(extent, offset);
+    }
     end_turn(); // somebody else has read it meanwhile
     // The parts of a multipart answer are small: as many as fit leave together.
     for (std::size_t i = segment_ + 1; i < body_.segments.size(); ++i) {
@@ -296,7 +308,10 @@ Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t 
         if (!context_.pool->take(turn_device_, owner_)) return Load::wait_turn;
         has_turn_ = true;
     }
-    chunk_->order = {.file = extent.file.get(), .offset = offset, .length = wanted_};
+    chunk_->order = {.file = extent.file.get(),
+                     .offset = offset,
+                     .length = wanted_,
+                     .may_be_cached = is_filling(*extent.file)};
     chunk_->owner = &owner_;
     chunk_->work.data = chunk_;
     const int error = uv_queue_work(
@@ -305,7 +320,7 @@ Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t 
         [](uv_work_t* work, int) { static_cast<Chunk*>(work->data)->owner->on_chunk_read(); });
     if (error != 0) return load_failed(CloseReason::internal);
     reading_ = true;
-    extent.file->missed_ms = now_ms();
+    close_looks_ = kCloseLooks;
     chunk_path_ = SendPath::pool;
     context_.score->count(Metric::cold_reads);
     context_.score->raise(Metric::pool_jobs);

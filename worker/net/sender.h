@@ -11,9 +11,9 @@
 //              memory that may be lent
 //   copy       read on the loop, then send: what is cached but must not be lent (--io auto); all of
 //              it with --io inline, which waits for the disk
-//   pool       read in the pool, then send: what the disk must be asked for (--io auto); all of it
-//              with --io threads, and of files that are not on a disk of this machine, where even
-//              fstat() may have to wait
+//   pool       read in the pool, then send: what the disk must be asked for, and whatever it is of
+//              that file for limits::kFillingMs after (--io auto); all of it with --io threads, and
+//              of files that are not on a disk of this machine, where even fstat() may have to wait
 //
 // Zero-copy lends pages of the file to the socket, and a change in place shows in what is still
 // queued, here or, over the loopback, with the client. So the last SenderContext::copied_tail bytes
@@ -130,7 +130,7 @@ class Sender final {
     std::optional<Step> lend_file(int fd, std::uint64_t limit, std::uint64_t& turn);
     std::optional<Step> lend_memory(int fd, std::uint64_t& turn);
     std::optional<Step> push_head(int fd, std::uint64_t& turn);
-    PageCache::Look how_to_look(const http::OpenFile& file) const;
+    bool is_filling(const http::OpenFile& file) const;
     std::uint64_t now_ms() const { return uv_now(context_.loop); }
     bool to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent) const;
 

@@ -260,6 +260,31 @@ TEST_P(SenderTest, WhoLendsKeepsNoShareOfThePool) {
     EXPECT_TRUE(received_ == test::pattern(0, 1 << 20));
 }
 
+// What the page cache counts, the disk may still be filling: for a while after a miss the pool
+// reads.
+TEST_P(SenderTest, ThePoolReadsWhatWasMissedLately) {
+    if (GetParam() != IoMode::automatic) return; // the others never lend a file
+    const std::uint64_t size = 600'000;
+    test::write_pattern(dir_ / "f", size);
+    context_.in_place_writes = false;
+    const std::uint64_t now_ms = uv_now(&loop_);
+    for (const bool lately : {true, false}) {
+        SCOPED_TRACE(lately);
+        received_.clear();
+        const auto file = open_file(dir_ / "f");
+        file->missed_ms = lately ? now_ms : now_ms - limits::kFillingMs;
+        const std::uint64_t missed_ms = file->missed_ms;
+        const std::uint64_t lent = figures_.value(Metric::sent_bytes, SendPath::zero_copy);
+        const std::uint64_t read = figures_.value(Metric::sent_bytes, SendPath::pool);
+        begin("", http::Body::of(file));
+        EXPECT_EQ(play(), Step::complete);
+        EXPECT_TRUE(received_ == test::pattern(0, size));
+        EXPECT_EQ(figures_.value(Metric::sent_bytes, SendPath::zero_copy) > lent, !lately);
+        EXPECT_EQ(figures_.value(Metric::sent_bytes, SendPath::pool) - read, lately ? size : 0);
+        EXPECT_EQ(file->missed_ms, missed_ms) << "all was there";
+    }
+}
+
 TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
     struct Change {
         const char* name;
