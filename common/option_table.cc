@@ -16,6 +16,7 @@ using namespace std::string_view_literals;
 
 enum class OptionType {
     Text,
+    ListenPlace,
     TextList,
     Networks,
     OnOff,
@@ -46,7 +47,10 @@ constexpr NamedBounds kBounds[] = {
     {"root", {1, kMaxPath, "the path of a folder"}},
     {"index", {0, 255, "the name of a file, without a slash", true}},
     {"unix", {0, kMaxUnixPath, "a path of at most 107 bytes"}},
-    {"admin", {0, 255, "ADDR:PORT or unix:PATH"}},
+    {"admin",
+     {0, kMaxUnixPath,
+      "ADDR:PORT, such as 127.0.0.1:9090 or [::1]:9090, or unix: and a path "
+      "of at most 107 bytes"}},
     {"control", {0, kMaxUnixPath, "a path of at most 107 bytes, or off"}},
     {"access-log", {1, kMaxPath, "the path of a file, - or off"}},
     {"user", {0, 255, "the name of a user"}},
@@ -121,6 +125,8 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
         const std::string& text = texts.front();
         if constexpr (type == OptionType::Text)
             return assign(field, parse_text(text, bounds));
+        else if constexpr (type == OptionType::ListenPlace)
+            return assign(field, parse_listen_place(text, bounds));
         else if constexpr (type == OptionType::OnOff)
             return assign(field, parse_on_off(text));
         else if constexpr (type == OptionType::Workers)
@@ -138,8 +144,8 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
 
 template <OptionType type>
 std::string expected(const OptionBounds& bounds) {
-    if constexpr (type == OptionType::Text || type == OptionType::TextList ||
-                  type == OptionType::Networks)
+    if constexpr (type == OptionType::Text || type == OptionType::ListenPlace ||
+                  type == OptionType::TextList || type == OptionType::Networks)
         return std::string(bounds.description);
     else if constexpr (type == OptionType::Workers)
         return expected_workers(bounds);

@@ -108,6 +108,28 @@ std::optional<std::string> parse_text(std::string_view text, const OptionBounds&
     return std::string(text);
 }
 
+std::optional<std::string> parse_listen_place(std::string_view text, const OptionBounds& bounds) {
+    constexpr OptionBounds kAny{.least = 0, .most = 255};
+    if (text.starts_with(kUnixPrefix)) {
+        const auto path = parse_text(text.substr(kUnixPrefix.size()), bounds);
+        if (!path || path->empty()) return std::nullopt;
+    } else if (!text.empty() && !parse_host_port(text)) {
+        return std::nullopt;
+    }
+    return parse_text(text, kAny);
+}
+
+std::optional<HostPort> parse_host_port(std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+    const std::string_view host = text.substr(0, colon);
+    const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
+    if (!bracketed && host.find_first_of(":[]") != std::string_view::npos) return std::nullopt;
+    const auto port = parse_number(text.substr(colon + 1), {.least = 0, .most = UINT16_MAX});
+    if (!port) return std::nullopt;
+    return HostPort{std::string(host), static_cast<std::uint16_t>(*port)};
+}
+
 std::optional<std::size_t> parse_word(std::string_view text,
                                       std::span<const std::string_view> words) {
     const auto word = std::ranges::find(words, text);

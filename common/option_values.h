@@ -27,6 +27,15 @@ std::optional<WorkerRange> parse_workers(std::string_view text, const OptionBoun
 std::optional<std::uint64_t> parse_size(std::string_view text, const OptionBounds& bounds);
 std::optional<Millis> parse_duration(std::string_view text, const OptionBounds& bounds);
 std::optional<std::string> parse_text(std::string_view text, const OptionBounds& bounds);
+// As in --admin, to which kUnixPrefix names a Unix socket whose path `bounds` hold for.
+inline constexpr std::string_view kUnixPrefix = "unix:";
+std::optional<std::string> parse_listen_place(std::string_view text, const OptionBounds& bounds);
+// ADDR:PORT of it; an IPv6 address keeps its brackets.
+struct HostPort {
+    std::string host;
+    std::uint16_t port = 0;
+};
+std::optional<HostPort> parse_host_port(std::string_view text);
 // Position of `text` in `words`.
 std::optional<std::size_t> parse_word(std::string_view text,
                                       std::span<const std::string_view> words);

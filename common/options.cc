@@ -62,6 +62,13 @@ std::optional<UsageError> check_can_be_dumped(const Settings& chosen) {
     return std::nullopt;
 }
 
+Places places_of(const Settings& chosen) {
+    Places places;
+    for (const Setting& setting : chosen)
+        if (setting.source != Source::fallback) places[setting.option->name] = place_of(setting);
+    return places;
+}
+
 bool says_control(const Settings& settings) {
     return std::ranges::any_of(settings,
                                [](const Setting& s) { return s.option->name == "control"; });
@@ -81,6 +88,7 @@ std::optional<UsageError> check_together(const Resolved& resolved) {
 Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Resolved& resolved) {
     Invocation invocation{.action = line.check ? Action::check : Action::serve,
                           .options = resolved.options,
+                          .places = places_of(resolved.chosen),
                           .command = "",
                           .output = ""};
     if (line.ctl) {
@@ -103,6 +111,7 @@ Result<Invocation, UsageError> parse_invocation(int argc, const char* const* arg
     if (line->help || line->version) {
         return Invocation{.action = Action::print_and_exit,
                           .options = {},
+                          .places = {},
                           .command = "",
                           .output = line->help ? help_text() : version_text()};
     }

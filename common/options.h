@@ -8,6 +8,7 @@
 #include "common/result.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ struct WorkerRange {
 // The C++ type of each Type in options.def. Text that a parser accepts stands beside it.
 namespace option_type {
 using Text = std::string;
+using ListenPlace = std::string;           // 127.0.0.1:9090, [::1]:9090, unix:PATH; empty: none
 using TextList = std::vector<std::string>; // repeated flag; commas in a variable; array in a file
 using OnOff = bool;                        // on, off, true, false, yes, no, 1, 0
 using Port = std::uint16_t;                // 0 to 65535
@@ -58,9 +60,14 @@ struct Options {
 // What the command line asks for besides serving.
 enum class Action { serve, check, dump_config, print_and_exit, ctl };
 
+// By the name of an option, what a message about its value begins with: "--root", "FSRV_ROOT",
+// "fsrv.toml:3: root". Those that have their default are not there.
+using Places = std::map<std::string_view, std::string>;
+
 struct Invocation {
     Action action = Action::serve;
     Options options;
+    Places places;
     std::string command; // of ctl: "reload", "workers 3"
     std::string output;  // the text that dump_config and print_and_exit (--help, --version) print
 };

@@ -11,29 +11,12 @@
 namespace fsrv {
 namespace {
 
-constexpr std::string_view kUnix = "unix:";
 constexpr int kBacklog = 64;
 constexpr int kSendBuffer = 64 * 1024; // what a client that does not read pins in the kernel
 constexpr mode_t kUnixMode = 0660;     // it tells who downloads what
 
-struct HostPort {
-    std::string host;
-    std::uint16_t port = 0;
-};
-
-std::optional<HostPort> split(std::string_view where) {
-    const std::size_t colon = where.rfind(':');
-    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-    const std::string_view host = where.substr(0, colon);
-    const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
-    if (!bracketed && host.find_first_of(":[]") != std::string_view::npos) return std::nullopt;
-    const auto port = parse_number(where.substr(colon + 1), {.least = 0, .most = UINT16_MAX});
-    if (!port) return std::nullopt;
-    return HostPort{std::string(host), static_cast<std::uint16_t>(*port)};
-}
-
 UnixPlace unix_place(const std::string& where) {
-    return {.path = where.substr(kUnix.size()), .option = "--admin", .mode = kUnixMode};
+    return {.path = where.substr(kUnixPrefix.size()), .option = "--admin", .mode = kUnixMode};
 }
 
 Result<UniqueFd, Errno> listen_on(const Address& address) {
@@ -75,22 +58,10 @@ UniqueFd take_unix(std::vector<UniqueFd>& sockets) {
 
 } // namespace
 
-Result<void, StartError> AdminListener::check(const std::string& where) {
-    if (where.empty()) return {};
-    if (where.starts_with(kUnix) && where.size() > kUnix.size())
-        return UnixListener::check_path(unix_place(where));
-    if (!where.starts_with(kUnix) && split(where)) return {};
-    return unexpected(StartError{
-        kExitUsage, fmt::format("--admin \"{}\": expected ADDR:PORT, such as 127.0.0.1:9090 or "
-                                "[::1]:9090, or unix:PATH",
-                                where)});
-}
-
 Result<AdminListener, StartError> AdminListener::open(const std::string& where,
                                                       std::vector<UniqueFd> inherited) {
-    if (auto ok = check(where); !ok) return unexpected(std::move(ok.error()));
     AdminListener admin;
-    if (where.starts_with(kUnix)) {
+    if (where.starts_with(kUnixPrefix)) {
         const UnixPlace place = unix_place(where);
         UniqueFd known = take_unix(inherited);
         admin.is_ours_ = !known;
@@ -119,7 +90,7 @@ void AdminListener::forget() {
 
 Result<void, StartError> AdminListener::open_tcp(const std::string& where,
                                                  std::vector<UniqueFd> inherited) {
-    const auto wanted = split(where);
+    const auto wanted = parse_host_port(where);
     auto addresses = resolve_hosts({&wanted->host, 1});
     if (!addresses) {
         return unexpected(StartError{kExitBind, fmt::format("--admin \"{}\": this machine knows no "

@@ -16,12 +16,9 @@ namespace fsrv {
 
 class AdminListener final {
   public:
-    // ADDR:PORT, [ADDR]:PORT or unix:PATH. Looks at the text alone.
-    static Result<void, StartError> check(const std::string& where);
-
-    // A name with several addresses is bound on all that this machine has. A Unix socket has mode
-    // 0660. Those of a predecessor that listen there already are taken over; they are its own until
-    // own().
+    // `where` as the option has it, not empty. A name with several addresses is bound on all that
+    // this machine has. A Unix socket has mode 0660. Those of a predecessor that listen there
+    // already are taken over; they are its own until own().
     static Result<AdminListener, StartError> open(const std::string& where,
                                                   std::vector<UniqueFd> inherited = {});
 

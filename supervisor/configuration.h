@@ -19,6 +19,9 @@ struct Configuration {
     std::optional<Credentials> credentials;
 };
 
+// Where the value comes from that it is about stands before the message: "fsrv.toml:3: root: ...".
+StartError placed(StartError error, const Places& places);
+
 // All that can be known to be wrong with the options before anything is bound, created or started.
 // The access log is looked at, not opened.
 Result<Configuration, StartError> check_configuration(const Options& options);

@@ -9,8 +9,8 @@
 namespace fsrv {
 namespace {
 
-StartError refused(std::string message) {
-    return {kExitUsage, std::move(message)};
+StartError refused(std::string_view option, std::string message) {
+    return {.exit_status = kExitUsage, .message = std::move(message), .option = option};
 }
 
 std::optional<unsigned> parse_id(const std::string& text) {
@@ -34,14 +34,14 @@ Result<User, StartError> look_up_user(const std::string& text) {
     if (entry != nullptr) return User{entry->pw_uid, entry->pw_gid, entry->pw_name};
     if (id) return User{*id, std::nullopt, {}};
     return unexpected(
-        refused(fmt::format("--user: there is no user \"{}\"; see \"getent passwd\"", text)));
+        refused("user", fmt::format("there is no user \"{}\"; see \"getent passwd\"", text)));
 }
 
 Result<gid_t, StartError> look_up_group(const std::string& text) {
     if (const group* entry = getgrnam(text.c_str())) return entry->gr_gid;
     if (const auto id = parse_id(text)) return *id;
     return unexpected(
-        refused(fmt::format("--group: there is no group \"{}\"; see \"getent group\"", text)));
+        refused("group", fmt::format("there is no group \"{}\"; see \"getent group\"", text)));
 }
 
 } // namespace
@@ -55,14 +55,14 @@ Result<std::optional<Credentials>, StartError> look_up_credentials(const std::st
         auto found = look_up_user(user);
         if (!found) return unexpected(std::move(found.error()));
         if (!found->gid && group.empty())
-            return unexpected(refused(fmt::format(
-                "--user {}: the number has no entry, so its group is unknown; give --group too",
-                user)));
+            return unexpected(refused(
+                "user",
+                fmt::format("{} has no entry, so its group is unknown; give --group too", user)));
         wanted = {
             .uid = found->uid, .gid = found->gid.value_or(0), .user_name = std::move(found->name)};
     } else if (root) {
         return unexpected(
-            refused("--group wants --user too: root with another group would still be root"));
+            refused("group", "wants --user too: root with another group would still be root"));
     }
     if (!group.empty()) {
         auto found = look_up_group(group);
@@ -71,10 +71,11 @@ Result<std::optional<Credentials>, StartError> look_up_credentials(const std::st
     }
     if (wanted.uid == geteuid() && (wanted.gid == getegid() || root)) return std::nullopt;
     if (!root)
-        return unexpected(refused(fmt::format(
-            "--user and --group: only root can become somebody else, and this is user {}; start as "
-            "root, or leave them out",
-            geteuid())));
+        return unexpected(refused(
+            user.empty() ? "group" : "user",
+            fmt::format("only root can become somebody else, and this is user {}; start as root, "
+                        "or leave it out",
+                        geteuid())));
     return wanted;
 }
 

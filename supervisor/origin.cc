@@ -37,13 +37,13 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
     return pointers;
 }
 
-Result<Options, std::string> read_options_again(const Origin& origin) {
+Result<Invocation, std::string> read_options_again(const Origin& origin) {
     const std::vector<char*> argv = pointers_to(origin.arguments);
     const std::vector<char*> environment = pointers_to(origin.environment);
     auto invocation = parse_invocation(static_cast<int>(origin.arguments.size()), argv.data(),
                                        environment.data());
     if (!invocation) return unexpected(std::move(invocation.error().message));
-    return std::move(invocation->options);
+    return std::move(*invocation);
 }
 
 BackInFolder::BackInFolder(const Origin& origin) {

@@ -23,7 +23,7 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words);
 
 // The options as the arguments, the environment and the configuration file say them now. The error
 // is one line, with file:line where it is the file's fault.
-Result<Options, std::string> read_options_again(const Origin& origin);
+Result<Invocation, std::string> read_options_again(const Origin& origin);
 
 // The working folder is where we were started, for as long as this lives; then it is "/" again.
 class BackInFolder final {

@@ -22,7 +22,8 @@ Result<PidFile, StartError> PidFile::prepare(const std::string& path) {
     PidFile file;
     if (path.empty()) return file;
     const auto refused = [&](Errno error) {
-        return unexpected(StartError{kExitUsage, explain(path, error)});
+        return unexpected(StartError{
+            .exit_status = kExitUsage, .message = explain(path, error), .option = "pid-file"});
     };
     auto absolute = absolute_path(path);
     if (!absolute) return refused(absolute.error());

@@ -54,11 +54,12 @@ Result<Configuration, std::string> load_again(const Origin& origin, const Option
                                               unsigned slots) {
     const BackInFolder back(origin);
     if (!back.problem().empty()) return unexpected(back.problem());
-    auto options = read_options_again(origin);
-    if (!options) return unexpected(std::move(options.error()));
-    if (auto why = why_not_changeable(running, *options, slots)) return unexpected(std::move(*why));
-    auto config = open_configuration(*options);
-    if (!config) return unexpected(std::move(config.error().message));
+    auto wanted = read_options_again(origin);
+    if (!wanted) return unexpected(std::move(wanted.error()));
+    const Options& options = wanted->options;
+    if (auto why = why_not_changeable(running, options, slots)) return unexpected(std::move(*why));
+    auto config = open_configuration(options);
+    if (!config) return unexpected(placed(std::move(config.error()), wanted->places).message);
     if (!config->root.warning.empty()) log_warn("{}", config->root.warning);
     return std::move(*config);
 }
@@ -202,14 +203,15 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     auto config = check_configuration(options);
     auto pid_file = PidFile::prepare(options.pid_file);
     if (invocation->action == Action::check) {
-        if (!config) return fail(config.error());
-        if (!pid_file) return fail(pid_file.error());
+        if (!config) return fail(placed(config.error(), invocation->places));
+        if (!pid_file) return fail(placed(pid_file.error(), invocation->places));
         return print("fsrv: configuration is fine\n");
     }
     ServiceManager manager = ServiceManager::from_environment();
     if (config && pid_file) config = open_configuration(options);
     if (!config || !pid_file) {
-        const StartError& error = config ? pid_file.error() : config.error();
+        const StartError error =
+            placed(config ? pid_file.error() : config.error(), invocation->places);
         manager.failed(error.message, error.error);
         return give_up(error);
     }

@@ -5,6 +5,7 @@
 #include "common/heritage.h"
 
 #include <string>
+#include <string_view>
 
 namespace fsrv {
 
@@ -12,6 +13,9 @@ struct StartError {
     int exit_status = kExitFailure;
     std::string message; // ready to print after "fsrv: "
     int error = 0;       // errno, where a system call is the reason
+    // Whose value is refused, as in common/options.def; empty: nobody's. The message does not name
+    // it: placed() does.
+    std::string_view option = {};
 };
 
 } // namespace fsrv

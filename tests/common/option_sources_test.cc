@@ -328,6 +328,18 @@ TEST(ConfigFile, MustBeASmallRegularFile) {
                     .ends_with("/utf\\x0a8:1: \"prot\": no such key; did you mean port?"));
 }
 
+TEST(Places, SayWhereAValueIsFromUnlessItIsTheDefault) {
+    const test::TempDir dir;
+    test::write_file(dir / "f.toml", "threads = 2\n\nindex = \"a\"\nport = 1\n");
+    const std::string file = dir / "f.toml";
+    const auto result = invoke({"--config", file, "--port", "3", "/srv"}, {"FSRV_THREADS=2"});
+    ASSERT_TRUE(result) << refusal(result);
+    EXPECT_EQ(result->places, (Places{{"root", "DIR"},
+                                      {"port", "--port"},
+                                      {"threads", "FSRV_THREADS"},
+                                      {"index", file + ":3: index"}}));
+}
+
 TEST(ConfigFile, ALinkToAFileIsOne) {
     const test::TempDir dir;
     test::write_file(dir / "f.toml", "port = 80");

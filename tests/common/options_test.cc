@@ -72,6 +72,14 @@ TEST(Options, GoodValuesOfEveryType) {
                                {{"", ""}, {"..x", "..x"}, {"default.htm", "default.htm"}});
     expect_values<std::string>("unix", &Options::unix_path,
                                {{"", ""}, {std::string(107, 's'), std::string(107, 's')}});
+    expect_values<std::string>(
+        "admin", &Options::admin,
+        {{"", ""},
+         {"127.0.0.1:9090", "127.0.0.1:9090"},
+         {"[::1]:0", "[::1]:0"},
+         {"localhost:1", "localhost:1"},
+         {"unix:/run/x:1", "unix:/run/x:1"},
+         {"unix:" + std::string(107, 's'), "unix:" + std::string(107, 's')}});
     expect_values<std::string>("access-log", &Options::access_log,
                                {{"-", "-"}, {"off", "off"}, {"/var/log/x", "/var/log/x"}});
     expect_values<bool>("listing", &Options::listing,
@@ -138,7 +146,18 @@ struct Bad {
     std::string text;
     std::string expected;
 };
+const std::string kListenPlace = "ADDR:PORT, such as 127.0.0.1:9090 or [::1]:9090, or unix: and a "
+                                 "path of at most 107 bytes";
 const Bad kBad[] = {
+    {"admin", "9090", kListenPlace},
+    {"admin", ":9090", kListenPlace},
+    {"admin", "127.0.0.1", kListenPlace},
+    {"admin", "127.0.0.1:65536", kListenPlace},
+    {"admin", "127.0.0.1:", kListenPlace},
+    {"admin", "::1:9090", kListenPlace},
+    {"admin", "[]:9090", kListenPlace},
+    {"admin", "unix:", kListenPlace},
+    {"admin", "unix:" + std::string(108, 's'), kListenPlace},
     {"root", "", "the path of a folder"},
     {"root", std::string(4096, 'x'), "the path of a folder"},
     {"index", "a/b", "the name of a file, without a slash"},

@@ -71,6 +71,12 @@ TEST_F(Lifecycle, WhatIsWrongOnTheCommandLineIsNamedAndEndsWith2) {
     write_file(root_ / "unknown.toml", "port = 8080\nprot = 8081\n");
     write_file(root_ / "bad.toml", "\n\nheader-timeout = \"soon\"\n");
     write_file(root_ / "broken.toml", "port = = 1\n");
+    write_file(root_ / "root.toml", "port = 0\n\nroot = \"nope\"\n");
+    write_file(root_ / "user.toml", "port = 0\nuser = \"nosuch\"\n");
+    write_file(root_ / "group.toml", "port = 0\ngroup = \"nosuch\"\n");
+    write_file(root_ / "admin.toml", "admin = \"9090\"\n");
+    write_file(root_ / "log.toml", "access-log = \"no/log\"\n");
+    write_file(root_ / "pid.toml", "pid-file = \"no/pid\"\n");
     struct Bad {
         std::vector<std::string> args, environment;
         const char* named;
@@ -96,6 +102,18 @@ TEST_F(Lifecycle, WhatIsWrongOnTheCommandLineIsNamedAndEndsWith2) {
         {{"t.bin"}, {}, "t.bin"},
         {{"--user", "nobody-by-that-name"}, {}, "nobody-by-that-name"},
         {{".", "another"}, {}, "another"},
+        // What is written well, and does not work.
+        {{"--config", "root.toml"}, {}, "root.toml:3: root: cannot serve \"nope\": "},
+        {{"--config", "user.toml"}, {}, "user.toml:2: user: there is no user \"nosuch\""},
+        {{"--config", "group.toml"}, {}, "group.toml:2: group: "},
+        {{"--config", "admin.toml"}, {}, "admin.toml:1: admin: expected ADDR:PORT"},
+        {{"--config", "log.toml"}, {}, "log.toml:1: access-log: cannot open"},
+        {{"--config", "pid.toml"}, {}, "pid.toml:1: pid-file: cannot write"},
+        {{}, {"FSRV_ADMIN=9090"}, "fsrv: FSRV_ADMIN: expected ADDR:PORT"},
+        {{}, {"FSRV_USER=nosuch"}, "fsrv: FSRV_USER: there is no user"},
+        {{"nope"}, {}, "fsrv: DIR: cannot serve \"nope\": "},
+        {{"--root", "nope"}, {}, "fsrv: --root: cannot serve \"nope\": "},
+        {{"--access-log", "no/log"}, {}, "fsrv: --access-log: cannot open"},
     };
     for (const Bad& bad : table) {
         SCOPED_TRACE(bad.named);
