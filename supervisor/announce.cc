@@ -1,8 +1,10 @@
 #include "supervisor/announce.h"
 
+#include "common/heritage.h"
 #include "common/join.h"
 #include "common/log.h"
 
+#include <cerrno>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -23,6 +25,21 @@ void print_for_person(std::string line) {
     pollfd out{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
     if (poll(&out, 1, 0) <= 0 || (out.revents & POLLOUT) == 0) return;
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
+int print_output(std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t size = write(STDOUT_FILENO, text.data(), text.size());
+        if (size < 0 && errno == EINTR) continue;
+        if (size < 0 && errno == EPIPE) return kExitOk;
+        if (size <= 0) {
+            print_for_person(
+                fmt::format("fsrv: cannot write to standard output: {}", errno_text(errno)));
+            return kExitFailure;
+        }
+        text.remove_prefix(static_cast<std::size_t>(size));
+    }
+    return kExitOk;
 }
 
 } // namespace fsrv

@@ -7,6 +7,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 
 namespace fsrv {
@@ -23,5 +24,9 @@ std::string start_line(const Announcement& announcement); // without the newline
 
 // To stderr, unless that cannot take it now: nobody reads it then.
 void print_for_person(std::string line);
+
+// All of it to stdout: the exit status. A reader that has gone (`fsrv --help | head -1`) is not an
+// error; what could not be written for another reason is one, and stderr is told.
+int print_output(std::string_view text);
 
 } // namespace fsrv

@@ -4,9 +4,9 @@
 #include "common/escape.h"
 #include "common/heritage.h"
 #include "common/log.h"
+#include "supervisor/announce.h"
 #include "supervisor/unix_listener.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 #include <optional>
 #include <poll.h>
@@ -15,7 +15,7 @@ namespace fsrv {
 namespace {
 
 int fail(int status, std::string_view text) {
-    fmt::print(stderr, "fsrv: {}\n", text);
+    print_for_person(fmt::format("fsrv: {}", text));
     return status;
 }
 
@@ -59,8 +59,7 @@ int run_ctl(const std::string& text, const std::string& path, TopMain top_main) 
     auto reply = await_reply(*call);
     if (!reply) return fail(kExitFailure, "the server ended, or hung up, before it had a verdict");
     if (reply->good && command->kind == CtlKind::top) return top_main(std::move(*reply), ask);
-    fmt::print(reply->good ? stdout : stderr, "{}{}\n", reply->good ? "" : "fsrv: ", reply->text);
-    return reply->good ? kExitOk : kExitFailure;
+    return reply->good ? print_output(reply->text + '\n') : fail(kExitFailure, reply->text);
 }
 
 } // namespace fsrv

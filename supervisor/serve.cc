@@ -34,21 +34,6 @@ int fail(const StartError& error, ServiceManager& manager) {
     return fail(error);
 }
 
-// A reader that has gone (`fsrv --help | head -1`) is not an error; one that could not be reached
-// at all is.
-int print(std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t size = write(STDOUT_FILENO, text.data(), text.size());
-        if (size < 0 && errno == EINTR) continue;
-        if (size < 0 && errno == EPIPE) return kExitOk;
-        if (size <= 0)
-            return fail({kExitFailure,
-                         fmt::format("cannot write to standard output: {}", errno_text(errno))});
-        text.remove_prefix(static_cast<std::size_t>(size));
-    }
-    return kExitOk;
-}
-
 // The configuration as it would be if the server started now, where `running` can become it.
 Result<Configuration, std::string> load_again(const Origin& origin, const Options& running,
                                               unsigned slots) {
@@ -192,7 +177,7 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     const Options& options = invocation->options;
     switch (invocation->action) {
     case Action::dump_config:
-    case Action::print_and_exit: return print(invocation->output);
+    case Action::print_and_exit: return print_output(invocation->output);
     case Action::ctl:
         return run_ctl(invocation->command, control_path(options, getenv("RUNTIME_DIRECTORY")),
                        top_main);
@@ -205,7 +190,7 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     if (invocation->action == Action::check) {
         if (!config) return fail(placed(config.error(), invocation->places));
         if (!pid_file) return fail(placed(pid_file.error(), invocation->places));
-        return print("fsrv: configuration is fine\n");
+        return print_output("fsrv: configuration is fine\n");
     }
     ServiceManager manager = ServiceManager::from_environment();
     if (config && pid_file) config = open_configuration(options);

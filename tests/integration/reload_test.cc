@@ -285,6 +285,22 @@ TEST_F(Reload, StatusNamesTheWorkers) {
         EXPECT_NE(status.out.find(std::to_string(worker)), std::string::npos);
 }
 
+TEST_F(Reload, AnAnswerThatNobodyReadsIsNoFailureAndOneThatIsLostIs) {
+    Server server(root_.path(), setup({"--workers", "1"}));
+    const auto status_to = [&](const std::string& redirections) {
+        return run({"sh", "-c", redirections + R"(; exec "$0" --control "$1" --ctl status >&4)",
+                    fsrv_binary(), conf_ / "control.sock"},
+                   {.environment = {}, .directory = conf_.str(), .input = ""});
+    };
+    const RunResult unread = status_to("mkfifo gone; exec 3<>gone 4>gone 3>&-");
+    EXPECT_EQ(unread.exit_status, 0) << unread.signal;
+    EXPECT_EQ(unread.err, "");
+    const RunResult lost = status_to("exec 4>/dev/full");
+    EXPECT_EQ(lost.exit_status, 1) << lost.signal;
+    EXPECT_EQ(lost.err,
+              "fsrv: cannot write to standard output: No space left on device (ENOSPC)\n");
+}
+
 TEST_F(Reload, StopWaitsForTheEnd) {
     Server server(root_.path(), setup({"--workers", "2"}));
     const RunResult stopped = ctl({"stop"});

@@ -46,7 +46,7 @@ bool can_draw() {
 }
 
 int fail(std::string_view text) {
-    fmt::print(stderr, "fsrv: {}\n", text);
+    write_out(STDERR_FILENO, fmt::format("fsrv: {}\n", text));
     return kExitFailure;
 }
 
