@@ -81,9 +81,8 @@ bool put(std::string_view line) {
 }
 
 std::string make_line(LogLevel level, std::string_view text) {
-    const LevelName& name = kLevels[static_cast<std::size_t>(level)];
-    std::string line =
-        fmt::format("{}fsrv[{}]: {}: ", g_journal ? name.journal : "", getpid(), name.text);
+    std::string line = fmt::format("{}fsrv[{}]: {}: ", journal_prefix(level), getpid(),
+                                   kLevels[static_cast<std::size_t>(level)].text);
     // Escaping only makes text longer, so what lies beyond kMaxLine need not be looked at.
     append_printable(line, text.substr(0, kMaxLine));
     if (line.size() >= kMaxLine) {
@@ -108,6 +107,10 @@ void log_init() {
 
 void log_set_level(LogLevel level) {
     g_level.store(level, std::memory_order_relaxed);
+}
+
+std::string_view journal_prefix(LogLevel level) {
+    return g_journal ? kLevels[static_cast<std::size_t>(level)].journal : std::string_view();
 }
 
 bool log_enabled(LogLevel level) {

@@ -27,6 +27,8 @@ enum class LogLevel { error, warn, info, debug };
 void log_init();
 void log_set_level(LogLevel level);
 bool log_enabled(LogLevel level);
+// What a line of that level begins with for the journal, "<3>"; empty where somebody else reads.
+std::string_view journal_prefix(LogLevel level);
 void log_line(LogLevel level, std::string_view text);
 
 // Ends the process at once, without destructors; see fatal().

@@ -27,14 +27,17 @@ void print_for_person(std::string line) {
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
 }
 
+void print_failure(std::string_view why) {
+    print_for_person(fmt::format("{}fsrv: {}", journal_prefix(LogLevel::error), printable(why)));
+}
+
 int print_output(std::string_view text) {
     while (!text.empty()) {
         const ssize_t size = write(STDOUT_FILENO, text.data(), text.size());
         if (size < 0 && errno == EINTR) continue;
         if (size < 0 && errno == EPIPE) return kExitOk;
         if (size <= 0) {
-            print_for_person(
-                fmt::format("fsrv: cannot write to standard output: {}", errno_text(errno)));
+            print_failure(fmt::format("cannot write to standard output: {}", errno_text(errno)));
             return kExitFailure;
         }
         text.remove_prefix(static_cast<std::size_t>(size));

@@ -25,6 +25,10 @@ std::string start_line(const Announcement& announcement); // without the newline
 // To stderr, unless that cannot take it now: nobody reads it then.
 void print_for_person(std::string line);
 
+// Likewise why the program ends: "fsrv: ", and before it what tells the journal that it is an
+// error.
+void print_failure(std::string_view why);
+
 // All of it to stdout: the exit status. A reader that has gone (`fsrv --help | head -1`) is not an
 // error; what could not be written for another reason is one, and stderr is told.
 int print_output(std::string_view text);

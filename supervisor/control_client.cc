@@ -15,7 +15,7 @@ namespace fsrv {
 namespace {
 
 int fail(int status, std::string_view text) {
-    print_for_person(fmt::format("fsrv: {}", text));
+    print_failure(text);
     return status;
 }
 

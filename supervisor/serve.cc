@@ -25,7 +25,7 @@ namespace fsrv {
 namespace {
 
 int fail(const StartError& error) {
-    print_for_person("fsrv: " + error.message);
+    print_failure(error.message);
     return error.exit_status;
 }
 

@@ -129,6 +129,21 @@ TEST_F(Lifecycle, WhatIsWrongOnTheCommandLineIsNamedAndEndsWith2) {
     }
 }
 
+TEST_F(Lifecycle, TheJournalIsToldThatAFailureIsAnError) {
+    const auto in_journal = [&](const std::string& arguments) {
+        return run({"sh", "-c",
+                    "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" " + arguments,
+                    fsrv_binary()},
+                   {.environment = {}, .directory = root_.str(), .input = ""})
+            .err;
+    };
+    EXPECT_EQ(in_journal("--port http"),
+              "<3>fsrv: --port: expected a number from 0 to 65535, not \"http\"\n");
+    for (const char* arguments : {"missing", "--check --user nobody-by-that-name",
+                                  "--host 192.0.2.1", "--control c --ctl status"})
+        EXPECT_TRUE(in_journal(arguments).starts_with("<3>fsrv: ")) << arguments;
+}
+
 TEST_F(Lifecycle, HelpVersionAndConfigurationGoToStdout) {
     const std::pair<const char*, const char*> table[] = {{"--help", "--header-timeout"},
                                                          {"--version", "0.1.0"},
