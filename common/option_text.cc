@@ -1,6 +1,8 @@
 #include "common/option_text.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace fsrv {
 namespace {
@@ -10,21 +12,38 @@ constexpr std::string_view kUsage =
     "Serves the files of a folder over HTTP to those who download them.\n";
 
 constexpr std::string_view kClosing =
-    "Sizes are written 65536, 64KiB or 1M, times 500ms, 10s, 5m or 1h.\n"
-    "Every option is also a variable (FSRV_PORT=80) and a key of the file (port = 80).\n"
-    "A flag beats a variable, a variable the file.\n"
+    "Sizes are written 65536, 64KiB or 1M, times 500ms, 10s, 5m or 1h. Every option\n"
+    "is also a variable (FSRV_PORT=80) and a key of the file (port = 80). A flag\n"
+    "beats a variable, a variable the file.\n"
     "\n"
     "Examples:\n"
     "  fsrv --port 8000 ~/Downloads                 share a folder with the network\n"
     "  fsrv --config /etc/fsrv.toml --check         is this file good?\n";
 
-constexpr std::size_t kMeaningColumn = 36;
+constexpr std::size_t kWidth = 79; // a terminal of 80 columns breaks no line
+constexpr std::size_t kMeaningColumn = 28;
 
-std::string help_line(std::string_view name, std::string_view metavar, std::string_view meaning,
-                      std::string_view fallback) {
-    const std::string head = fmt::format("  --{} {}", name, metavar);
-    const std::string tail = fallback.empty() ? "" : fmt::format(" [{}]", fallback);
-    return fmt::format("{:<{}}{}{}\n", head, kMeaningColumn, meaning, tail);
+// The few heads that reach into the column of the meanings keep two spaces from theirs.
+std::string help_entry(std::string_view name, std::string_view metavar, std::string_view meaning,
+                       std::string_view fallback) {
+    std::string line = fmt::format("  --{} {}", name, metavar);
+    line.resize(std::max(line.size() + 2, kMeaningColumn), ' ');
+    std::string text(meaning);
+    if (!fallback.empty()) text += fmt::format(" [{}]", fallback);
+    std::string out;
+    const auto end_line = [&] {
+        line.resize(line.find_last_not_of(' ') + 1);
+        out += std::exchange(line, std::string(kMeaningColumn, ' ')) + '\n';
+    };
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find(' ', at), text.size());
+        if (line.size() + (end - at) > kWidth) end_line();
+        line.append(text, at, end - at);
+        line += ' ';
+        at = end + 1;
+    }
+    end_line();
+    return out;
 }
 
 } // namespace
@@ -34,11 +53,11 @@ std::string help_text() {
     std::string_view group;
     for (const OptionSpec& option : option_table()) {
         if (option.group != group) out += fmt::format("\n{}\n", group = option.group);
-        out += help_line(option.name, option.metavar, option.meaning, option.fallback);
+        out += help_entry(option.name, option.metavar, option.meaning, option.fallback);
     }
     out += "\nBesides\n";
     for (const CommandSpec& command : command_table())
-        out += help_line(command.name, command.metavar, command.meaning, "");
+        out += help_entry(command.name, command.metavar, command.meaning, "");
     return out.append("\n").append(kClosing);
 }
 

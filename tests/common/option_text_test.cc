@@ -42,38 +42,52 @@ TEST(OptionTable, NamesFollowFromOneAnother) {
     EXPECT_EQ(variable_name("header-timeout"), "FSRV_HEADER_TIMEOUT");
 }
 
-TEST(Help, FitsOnAScreen) {
+constexpr std::size_t kMeaningColumn = 28;
+
+// The lines, with those that go on in the column of the meanings joined to the ones before.
+std::vector<std::string> entries_of(const std::string& help) {
+    std::vector<std::string> entries;
+    for (const std::string& line : lines_of(help)) {
+        const std::size_t indent = line.find_first_not_of(' ');
+        if (!entries.empty() && indent == kMeaningColumn)
+            entries.back() += ' ' + line.substr(indent);
+        else
+            entries.push_back(line);
+    }
+    return entries;
+}
+
+TEST(Help, FitsOnATallScreenOf80Columns) {
     const auto lines = lines_of(invoke({"--help"})->output);
-    EXPECT_LE(lines.size(), 72U);
+    EXPECT_LE(lines.size(), 70U);
     for (const std::string& line : lines) {
-        EXPECT_LE(line.size(), 100U) << line;
+        EXPECT_LT(line.size(), 80U) << line;
         EXPECT_FALSE(line.ends_with(' ')) << line;
     }
 }
 
 TEST(Help, TellsOfEveryOptionInOneColumn) {
-    const auto lines = lines_of(invoke({"--help"})->output);
-    const auto expect_line = [&](const auto& entry) {
-        const std::string start = fmt::format("  --{} {}", entry.name, entry.metavar);
-        const auto line =
-            std::ranges::find_if(lines, [&](const std::string& l) { return l.starts_with(start); });
-        ASSERT_NE(line, lines.end()) << start;
-        EXPECT_EQ(line->find(entry.meaning), 36U) << *line;
-        EXPECT_EQ((*line)[35], ' ') << *line;
+    const auto entries = entries_of(invoke({"--help"})->output);
+    const auto expect_entry = [&](const auto& spec, std::string_view fallback) {
+        const std::string head = fmt::format("  --{} {}", spec.name, spec.metavar);
+        const auto entry = std::ranges::find_if(
+            entries, [&](const std::string& e) { return e.starts_with(head + ' '); });
+        ASSERT_NE(entry, entries.end()) << head;
+        const std::size_t column = std::max(head.size() + 2, kMeaningColumn);
+        EXPECT_EQ(entry->substr(head.size(), column - head.size()),
+                  std::string(column - head.size(), ' '));
+        EXPECT_EQ(entry->substr(column), fallback.empty()
+                                             ? std::string(spec.meaning)
+                                             : fmt::format("{} [{}]", spec.meaning, fallback));
     };
-    for (const OptionSpec& option : option_table()) expect_line(option);
-    for (const CommandSpec& command : command_table()) expect_line(command);
+    for (const OptionSpec& option : option_table()) expect_entry(option, option.fallback);
+    for (const CommandSpec& command : command_table()) expect_entry(command, "");
 }
 
-TEST(Help, NamesDefaultsAndGroups) {
+TEST(Help, NamesGroups) {
     const std::string help = invoke({"--help"})->output;
-    for (const OptionSpec& option : option_table()) {
-        if (!option.fallback.empty()) {
-            const auto both = fmt::format("{} [{}]\n", option.meaning, option.fallback);
-            EXPECT_NE(help.find(both), std::string::npos) << both;
-        }
+    for (const OptionSpec& option : option_table())
         EXPECT_NE(help.find(fmt::format("\n\n{}\n", option.group)), std::string::npos);
-    }
 }
 
 TEST(DumpConfig, NamesEveryOptionAndGroup) {
