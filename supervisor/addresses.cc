@@ -64,10 +64,28 @@ StartError unknown_host(const std::string& host, int status) {
                 host, why)};
 }
 
+std::string without_brackets(const std::string& host) {
+    const bool bracketed = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
+    return bracketed ? host.substr(1, host.size() - 2) : host;
+}
+
+// The interface behind a % may come later.
+bool is_numeric(const std::string& bare) {
+    std::vector<Address> found;
+    const bool scoped = bare.find(':') != std::string::npos;
+    return look_up(bare.substr(0, scoped ? bare.find('%') : std::string::npos), AI_NUMERICHOST,
+                   found) == 0;
+}
+
+bool may_be_a_name(std::string_view bare) {
+    if (bare.ends_with('.')) bare.remove_suffix(1);
+    const std::string_view last = bare.substr(bare.rfind('.') + 1);
+    return !bare.empty() && bare.find_first_of(":[]/ \t") == std::string_view::npos &&
+           last.find_first_not_of("0123456789") != std::string_view::npos;
+}
+
 Result<std::vector<Address>, StartError> resolve(const std::string& host) {
-    std::string bare = host;
-    if (bare.size() > 2 && bare.starts_with('[') && bare.ends_with(']'))
-        bare = bare.substr(1, bare.size() - 2);
+    const std::string bare = without_brackets(host);
     std::vector<Address> found;
     if (bare.empty()) return unexpected(unknown_host(host, EAI_NONAME));
     if (look_up(bare, AI_NUMERICHOST, found) == 0) return found;
@@ -93,6 +111,19 @@ void Address::set_port(std::uint16_t port) {
         reinterpret_cast<sockaddr_in&>(storage).sin_port = htons(port);
     else
         reinterpret_cast<sockaddr_in6&>(storage).sin6_port = htons(port);
+}
+
+Result<void, StartError> check_hosts(std::span<const std::string> hosts) {
+    for (const std::string& host : hosts) {
+        const std::string bare = without_brackets(host);
+        if (is_numeric(bare) || may_be_a_name(bare)) continue;
+        return unexpected(StartError{
+            .exit_status = kExitUsage,
+            .message = fmt::format(
+                "expected an IPv4 or IPv6 address, or a name, without a port, not \"{}\"", host),
+            .option = "host"});
+    }
+    return {};
 }
 
 Result<std::vector<Address>, StartError> resolve_hosts(std::span<const std::string> hosts) {

@@ -27,6 +27,10 @@ struct Address {
 bool same_address(const Address& a, const Address& b); // and port
 Address any_ipv4(std::uint16_t port);
 
+// Refuses what can be the address of no machine: one with a port, a number too many. Looks no name
+// up.
+Result<void, StartError> check_hosts(std::span<const std::string> hosts);
+
 // Numeric IPv4, IPv6 (brackets and scope allowed) and names, in the order given, each address once,
 // port 0. No host: all, i.e.
 // `::` and `0.0.0.0`. What a wildcard of its family includes is left out.

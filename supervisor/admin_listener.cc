@@ -58,6 +58,11 @@ UniqueFd take_unix(std::vector<UniqueFd>& sockets) {
 
 } // namespace
 
+Result<void, StartError> AdminListener::check(const std::string& where) {
+    if (!where.starts_with(kUnixPrefix)) return {};
+    return UnixListener::check_place(unix_place(where));
+}
+
 Result<AdminListener, StartError> AdminListener::open(const std::string& where,
                                                       std::vector<UniqueFd> inherited) {
     AdminListener admin;

@@ -16,6 +16,9 @@ namespace fsrv {
 
 class AdminListener final {
   public:
+    // Of a Unix socket; an address is tried by open() alone.
+    static Result<void, StartError> check(const std::string& where);
+
     // `where` as the option has it, not empty. A name with several addresses is bound on all that
     // this machine has. A Unix socket has mode 0660. Those of a predecessor that listen there
     // already are taken over; they are its own until own().

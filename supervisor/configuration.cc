@@ -1,5 +1,9 @@
 #include "supervisor/configuration.h"
 
+#include "supervisor/addresses.h"
+#include "supervisor/admin_listener.h"
+#include "supervisor/unix_listener.h"
+
 #include <fmt/format.h>
 
 namespace fsrv {
@@ -29,6 +33,19 @@ Result<Configuration, StartError> check_configuration(const Options& options) {
     if (auto ok = AccessLogFile::check(options.access_log); !ok)
         return unexpected(of("access-log", std::move(ok.error())));
     return config;
+}
+
+Result<void, StartError> check_places(const Options& options, const std::string& control_path) {
+    if (auto ok = check_hosts(options.host); !ok) return ok;
+    if (!options.unix_path.empty())
+        if (auto ok = UnixListener::check_place({.path = options.unix_path}); !ok)
+            return unexpected(of("unix", std::move(ok.error())));
+    if (!control_path.empty())
+        if (auto ok = UnixListener::check_place({.path = control_path}); !ok)
+            return unexpected(of("control", std::move(ok.error())));
+    if (auto ok = AdminListener::check(options.admin); !ok)
+        return unexpected(of("admin", std::move(ok.error())));
+    return {};
 }
 
 Result<Configuration, StartError> open_configuration(const Options& options) {

@@ -26,7 +26,11 @@ StartError placed(StartError error, const Places& places);
 // The access log is looked at, not opened.
 Result<Configuration, StartError> check_configuration(const Options& options);
 
-// And the log, which may make a file.
+// Likewise with where to listen, at a start that inherits no sockets: no name of a host is looked
+// up, no address tried. `control_path`: as the function of that name has it.
+Result<void, StartError> check_places(const Options& options, const std::string& control_path);
+
+// check_configuration(), and opens the log, which may make a file.
 Result<Configuration, StartError> open_configuration(const Options& options);
 
 } // namespace fsrv

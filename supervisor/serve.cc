@@ -186,6 +186,10 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     }
     log_set_level(options.log_level);
     auto config = check_configuration(options);
+    if (config && !inheritance.predecessor)
+        if (auto ok = check_places(options, control_path(options, getenv("RUNTIME_DIRECTORY")));
+            !ok)
+            config = unexpected(std::move(ok.error()));
     auto pid_file = PidFile::prepare(options.pid_file);
     if (invocation->action == Action::check) {
         if (!config) return fail(placed(config.error(), invocation->places));

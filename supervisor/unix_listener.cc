@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace fsrv {
 namespace {
@@ -79,6 +80,14 @@ Result<void, StartError> UnixListener::check_path(const UnixPlace& place) {
         StartError{kExitUsage, fmt::format("{}: the path has {} bytes, a Unix socket's has at most "
                                            "{}; choose a shorter one",
                                            place.option, place.path.size(), kMaxPath)});
+}
+
+Result<void, StartError> UnixListener::check_place(const UnixPlace& place) {
+    if (auto ok = check_path(place); !ok) return ok;
+    if (faccessat(AT_FDCWD, folder_of(place.path).c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+    StartError error = refused(place.path, errno_text(errno));
+    error.exit_status = kExitUsage;
+    return unexpected(std::move(error));
 }
 
 Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {

@@ -28,6 +28,9 @@ class UnixListener final {
     // The longest name that the kernel's address can hold.
     static Result<void, StartError> check_path(const UnixPlace& place);
 
+    // And its folder, where the socket's file is made.
+    static Result<void, StartError> check_place(const UnixPlace& place);
+
     // A socket file that nobody listens on any more is replaced; one with a living listener, and
     // anything else, is not.
     static Result<UnixListener, StartError> open(const UnixPlace& place);

@@ -114,6 +114,13 @@ TEST_F(Lifecycle, WhatIsWrongOnTheCommandLineIsNamedAndEndsWith2) {
         {{"nope"}, {}, "fsrv: DIR: cannot serve \"nope\": "},
         {{"--root", "nope"}, {}, "fsrv: --root: cannot serve \"nope\": "},
         {{"--access-log", "no/log"}, {}, "fsrv: --access-log: cannot open"},
+        {{"--host", "127.0.0.1:80"}, {}, "fsrv: --host: expected an IPv4 or IPv6 address"},
+        {{"--unix", "no/u"},
+         {},
+         "fsrv: --unix: cannot listen on the Unix socket \"no/u\": No such"},
+        {{"--control", "no/c"}, {}, "fsrv: --control: cannot listen on the Unix socket \"no/c\""},
+        {{"--admin", "unix:no/a"}, {}, "fsrv: --admin: cannot listen on the Unix socket \"no/a\""},
+        {{}, {"RUNTIME_DIRECTORY=no"}, "\"no/control.sock\": No such file"},
     };
     for (const Bad& bad : table) {
         SCOPED_TRACE(bad.named);

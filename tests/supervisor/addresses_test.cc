@@ -45,6 +45,22 @@ TEST(Addresses, WhatIsNoAddressIsRefusedWithItsName) {
     }
 }
 
+TEST(Addresses, WhatCanBeNoAddressIsKnownWithoutALookUp) {
+    for (const char* host : {"", "[]", "[::1", "127.0.0.1:8080", "[::1]:8080", "1.2.3.4.5",
+                             "256.0.0.1", "name:80", "a b", "http://name", "10.0.0.0/8", "1:2"}) {
+        const auto checked = check_hosts(List{"::1", host});
+        ASSERT_FALSE(checked) << host;
+        EXPECT_EQ(checked.error().exit_status, kExitUsage);
+        EXPECT_EQ(checked.error().option, "host");
+        EXPECT_NE(checked.error().message.find('"' + std::string(host) + '"'), std::string::npos)
+            << checked.error().message;
+    }
+    const auto fine = check_hosts(List{"127.0.0.1", "::1", "[::1]", "fe80::1%none0", "localhost",
+                                       "name.invalid", "a_b-c.example.", "192.0.2.1.example", "0"});
+    EXPECT_TRUE(fine) << fine.error().message;
+    EXPECT_TRUE(check_hosts({}));
+}
+
 TEST(Addresses, OnlyWhatWasMeantToBeOneOfSeveralIsOptional) {
     const auto all = resolve_hosts({});
     for (const Address& address : *all) EXPECT_TRUE(address.optional);
