@@ -12,7 +12,9 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define FSRV_CHECKS_LEAKS 1
@@ -44,12 +46,22 @@ bool lock_in(const Heritage& heritage) {
     return true;
 }
 
+// The supervisor has looked with its own rights.
+void warn_of_closed_root(const Heritage& heritage) {
+    if (heritage.slot != 0 || ::faccessat(heritage.root_fd, ".", X_OK, AT_EACCESS) == 0) return;
+    log_warn(
+        "user {} cannot serve \"{}\": {}; give it the right to enter it (chmod a+rx), or choose "
+        "another --user",
+        ::geteuid(), heritage.root_path, errno_text(errno));
+}
+
 int serve(Heritage heritage) {
     const Options& options = *heritage.options;
     if (heritage.admin) {
         if (!lock_in(heritage)) return kExitUsage;
         return admin::admin_main(std::move(heritage), net::terminate_event_fd());
     }
+    warn_of_closed_root(heritage);
     content::MimeTypes mime;
     mime.load();
     const content::LocalStore store({.root_fd = heritage.root_fd,

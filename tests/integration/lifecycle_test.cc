@@ -319,6 +319,19 @@ TEST_F(Lifecycle, WorkersGiveUpEveryPrivilege) {
     for (const pid_t worker : workers) EXPECT_TRUE(await_gone(worker));
 }
 
+TEST_F(Lifecycle, ARootThatTheUserMayNotEnterIsWarnedOfOnce) {
+    if (!am_root()) GTEST_SKIP() << "needs root to become somebody without rights";
+    std::filesystem::permissions(root_.path(), std::filesystem::perms::owner_all);
+    Server server(root_.path(), {"--workers", "2", "--user", "nobody"});
+    const std::string warning =
+        "user 65534 cannot serve \"" + root_.str() + "\": Permission denied";
+    server.expect_trouble(warning);
+    EXPECT_TRUE(server.log().await_line(warning));
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 403);
+    server.stop();
+    EXPECT_EQ(server.log().count(warning), 1U);
+}
+
 TEST_F(Lifecycle, IdleItEndsAtOnce) {
     for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
         SCOPED_TRACE(strsignal(signal));
