@@ -41,18 +41,19 @@ std::optional<std::string> scalar_text(const toml::node& node) {
     return std::nullopt;
 }
 
-std::optional<OptionTexts> texts_of(const toml::node& node, bool is_list) {
+// Or of which kind it is what no option takes.
+Result<OptionTexts, toml::node_type> texts_of(const toml::node& node, bool is_list) {
     const auto* array = node.as_array();
     if (array == nullptr) {
         const auto text = scalar_text(node);
-        if (!text) return std::nullopt;
+        if (!text) return unexpected(node.type());
         return is_list ? split_list(*text) : OptionTexts{*text};
     }
-    if (!is_list) return std::nullopt;
+    if (!is_list) return unexpected(node.type());
     OptionTexts texts;
     for (const toml::node& element : *array) {
         auto text = scalar_text(element);
-        if (!text) return std::nullopt;
+        if (!text) return unexpected(element.type());
         texts.push_back(std::move(*text));
     }
     return texts;
@@ -98,9 +99,8 @@ Result<Setting, UsageError> setting_of(const Entry& entry, std::string_view file
     Setting setting{&*option, Source::file, place, {}};
     auto texts = texts_of(*entry.value, option->is_list);
     if (!texts) {
-        return unexpected(
-            UsageError{fmt::format("{}: expected {}, not {}", place_of(setting), option->expected(),
-                                   kind_name(entry.value->type()))});
+        return unexpected(UsageError{fmt::format("{}: expected {}, not {}", place_of(setting),
+                                                 option->expected(), kind_name(texts.error()))});
     }
     setting.texts = std::move(*texts);
     return setting;

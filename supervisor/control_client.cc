@@ -30,11 +30,19 @@ std::string why_not_connected(const std::string& path, int error) {
     return fmt::format("cannot reach the server on \"{}\": {}", where, errno_text(error));
 }
 
+// What a server says at once, if it is well; the others are verdicts on what may take its time.
+constexpr int kPatienceMs = 5'000;
+
+bool is_answered_at_once(CtlKind kind) {
+    return kind == CtlKind::status || kind == CtlKind::top;
+}
+
 // Waits for it; nothing: there will be none.
-std::optional<CtlReply> await_reply(CtlCall& call) {
+std::optional<CtlReply> await_reply(CtlCall& call, int patience_ms) {
     for (;;) {
         pollfd entry{.fd = call.fd(), .events = POLLIN, .revents = 0};
-        poll(&entry, 1, -1);
+        if (poll(&entry, 1, patience_ms) == 0)
+            return CtlReply{.text = "the server does not answer"};
         auto reply = call.receive();
         if (!reply) return std::nullopt;
         if (*reply) return std::move(**reply);
@@ -56,7 +64,7 @@ int run_ctl(const std::string& text, const std::string& path, TopMain top_main) 
     const CtlAsk ask = [&] { return CtlCall::ask(unix_address(path), text); };
     auto call = ask();
     if (!call) return fail(kExitFailure, why_not_connected(path, call.error().code));
-    auto reply = await_reply(*call);
+    auto reply = await_reply(*call, is_answered_at_once(command->kind) ? kPatienceMs : -1);
     if (!reply) return fail(kExitFailure, "the server ended, or hung up, before it had a verdict");
     if (reply->good && command->kind == CtlKind::top) return top_main(std::move(*reply), ask);
     return reply->good ? print_output(reply->text + '\n') : fail(kExitFailure, reply->text);

@@ -301,6 +301,18 @@ TEST_F(Reload, AnAnswerThatNobodyReadsIsNoFailureAndOneThatIsLostIs) {
               "fsrv: cannot write to standard output: No space left on device (ENOSPC)\n");
 }
 
+TEST_F(Reload, AServerThatStandsStillIsNotWaitedForToSayHowItIs) {
+    Server server(root_.path(), setup({"--workers", "1"}));
+    server.signal(SIGSTOP);
+    for (const char* command : {"status", "top"}) {
+        const RunResult result = ctl({command});
+        EXPECT_EQ(result.exit_status, 1) << command;
+        EXPECT_EQ(result.err, "fsrv: the server does not answer\n") << command;
+    }
+    server.signal(SIGCONT);
+    EXPECT_EQ(ctl({"status"}).exit_status, 0);
+}
+
 TEST_F(Reload, StopWaitsForTheEnd) {
     Server server(root_.path(), setup({"--workers", "2"}));
     const RunResult stopped = ctl({"stop"});
