@@ -328,6 +328,15 @@ def an_upgrade_in_place_loses_no_connection_and_systemd_follows_it(m):
     await_that(lambda: main_pid(m) not in (0, successor) and is_served(), "its death is noticed")
 
 
+def a_control_socket_named_in_the_file_takes_none_away_from_the_unit(m):
+    m.write("/etc/fsrv/fsrv.toml", CONFIG + 'control = "/run/fsrv/other.sock"\n')
+    m.do("systemctl", "restart", "fsrv.service")
+    m.do("systemctl", "reload", "fsrv.service")
+    upgrade_in_place(m)
+    m.do("systemctl", "reload", "fsrv.service")
+    configure(m)
+
+
 def after_an_upgrade_in_place_a_stop_is_in_order(m):
     upgrade_in_place(m)
     m.do("systemctl", "stop", "fsrv.service")
@@ -366,6 +375,7 @@ CASES = [
     an_upgrade_of_the_package_behind_the_socket_unit_loses_no_connection,
     a_supervisor_killed_behind_the_socket_unit_is_replaced,
     an_upgrade_in_place_loses_no_connection_and_systemd_follows_it,
+    a_control_socket_named_in_the_file_takes_none_away_from_the_unit,
     after_an_upgrade_in_place_a_stop_is_in_order,
     purge_leaves_nothing,
 ]
