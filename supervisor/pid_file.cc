@@ -35,7 +35,7 @@ Result<PidFile, StartError> PidFile::prepare(const std::string& path) {
     return file;
 }
 
-Result<void, std::string> PidFile::write(pid_t pid) {
+Result<void, std::string> PidFile::make(pid_t pid) {
     if (path_.empty()) return {};
     const std::string text = fmt::format("{}\n", pid);
     const std::string fresh = fmt::format("{}.{}", path_, pid);
@@ -44,18 +44,35 @@ Result<void, std::string> PidFile::write(pid_t pid) {
         open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     const bool written =
         fd && fchmod(fd.get(), 0644) == 0 &&
-        ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-        rename(fresh.c_str(), path_.c_str()) == 0;
+        ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
     const Errno error = Errno::last();
-    if (!written) {
-        if (fd) unlink(fresh.c_str());
+    if (fd) fresh_ = fresh;
+    if (written) return {};
+    remove_fresh();
+    return unexpected(explain(path_, error));
+}
+
+Result<void, std::string> PidFile::write(pid_t pid) {
+    if (path_.empty()) return {};
+    if (fresh_.empty())
+        if (auto ok = make(pid); !ok) return ok;
+    if (rename(fresh_.c_str(), path_.c_str()) != 0) {
+        const Errno error = Errno::last();
+        remove_fresh();
         return unexpected(explain(path_, error));
     }
+    fresh_.clear();
     pid_ = pid;
     return {};
 }
 
+void PidFile::remove_fresh() {
+    if (!fresh_.empty()) unlink(fresh_.c_str());
+    fresh_.clear();
+}
+
 PidFile::~PidFile() {
+    remove_fresh();
     if (pid_ == 0) return;
     const UniqueFd fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
     char text[32] = {};

@@ -18,17 +18,24 @@ class PidFile final {
 
     PidFile() = default;
     PidFile(PidFile&& other) noexcept
-        : path_(std::move(other.path_)), pid_(std::exchange(other.pid_, 0)) {}
+        : path_(std::move(other.path_)),
+          fresh_(std::exchange(other.fresh_, {})),
+          pid_(std::exchange(other.pid_, 0)) {}
     PidFile& operator=(PidFile&&) = delete;
     ~PidFile(); // removes it, when it still names us
 
-    // A new file takes the name in one step; what stood there, a link too, is replaced and not
-    // followed. Mode 0644.
+    // The new file, PATH.PID, as it is to be (mode 0644): nearly all that can fail in write().
+    Result<void, std::string> make(pid_t pid);
+    // It takes the name in one step; what stood there, a link too, is replaced and not followed.
+    // Made before if it was not.
     Result<void, std::string> write(pid_t pid);
 
   private:
+    void remove_fresh();
+
     std::string path_;
-    pid_t pid_ = 0; // 0: not written
+    std::string fresh_; // made, but without the name; empty: none
+    pid_t pid_ = 0;     // 0: not written
 };
 
 } // namespace fsrv

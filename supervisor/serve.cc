@@ -65,6 +65,7 @@ std::uint64_t monotonic_us() {
 int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer offer,
           Inheritance inheritance, ServiceManager& manager, WorkerMain worker_main) {
     auto& predecessor = inheritance.predecessor;
+    const bool is_upgrade = predecessor.has_value();
     const auto give_up = [&](const StartError& error) {
         if (predecessor) predecessor->tell_failed(error.message);
         return fail(error, manager);
@@ -126,11 +127,12 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
              },
          .on_handing_over =
              [&](pid_t successor) { manager.send(fmt::format("MAINPID={}", successor)); },
+         .before_taking_over = [&] { return pid_file.make(getpid()); },
          .on_started =
              [&](unsigned ready, unsigned wanted) {
                  if (auto ok = pid_file.write(getpid()); !ok) {
                      log_error("{}", ok.error());
-                     return false;
+                     if (!is_upgrade) return false; // else there is nobody left to serve instead
                  }
                  manager.ready(getpid(), {.ready = ready, .wanted = wanted});
                  const std::vector<std::string> urls = urls_of(*sockets);

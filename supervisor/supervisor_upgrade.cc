@@ -90,6 +90,14 @@ void Supervisor::hand_over(std::uint64_t now) {
 bool Supervisor::takes_over(std::uint64_t now) {
     if (!setup_.predecessor) return true;
     const bool told = std::exchange(told_predecessor_, true);
+    if (!told && setup_.before_taking_over) {
+        if (auto ok = setup_.before_taking_over(); !ok) {
+            log_error("{}", ok.error());
+            stop_failed(kExitFailure, now); // first: who hears of it ends us
+            setup_.predecessor->tell_failed(ok.error());
+            return false;
+        }
+    }
     const auto word = told || setup_.predecessor->tell_ready() ? setup_.predecessor->hear()
                                                                : Predecessor::Word::gone;
     if (word == Predecessor::Word::none) return false;

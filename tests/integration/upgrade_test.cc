@@ -134,6 +134,37 @@ TEST_F(Upgrade, AProgramThatCannotTakeOverChangesNothing) {
     EXPECT_EQ(load.failed(), 0U) << load.text();
 }
 
+// A script that becomes the program has the process number that the program will have.
+TEST_F(Upgrade, APidFileThatCannotBeWrittenChangesNothing) {
+    const std::string pid_file = (conf_ / "pid").string();
+    Server server(root_.path(), setup({"--workers", "1", "--pid-file", pid_file},
+                                      {"not upgraded: ", "cannot write the pid file"}));
+    const std::vector<pid_t> workers = server.workers();
+    install("#!/bin/sh\nmkdir '" + pid_file + "'.$$\nexec '" + fsrv_binary() + "' \"$@\"\n");
+    const RunResult result = ctl({"upgrade"});
+    EXPECT_EQ(result.exit_status, 1) << result.out;
+    EXPECT_NE(result.err.find("cannot write the pid file"), std::string::npos) << result.err;
+    EXPECT_TRUE(await([&] { return server.workers() == workers; }));
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+    EXPECT_EQ(read_file(pid_file), std::to_string(server.pid()) + "\n");
+}
+
+// It is too late to fail then: the old server has given the sockets away.
+TEST_F(Upgrade, APidFileThatCannotTakeItsNameAfterAllEndsNoService) {
+    if (!have_program("strace")) GTEST_SKIP() << "strace is not installed";
+    const std::string pid_file = (conf_ / "pid").string();
+    Server server(root_.path(),
+                  setup({"--workers", "1", "--pid-file", pid_file}, {"cannot write the pid file"}));
+    install("#!/bin/sh\nexport ASAN_OPTIONS=detect_leaks=0\nexec strace -D -qq -o '" +
+            (conf_ / "strace").string() + "' -e trace=rename -e inject=rename:error=EIO '" +
+            fsrv_binary() + "' \"$@\"\n");
+    ASSERT_TRUE(ran_well(ctl({"upgrade"}), "upgrade"));
+    server.follow();
+    EXPECT_TRUE(server.log().await_line("cannot write the pid file"));
+    EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+    EXPECT_FALSE(fs::exists(pid_file + "." + std::to_string(server.pid())));
+}
+
 TEST_F(Upgrade, AConfigurationThatTheNewOneRefusesIsToldWithItsLine) {
     Server server(root_.path(), setup({"--workers", "1"}, {"not upgraded: "}));
     const std::vector<pid_t> workers = server.workers();

@@ -218,6 +218,18 @@ TEST_F(TakeOver, ItEndsWhenTheOtherOneIsGoneTooEarly) {
     EXPECT_TRUE(started_with_.empty());
 }
 
+TEST_F(TakeOver, ItSaysWhyItCannotBeforeItSaysThatItIsReady) {
+    obstacle_ = "no room for the pid file";
+    turn();
+    for (unsigned i = 0; i < 3; ++i) ops_.say(pid(i), ControlKind::ready);
+    std::optional<int> status;
+    for (int turns = 0; turns < 5 && !status; ++turns) status = turn();
+    EXPECT_EQ(status, kExitFailure);
+    EXPECT_TRUE(started_with_.empty());
+    EXPECT_EQ(predecessor_.hear(), Successor::Word::failed);
+    EXPECT_EQ(predecessor_.why(), obstacle_);
+}
+
 TEST_F(TakeOver, ItSaysThatNoWorkerCouldStart) {
     turn();
     for (unsigned i = 0; i < 3; ++i) die(i, exited(kExitUsage));

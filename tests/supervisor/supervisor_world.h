@@ -109,6 +109,10 @@ class SupervisorTest : public testing::Test {
                                    : std::nullopt,
                 .start_successor = [this] { return start_successor(); },
                 .on_handing_over = [this](pid_t to) { handed_to_.push_back(to); },
+                .before_taking_over = [this]() -> Result<void, std::string> {
+                    if (!obstacle_.empty()) return unexpected(obstacle_);
+                    return {};
+                },
                 .on_started =
                     [this](unsigned ready, unsigned) {
                         started_with_.push_back(ready);
@@ -187,6 +191,7 @@ class SupervisorTest : public testing::Test {
     std::vector<std::string> verdicts_; // of reloads
     std::function<std::uint64_t(const Health&, std::uint64_t)> on_turn_;
     std::vector<pid_t> handed_to_;
+    std::string obstacle_;       // to taking over; empty: none
     UniqueFd inherited_channel_; // to a predecessor; none: there is none
     std::set<unsigned> hanging_;
     std::optional<Supervisor> supervisor_;
