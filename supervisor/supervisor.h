@@ -148,6 +148,7 @@ class Supervisor final {
                   ExitStatus status, std::uint64_t now);
 
     // supervisor_stop.cc
+    bool is_stopping() const { return stop_ != Stop::no || stop_at_ != kNever; } // or will, soon
     void ask_to_stop(Stop how, std::uint64_t now);
     void stop(Stop how, std::uint64_t now);
     void stop_failed(int exit_status, std::uint64_t now);

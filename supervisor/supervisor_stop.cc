@@ -25,6 +25,7 @@ void Supervisor::ask_to_stop(Stop how, std::uint64_t now) {
     log_info("stopping in {} ms; /-/health says so already", delay_ms);
     stop_at_ = now + delay_ms;
     stop_how_ = how;
+    if (successor_) drop_successor("the server stops"); // it has not heard, and would serve on
     for (Worker& worker : current_->workers) worker.wants_announcement = worker.slot.has_process();
     if (setup_.on_stopping)
         setup_.on_stopping(how == Stop::unhurried ? kNever : delay_ms + current_->grace_ms());

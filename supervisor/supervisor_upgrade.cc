@@ -11,7 +11,7 @@
 namespace fsrv {
 
 void Supervisor::upgrade(std::uint64_t now) {
-    const char* why = stop_ != Stop::no         ? "the server stops"
+    const char* why = is_stopping()             ? "the server stops"
                       : !started_ || next_      ? "a start or a reload is under way"
                       : successor_              ? "an upgrade is under way already"
                       : supervisor_pid_ == 1    ? "process 1 cannot be replaced by another one"
@@ -54,7 +54,7 @@ void Supervisor::drop_successor(const std::string& why) {
     successor_has_ended_ = false;
     successor_due_ = kNever;
     const std::string verdict = "not upgraded: " + why;
-    log_line(stop_ == Stop::no ? LogLevel::error : LogLevel::info, verdict);
+    log_line(is_stopping() ? LogLevel::info : LogLevel::error, verdict);
     answer(asked_.upgrade, false, verdict);
 }
 

@@ -123,6 +123,26 @@ TEST_F(Upgrade, TermEndsItAndTheServer) {
     EXPECT_EQ(turn(), 0);
 }
 
+TEST_F(Upgrade, AStopThatIsAnnouncedEndsItAndLetsNoneBegin) {
+    options_.drain_delay = Millis(5'000);
+    make();
+    start();
+    usr2();
+    const pid_t successor = ops_.last_pid;
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    EXPECT_EQ(signals_to(successor), std::vector{SIGKILL});
+    turn();
+    usr2();
+    EXPECT_EQ(ops_.last_pid, successor) << "none is started";
+    EXPECT_EQ(handed_to_, std::vector<pid_t>{});
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{"announce 0"});
+    turn_after(5'000);
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{"drain 30000"});
+    for (const pid_t pid : workers()) ops_.end(pid, exited(0));
+    EXPECT_EQ(turn(), 0);
+}
+
 TEST_F(Upgrade, OneChangeAtATime) {
     turn();
     const pid_t last = ops_.last_pid;
