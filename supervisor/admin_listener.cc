@@ -70,8 +70,8 @@ Result<AdminListener, StartError> AdminListener::open(const std::string& where,
         const UnixPlace place = unix_place(where);
         UniqueFd known = take_unix(inherited);
         admin.is_ours_ = !known;
-        auto listener = known ? UnixListener::take_over(std::move(known), place.path)
-                              : UnixListener::open(place);
+        auto listener =
+            known ? UnixListener::take_over(std::move(known), place) : UnixListener::open(place);
         if (!listener) return unexpected(std::move(listener.error()));
         admin.unix_ = std::move(*listener);
         admin.fds_.push_back(admin.unix_->fd());

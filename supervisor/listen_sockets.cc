@@ -80,8 +80,9 @@ Result<void, StartError> ListenSockets::open_unix(const std::string& path,
         return socket.fd && !socket.path.empty() && absolute_path(socket.path) == wanted;
     };
     const auto found = std::find_if(inherited.begin(), inherited.end(), is_it);
-    auto listener = found != inherited.end() ? UnixListener::take_over(std::move(found->fd), path)
-                                             : UnixListener::open({.path = path});
+    auto listener = found != inherited.end()
+                        ? UnixListener::take_over(std::move(found->fd), {.path = path})
+                        : UnixListener::open({.path = path});
     if (!listener) return unexpected(std::move(listener.error()));
     unix_ = std::move(*listener);
     unix_names_.push_back(unix_->path());

@@ -114,12 +114,12 @@ Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {
     return listener;
 }
 
-Result<UnixListener, StartError> UnixListener::take_over(UniqueFd fd, const std::string& path) {
+Result<UnixListener, StartError> UnixListener::take_over(UniqueFd fd, const UnixPlace& place) {
     struct stat st {};
-    if (lstat(path.c_str(), &st) != 0 || !S_ISSOCK(st.st_mode)) return open({.path = path});
+    if (lstat(place.path.c_str(), &st) != 0 || !S_ISSOCK(st.st_mode)) return open(place);
     UnixListener listener;
     listener.fd_ = std::move(fd);
-    listener.remember_file(path);
+    listener.remember_file(place.path);
     return listener;
 }
 

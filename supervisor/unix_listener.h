@@ -36,7 +36,7 @@ class UnixListener final {
     static Result<UnixListener, StartError> open(const UnixPlace& place);
 
     // A predecessor's, which listens on that path. When its file is gone, one of our own.
-    static Result<UnixListener, StartError> take_over(UniqueFd fd, const std::string& path);
+    static Result<UnixListener, StartError> take_over(UniqueFd fd, const UnixPlace& place);
 
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&& other) noexcept;

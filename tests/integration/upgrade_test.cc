@@ -97,6 +97,20 @@ TEST_F(Upgrade, UnixSocketsGoAlongWithTheirFiles) {
     EXPECT_FALSE(fs::exists(conf_ / "control.sock"));
 }
 
+TEST_F(Upgrade, UnixSocketsWhoseFilesAreGoneAreMadeAnewAsAtAStart) {
+    const std::string admin = (conf_ / "admin.sock").string();
+    Server server(root_.path(), setup({"--workers", "1", "--admin", "unix:" + admin}));
+    for (const char* name : {"admin.sock", "control.sock"}) {
+        const fs::perms before = fs::status(conf_ / name).permissions();
+        fs::remove(conf_ / name);
+        server.signal(SIGUSR2);
+        server.follow();
+        EXPECT_EQ(fs::status(conf_ / name).permissions(), before) << name;
+    }
+    EXPECT_EQ(RawClient(admin).ask(get("/healthz")).status, 200);
+    EXPECT_EQ(ctl({"status"}).exit_status, 0);
+}
+
 TEST_F(Upgrade, MoreAndFewerWorkersAreAllServed) {
     Server server(root_.path(), setup({}));
     for (const char* workers : {"3", "1", "2..4", "2"}) {
