@@ -50,9 +50,9 @@ UniqueFd take_matching(std::vector<UniqueFd>& sockets, Address wanted) {
     return {};
 }
 
-UniqueFd take_unix(std::vector<UniqueFd>& sockets) {
+UniqueFd take_unix(std::vector<UniqueFd>& sockets, const std::string& path) {
     for (UniqueFd& fd : sockets)
-        if (fd && bound_address(fd.get()).family() == AF_UNIX) return std::move(fd);
+        if (fd && UnixListener::is_bound_to(fd.get(), path)) return std::move(fd);
     return {};
 }
 
@@ -68,10 +68,10 @@ Result<AdminListener, StartError> AdminListener::open(const std::string& where,
     AdminListener admin;
     if (where.starts_with(kUnixPrefix)) {
         const UnixPlace place = unix_place(where);
-        UniqueFd known = take_unix(inherited);
+        UniqueFd known = take_unix(inherited, place.path);
         admin.is_ours_ = !known;
-        auto listener =
-            known ? UnixListener::take_over(std::move(known), place) : UnixListener::open(place);
+        auto listener = known ? UnixListener::take_over(std::move(known), place.path)
+                              : UnixListener::open(place);
         if (!listener) return unexpected(std::move(listener.error()));
         admin.unix_ = std::move(*listener);
         admin.fds_.push_back(admin.unix_->fd());

@@ -19,21 +19,16 @@ std::string control_path(const Options& options, const char* runtime_directory) 
     return std::string(first) + "/control.sock";
 }
 
-static UnixPlace place_of(const std::string& path) {
-    return {.path = path, .option = "--control", .type = SOCK_SEQPACKET, .mode = 0600};
-}
-
 Result<ControlSocket, StartError> ControlSocket::open(const std::string& path) {
-    auto listener = UnixListener::open(place_of(path));
+    auto listener = UnixListener::open(
+        {.path = path, .option = "--control", .type = SOCK_SEQPACKET, .mode = 0600});
     if (!listener) return unexpected(std::move(listener.error()));
     return ControlSocket(std::move(*listener));
 }
 
 Result<ControlSocket, StartError> ControlSocket::adopt(UniqueFd fd, const std::string& path) {
-    if (access(path.c_str(), F_OK) != 0) return open(path); // somebody has removed it
-    auto listener = UnixListener::take_over(std::move(fd), place_of(path));
-    if (!listener) return unexpected(std::move(listener.error()));
-    ControlSocket socket(std::move(*listener));
+    if (!UnixListener::is_bound_to(fd.get(), path)) return open(path);
+    ControlSocket socket(UnixListener::take_over(std::move(fd), path));
     socket.is_ours_ = false;
     return socket;
 }

@@ -34,7 +34,8 @@ class ControlSocket final {
     // As UnixListener: a stale file is replaced, a living server's is not.
     static Result<ControlSocket, StartError> open(const std::string& path);
 
-    // Of the server before: its clients are heard once it is our own.
+    // Of the server before: its clients are heard once it is our own. One of another path, or whose
+    // file is gone, is not taken: open().
     static Result<ControlSocket, StartError> adopt(UniqueFd fd, const std::string& path);
     void own();
 

@@ -1,6 +1,5 @@
 #include "supervisor/listen_sockets.h"
 
-#include "supervisor/paths.h"
 #include "supervisor/tcp_sockets.h"
 
 #include <algorithm>
@@ -75,14 +74,12 @@ void ListenSockets::serve_activated(std::vector<AdoptedSocket> activated, unsign
 
 Result<void, StartError> ListenSockets::open_unix(const std::string& path,
                                                   std::vector<AdoptedSocket>& inherited) {
-    const auto wanted = absolute_path(path);
     const auto is_it = [&](const AdoptedSocket& socket) {
-        return socket.fd && !socket.path.empty() && absolute_path(socket.path) == wanted;
+        return socket.fd && UnixListener::is_bound_to(socket.fd.get(), path);
     };
     const auto found = std::find_if(inherited.begin(), inherited.end(), is_it);
-    auto listener = found != inherited.end()
-                        ? UnixListener::take_over(std::move(found->fd), {.path = path})
-                        : UnixListener::open({.path = path});
+    auto listener = found != inherited.end() ? UnixListener::take_over(std::move(found->fd), path)
+                                             : UnixListener::open({.path = path});
     if (!listener) return unexpected(std::move(listener.error()));
     unix_ = std::move(*listener);
     unix_names_.push_back(unix_->path());

@@ -114,12 +114,21 @@ Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {
     return listener;
 }
 
-Result<UnixListener, StartError> UnixListener::take_over(UniqueFd fd, const UnixPlace& place) {
+bool UnixListener::is_bound_to(int fd, const std::string& path) {
+    sockaddr_un bound{};
+    socklen_t size = sizeof bound;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return false;
+    if (bound.sun_family != AF_UNIX) return false;
+    const std::string name(bound.sun_path, strnlen(bound.sun_path, sizeof bound.sun_path));
     struct stat st {};
-    if (lstat(place.path.c_str(), &st) != 0 || !S_ISSOCK(st.st_mode)) return open(place);
+    return !name.empty() && absolute_path(name) == absolute_path(path) &&
+           lstat(path.c_str(), &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+UnixListener UnixListener::take_over(UniqueFd fd, const std::string& path) {
     UnixListener listener;
     listener.fd_ = std::move(fd);
-    listener.remember_file(place.path);
+    listener.remember_file(path);
     return listener;
 }
 

@@ -35,8 +35,10 @@ class UnixListener final {
     // anything else, is not.
     static Result<UnixListener, StartError> open(const UnixPlace& place);
 
-    // A predecessor's, which listens on that path. When its file is gone, one of our own.
-    static Result<UnixListener, StartError> take_over(UniqueFd fd, const UnixPlace& place);
+    // Whether the socket is the one of this path, whose file is there still: a predecessor's that
+    // is not is none to take over.
+    static bool is_bound_to(int fd, const std::string& path);
+    static UnixListener take_over(UniqueFd fd, const std::string& path); // is_bound_to() it
 
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&& other) noexcept;

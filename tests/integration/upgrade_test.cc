@@ -9,6 +9,8 @@
 
 #include <csignal>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace fsrv::test {
 namespace {
@@ -46,6 +48,24 @@ class Upgrade : public testing::Test {
         write_file(conf_ / "new", script);
         fs::permissions(conf_ / "new", fs::perms::owner_all);
         fs::rename(conf_ / "new", program_);
+    }
+
+    static sockaddr_un address_of(const std::string& path) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        return address;
+    }
+    static bool can_connect(const std::string& path, int type) {
+        const UniqueFd fd(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+        const sockaddr_un address = address_of(path);
+        return connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    }
+    // As a server that was killed leaves it.
+    static void leave_stale(const std::string& path) {
+        const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const sockaddr_un address = address_of(path);
+        ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     }
 
     TempDir root_, conf_;
@@ -109,6 +129,40 @@ TEST_F(Upgrade, UnixSocketsWhoseFilesAreGoneAreMadeAnewAsAtAStart) {
     }
     EXPECT_EQ(RawClient(admin).ask(get("/healthz")).status, 200);
     EXPECT_EQ(ctl({"status"}).exit_status, 0);
+}
+
+// The paths come from the configuration file, so that an upgrade can change them.
+TEST_F(Upgrade, ASocketsFileOfAnotherServerIsNeverTakenForItsOwn) {
+    const std::string mine = (conf_ / "mine.sock").string();
+    const std::string other = (conf_ / "other.sock").string();
+    const std::string stale = (conf_ / "stale.sock").string();
+    const std::pair<std::string, int> table[] = {{"control = \"", SOCK_SEQPACKET},
+                                                 {"admin = \"unix:", SOCK_STREAM}};
+    for (const auto& [key, type] : table) {
+        const auto configured = [&](const std::string& path) -> ServerSetup {
+            write_file(conf_ / "fsrv.toml", "access-log = \"off\"\n" + key + path + "\"\n");
+            return {.args = {"--workers", "1", "--config", (conf_ / "fsrv.toml").string()},
+                    .environment = {},
+                    .wrapper = {},
+                    .before_exec = {},
+                    .trouble = {"not upgraded: "}};
+        };
+        Server neighbour(root_.path(), configured(other));
+        Server server(root_.path(), configured(mine));
+        configured(other);
+        server.signal(SIGUSR2);
+        EXPECT_TRUE(server.log().await_line("another program listens on it already"));
+        EXPECT_TRUE(fs::exists(mine));
+        leave_stale(stale);
+        configured(stale);
+        EXPECT_TRUE(server.log().await_line("not upgraded: "));
+        server.signal(SIGUSR2);
+        server.follow();
+        EXPECT_TRUE(can_connect(stale, type));
+        server.stop();
+        EXPECT_FALSE(fs::exists(stale));
+        EXPECT_TRUE(can_connect(other, type));
+    }
 }
 
 TEST_F(Upgrade, MoreAndFewerWorkersAreAllServed) {
