@@ -49,6 +49,7 @@ int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd cont
     close_what_is_ours(generation);
     if (setup_.admin != nullptr) setup_.admin->forget();
     Configuration& config = generation.config;
+    log_set_level(config.options.log_level); // ours is the one of the generation that serves
     Heritage heritage{.slot = index,
                       .supervisor_pid = supervisor_pid_,
                       .options = &config.options,

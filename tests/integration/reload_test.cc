@@ -139,6 +139,18 @@ TEST_F(Reload, WhatCannotChangeIsRefusedByName) {
     EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
 }
 
+TEST_F(Reload, TheLogLevelIsTheOneOfTheWorkersOwnGeneration) {
+    Server server(root_.path(), setup({"--workers", "1"}));
+    configure("log-level = \"debug\"\n");
+    ASSERT_TRUE(ran_well(ctl({"reload"}), "debug"));
+    EXPECT_TRUE(server.log().await_line("slot=0 sandbox: ")) << "which a worker says at its start";
+    configure("log-level = \"info\"\n");
+    ASSERT_TRUE(ran_well(ctl({"reload"}), "info"));
+    server.stop();
+    EXPECT_TRUE(server.log().await_finished());
+    EXPECT_EQ(server.log().count("slot=0 sandbox: "), 1U);
+}
+
 TEST_F(Reload, AFileThatIsGoneChangesNothing) {
     Server server(root_.path(), setup({"--workers", "1"}, {"not reloaded: "}));
     const std::vector<pid_t> workers = server.workers();
