@@ -26,7 +26,11 @@ void Supervisor::ask_to_stop(Stop how, std::uint64_t now) {
     stop_at_ = now + delay_ms;
     stop_how_ = how;
     if (successor_) drop_successor("the server stops"); // it has not heard, and would serve on
-    for (Worker& worker : current_->workers) worker.wants_announcement = worker.slot.has_process();
+    for (Generation* generation : {current_.get(), next_.get()}) {
+        if (generation == nullptr) continue;
+        for (Worker& worker : generation->workers)
+            worker.wants_announcement = worker.slot.has_process();
+    }
     if (setup_.on_stopping)
         setup_.on_stopping(how == Stop::unhurried ? kNever : delay_ms + current_->grace_ms());
     send_what_is_due();

@@ -235,6 +235,22 @@ TEST_F(Reload, TermEndsAReloadAndTheServer) {
     EXPECT_EQ(turn(), 0);
 }
 
+TEST_F(Reload, AStopIsAnnouncedToBothGenerations) {
+    options_.drain_delay = Millis(5'000);
+    make();
+    start();
+    hup();
+    const std::vector<pid_t> next = next_pids();
+    ops_.signals.push_back(SIGTERM);
+    turn();
+    for (const pid_t pid : old_) EXPECT_EQ(ops_.heard(pid), Words{"announce 0"});
+    for (const pid_t pid : next) EXPECT_EQ(ops_.heard(pid), Words{"announce 0"});
+    all_next_become_ready();
+    EXPECT_EQ(pids(), next);
+    turn_after(5'000);
+    for (const pid_t pid : next) EXPECT_EQ(ops_.heard(pid), Words{"drain 30000"});
+}
+
 TEST_F(Reload, ASecondTermKillsBothGenerations) {
     start();
     hup();
