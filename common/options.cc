@@ -90,7 +90,8 @@ Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Re
                           .options = resolved.options,
                           .places = places_of(resolved.chosen),
                           .command = "",
-                          .output = ""};
+                          .output = "",
+                          .config = ""};
     if (line.ctl) {
         invocation.action = Action::ctl;
         invocation.command = *line.ctl;
@@ -113,7 +114,8 @@ Result<Invocation, UsageError> parse_invocation(int argc, const char* const* arg
                           .options = {},
                           .places = {},
                           .command = "",
-                          .output = line->help ? help_text() : version_text()};
+                          .output = line->help ? help_text() : version_text(),
+                          .config = ""};
     }
     const auto variables = read_environment(environment);
     if (!variables) return unexpected(variables.error());
@@ -131,7 +133,9 @@ Result<Invocation, UsageError> parse_invocation(int argc, const char* const* arg
     if (const auto error = settle(resolved, variables->settings)) return unexpected(*error);
     if (const auto error = settle(resolved, line->settings)) return unexpected(*error);
     if (const auto error = check_together(resolved)) return unexpected(*error);
-    return make_invocation(*line, resolved);
+    auto invocation = make_invocation(*line, resolved);
+    if (invocation && config && !asks_no_file) invocation->config = config->path;
+    return invocation;
 }
 
 Result<Invocation, UsageError> parse_config(std::string_view toml, std::string_view file_name) {

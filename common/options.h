@@ -70,6 +70,7 @@ struct Invocation {
     Places places;
     std::string command; // of ctl: "reload", "workers 3"
     std::string output;  // the text that dump_config and print_and_exit (--help, --version) print
+    std::string config;  // the file that was read; empty: none
 };
 
 // Why a command line, variable or file was refused: one line, complete, ready to print after "fsrv:

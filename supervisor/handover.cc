@@ -134,7 +134,6 @@ Result<Successor, std::string> start_successor(ProcessOps& ops, const Origin& or
     Program program{.path = origin.program,
                     .arguments = origin.arguments,
                     .environment = origin.environment,
-                    .folder = origin.folder,
                     .fds = {theirs.get()}};
     std::erase_if(program.environment, [](const std::string& entry) {
         return std::any_of(std::begin(kReplaced), std::end(kReplaced),

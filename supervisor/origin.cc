@@ -37,11 +37,37 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
     return pointers;
 }
 
-Result<Invocation, std::string> read_options_again(const Origin& origin) {
+// The first setting whose name is relative, as `root "."`; empty: there is none.
+static std::string relative_name(const Invocation& invocation) {
+    constexpr std::string_view kUnix = "unix:";
+    const Options& o = invocation.options;
+    const std::pair<std::string_view, std::string_view> names[] = {
+        {"config", invocation.config},
+        {"root", o.root},
+        {"unix", o.unix_path},
+        {"admin", o.admin.starts_with(kUnix) ? std::string_view(o.admin).substr(kUnix.size()) : ""},
+        {"pid-file", o.pid_file},
+        {"control", o.control == "off" ? std::string_view() : o.control},
+        {"access-log",
+         o.access_log == "-" || o.access_log == "off" ? std::string_view() : o.access_log},
+    };
+    for (const auto& [setting, name] : names)
+        if (!name.empty() && !name.starts_with('/'))
+            return fmt::format("{} \"{}\"", setting, printable(name));
+    return {};
+}
+
+Result<Invocation, std::string> read_options_again(const Origin& origin, const BackInFolder& back) {
     const std::vector<char*> argv = pointers_to(origin.arguments);
     const std::vector<char*> environment = pointers_to(origin.environment);
     auto invocation = parse_invocation(static_cast<int>(origin.arguments.size()), argv.data(),
                                        environment.data());
+    if (!back.problem().empty()) {
+        if (!invocation)
+            return unexpected(fmt::format("{}; {}", invocation.error().message, back.problem()));
+        if (const std::string name = relative_name(*invocation); !name.empty())
+            return unexpected(fmt::format("{}; {} is relative to it", back.problem(), name));
+    }
     if (!invocation) return unexpected(std::move(invocation.error().message));
     return std::move(*invocation);
 }

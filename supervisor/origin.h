@@ -21,11 +21,8 @@ Origin find_origin(int argc, const char* const* argv, const char* const* environ
 // For execve() and parse_invocation(): pointers into `words`, and a null pointer at the end.
 std::vector<char*> pointers_to(const std::vector<std::string>& words);
 
-// The options as the arguments, the environment and the configuration file say them now. The error
-// is one line, with file:line where it is the file's fault.
-Result<Invocation, std::string> read_options_again(const Origin& origin);
-
-// The working folder is where we were started, for as long as this lives; then it is "/" again.
+// The working folder is where we were started, for as long as this lives; then it is "/" again. It
+// is "/" all the time where that folder is gone, which only relative names miss.
 class BackInFolder final {
   public:
     explicit BackInFolder(const Origin& origin);
@@ -38,5 +35,10 @@ class BackInFolder final {
   private:
     std::string problem_;
 };
+
+// The options as the arguments, the environment and the configuration file say them now. The error
+// is one line, with file:line where it is the file's fault. A relative name is an error where the
+// folder it is relative to is gone: in "/" it would lead to something else.
+Result<Invocation, std::string> read_options_again(const Origin& origin, const BackInFolder& back);
 
 } // namespace fsrv

@@ -113,8 +113,7 @@ Result<pid_t, Errno> SystemProcessOps::start(const Program& program) {
     const pid_t pid = fork();
     if (pid < 0) return unexpected(Errno::last());
     if (pid > 0) return pid;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-        chdir(program.folder.c_str()) == 0 && renumber(program.fds))
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && renumber(program.fds))
         execve(program.path.c_str(), arguments.data(), environment.data());
     program.on_failure(Errno::last());
     _exit(127);

@@ -55,7 +55,6 @@ struct Program {
     std::string path;
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
-    std::string folder;   // to start in
     std::vector<int> fds; // it gets these, as 3, 4, ...
     // In the child, when it cannot be started.
     std::function<void(Errno error)> on_failure;

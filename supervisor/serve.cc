@@ -38,8 +38,7 @@ int fail(const StartError& error, ServiceManager& manager) {
 Result<Configuration, std::string> load_again(const Origin& origin, const Options& running,
                                               unsigned slots) {
     const BackInFolder back(origin);
-    if (!back.problem().empty()) return unexpected(back.problem());
-    auto wanted = read_options_again(origin);
+    auto wanted = read_options_again(origin, back);
     if (!wanted) return unexpected(std::move(wanted.error()));
     const Options& options = wanted->options;
     if (auto why = why_not_changeable(running, options, slots)) return unexpected(std::move(*why));
@@ -115,16 +114,19 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
          .control = control ? &*control : nullptr,
          .load = [&](const Options& running) { return load_again(origin, running, slots); },
          .predecessor = std::move(predecessor),
-         .start_successor =
-             [&] {
-                 auto handed = sockets->for_successor();
-                 if (admin)
-                     for (const int fd : admin->fds())
-                         handed.push_back({.fd = fd, .name = std::string(kAdminSocket)});
-                 return start_successor(
-                     ops, origin, manager.environment(),
-                     {.sockets = std::move(handed), .control = control ? control->fd() : -1});
-             },
+         .start_successor = [&]() -> Result<Successor, std::string> {
+             const BackInFolder back(origin); // whatever it can be: the successor inherits it
+             if (!back.problem().empty())
+                 if (auto ok = read_options_again(origin, back); !ok)
+                     return unexpected(std::move(ok.error()));
+             auto handed = sockets->for_successor();
+             if (admin)
+                 for (const int fd : admin->fds())
+                     handed.push_back({.fd = fd, .name = std::string(kAdminSocket)});
+             return start_successor(
+                 ops, origin, manager.environment(),
+                 {.sockets = std::move(handed), .control = control ? control->fd() : -1});
+         },
          .on_handing_over =
              [&](pid_t successor) { manager.send(fmt::format("MAINPID={}", successor)); },
          .before_taking_over = [&] { return pid_file.make(getpid()); },

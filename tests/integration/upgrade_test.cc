@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace fsrv::test {
 namespace {
@@ -245,6 +246,30 @@ TEST_F(Upgrade, AConfigurationThatTheNewOneRefusesIsToldWithItsLine) {
     EXPECT_NE(ctl({"upgrade"}).err.find("its folder must exist"), std::string::npos);
     EXPECT_EQ(server.workers(), workers);
     EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+}
+
+// In "/", where the server is instead, a relative name would lead to something else.
+TEST_F(Upgrade, TheFolderOfTheStartIsMissedByRelativeNamesAlone) {
+    for (const bool is_relative : {false, true}) {
+        const std::string start = (conf_ / "start").string();
+        fs::create_directory(start);
+        ServerSetup there = setup({"--workers", "1"}, {"not upgraded: ", "not reloaded: "});
+        there.before_exec = [&] {
+            if (chdir(start.c_str()) != 0) _exit(126);
+        };
+        Server server(is_relative ? fs::path(".") : root_.path(), there);
+        fs::remove(start);
+        for (const char* command : {"reload", "upgrade"}) {
+            const RunResult result = ctl({command});
+            EXPECT_EQ(result.exit_status, is_relative ? 1 : 0) << result.err;
+            if (is_relative) {
+                EXPECT_NE(result.err.find("root \".\" is relative to it"), std::string::npos)
+                    << result.err;
+            }
+        }
+        if (!is_relative) server.follow();
+        EXPECT_EQ(fetch(server.port(), "/-/health").status, 200);
+    }
 }
 
 TEST_F(Upgrade, OnlyOneChangeAtATime) {
