@@ -237,13 +237,14 @@ void Supervisor::see_whether_started(std::uint64_t now) {
         return;
     const unsigned ready = current_->count(SlotState::ready);
     if (ready > 0) {
+        const bool replaces = setup_.predecessor.has_value();
         if (!takes_over(now)) return;
         started_ = true;
         publish_processes(); // who hears that we are ready may ask at once
-        if (!setup_.on_started(ready, current_->wanted()))
-            stop_failed(kExitFailure, now);
-        else if (reload_again_)
-            reload(now);
+        if (!setup_.on_started(ready, current_->wanted())) return stop_failed(kExitFailure, now);
+        // Up to here a rotation told the predecessor alone.
+        if (replaces && current_->config.access_log.is_file()) reopen_log();
+        if (reload_again_) reload(now);
         return;
     }
     const bool ever = std::any_of(current_->workers.begin(), current_->workers.end(),

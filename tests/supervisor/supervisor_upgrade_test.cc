@@ -1,6 +1,10 @@
 // Upgrade: the server that hands over, and the one that takes over.
 
 #include "tests/supervisor/supervisor_world.h"
+#include "tests/support/files.h"
+
+#include <filesystem>
+#include <sys/stat.h>
 
 namespace fsrv {
 namespace {
@@ -227,6 +231,26 @@ TEST_F(TakeOver, ItServesInItsOwnRightWhenItIsTold) {
     EXPECT_EQ(started_with_, std::vector{3U});
     predecessor_ = Successor(0, UniqueFd());
     EXPECT_EQ(turn_after(5'000), std::nullopt) << "what becomes of the other one is no news";
+}
+
+TEST_F(TakeOver, ALogThatWasRotatedMeanwhileIsOpenedAnew) {
+    const test::TempDir dir;
+    access_log_ = (dir / "access.log").string();
+    predecessor_ = Successor(0, make_channel());
+    make();
+    all_become_ready();
+    for (unsigned i = 0; i < 3; ++i) ops_.heard(pid(i));
+    std::filesystem::rename(access_log_, dir / "access.log.1");
+    ASSERT_TRUE(predecessor_.tell_yours());
+    turn();
+    struct stat named {
+    }, given{};
+    ASSERT_EQ(stat(access_log_.c_str(), &named), 0) << "USR1 went to the other one";
+    for (unsigned i = 0; i < 3; ++i) {
+        ASSERT_EQ(ops_.heard(pid(i)), Words{"log_file 0"});
+        ASSERT_EQ(fstat(ops_.files.back().get(), &given), 0);
+        EXPECT_EQ(given.st_ino, named.st_ino);
+    }
 }
 
 TEST_F(TakeOver, ItEndsWhenTheOtherOneIsGoneTooEarly) {

@@ -101,7 +101,7 @@ class SupervisorTest : public testing::Test {
     void make() {
         supervisor_.emplace(
             Supervisor::Setup{
-                .config = {.options = options_},
+                .config = configuration(),
                 .sockets = sockets_,
                 .slots = options_.workers.most,
                 .load = [this](const Options&) { return load(); },
@@ -124,6 +124,11 @@ class SupervisorTest : public testing::Test {
                 .on_stopping = [this](std::uint64_t ms) { stopping_.push_back(ms); },
                 .on_turn = on_turn_},
             ops_);
+    }
+    Configuration configuration() const {
+        Configuration config{.options = options_};
+        if (!access_log_.empty()) config.access_log = std::move(*AccessLogFile::open(access_log_));
+        return config;
     }
     Result<Successor, std::string> start_successor() {
         int ends[2] = {-1, -1};
@@ -182,6 +187,7 @@ class SupervisorTest : public testing::Test {
 
     Options options_;
     std::optional<Options> fresh_options_; // what a reload finds; none: what there was
+    std::string access_log_;               // a path; empty: none
     std::string refusal_;
     unsigned loads_ = 0;
     ListenSockets sockets_;
