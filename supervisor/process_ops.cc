@@ -67,6 +67,17 @@ SignalReaction reaction_to(int signal) {
     return SignalReaction::none;
 }
 
+void hold_signals() {
+    sigset_t mask = table_mask();
+    sigdelset(&mask, SIGINT);
+    sigprocmask(SIG_SETMASK, &mask, nullptr);
+}
+
+void release_signals() {
+    const sigset_t mask = table_mask();
+    sigprocmask(SIG_UNBLOCK, &mask, nullptr);
+}
+
 bool ExitStatus::exited_with(int status) const {
     return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == status;
 }
@@ -93,8 +104,7 @@ SystemProcessOps::SystemProcessOps() {
 }
 
 SystemProcessOps::~SystemProcessOps() {
-    const sigset_t mask = table_mask();
-    sigprocmask(SIG_UNBLOCK, &mask, nullptr);
+    release_signals();
 }
 
 Result<pid_t, Errno> SystemProcessOps::spawn(UniqueFd control, const Child& child) {

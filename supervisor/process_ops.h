@@ -35,6 +35,12 @@ enum class InWorker { ignored, worker_decides };
 // From signals.def; `none` for a signal that is not in it.
 SignalReaction reaction_to(int signal);
 
+// The signals of the table wait from now on, and all others are open: a start that is asked to
+// reload or to stop does so when it can. Only INT ends it at once, for a person who does not want
+// to wait for a look-up of names.
+void hold_signals();
+void release_signals(); // for who is not going to be a server
+
 // How a process ended, out of the status of waitpid().
 struct ExitStatus {
     int wait_status = 0;

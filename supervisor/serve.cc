@@ -179,6 +179,7 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     auto invocation = parse_invocation(argc, argv, environ);
     if (!invocation) return give_up({kExitUsage, std::move(invocation.error().message)});
     const Options& options = invocation->options;
+    if (invocation->action != Action::serve) release_signals();
     switch (invocation->action) {
     case Action::dump_config:
     case Action::print_and_exit: return print_output(invocation->output);

@@ -1,5 +1,7 @@
 #include "supervisor/start_state.h"
 
+#include "supervisor/process_ops.h"
+
 #include <algorithm>
 #include <csignal>
 #include <fcntl.h>
@@ -58,9 +60,7 @@ void open_standard_fds() {
 void clean_start_state(int first_to_close) {
     close_inherited(first_to_close);
     reset_dispositions();
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    hold_signals();
     umask(0027);
     raise_open_files_limit();
 }

@@ -10,10 +10,10 @@ void open_standard_fds();
 
 // Descriptors from `first_to_close` up are closed. Signals that were ignored are at their default
 // again (SIGCHLD among them), except SIGPIPE and SIGXFSZ, which are ignored: a dead reader and a
-// full log are errors of a write, not the end. The mask is empty. umask is 0027: logs name clients,
-// so others do not read them (pid file and Unix socket set their own mode). The limit of open files
-// is raised as far as it may be. NOTIFY_SOCKET and WATCHDOG_* stay in the environment; whoever
-// wants them takes them.
+// full log are errors of a write, not the end. hold_signals() is done. umask is 0027: logs name
+// clients, so others do not read them (pid file and Unix socket set their own mode). The limit of
+// open files is raised as far as it may be. NOTIFY_SOCKET and WATCHDOG_* stay in the environment;
+// whoever wants them takes them.
 void clean_start_state(int first_to_close = 3);
 
 } // namespace fsrv

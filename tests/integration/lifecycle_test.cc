@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 namespace fsrv::test {
@@ -247,6 +249,47 @@ TEST_F(Lifecycle, StartsFromAnyState) {
     ::kill(worker, SIGKILL);
     EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200) << "the death was noticed";
     EXPECT_NE(server.workers().at(0), worker);
+}
+
+// What is pending at the start stands for what comes in the first milliseconds.
+TEST_F(Lifecycle, SignalsThatComeWhileItStartsWait) {
+    const auto with_pending = [](int number) {
+        return ServerSetup{.args = {"--workers", "1"},
+                           .environment = {},
+                           .wrapper = {},
+                           .before_exec =
+                               [number] {
+                                   sigset_t all;
+                                   sigfillset(&all);
+                                   ::sigprocmask(SIG_SETMASK, &all, nullptr);
+                                   ::raise(number);
+                               },
+                           .trouble = {},
+                           .must_start = number != SIGTERM};
+    };
+    for (const auto& [number, said] : {std::pair(SIGHUP, "reloaded: generation 2"),
+                                       std::pair(SIGUSR1, "SIGUSR1: the access log is no file")}) {
+        Server server(root_.path(), with_pending(number));
+        EXPECT_TRUE(server.log().await_line(said));
+    }
+    Server server(root_.path(), with_pending(SIGTERM));
+    EXPECT_FALSE(server.started());
+    EXPECT_EQ(server.await_exit(), 0) << "a clean stop";
+}
+
+TEST_F(Lifecycle, WhoOnlyAsksAServerIsEndedBySignalsAsEver) {
+    const std::string path = root_.str() + "/control.sock";
+    const UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(listener.get(), 1), 0);
+    const Background asks({fsrv_binary(), "--control", path, "--ctl", "reload"});
+    ASSERT_TRUE(await_fd(listener.get(), POLLIN));
+    const UniqueFd never_answered(::accept(listener.get(), nullptr, nullptr));
+    asks.signal(SIGTERM);
+    EXPECT_TRUE(await_gone(asks.pid()));
 }
 
 // With descriptors 0 to 2 closed the first socket would be stderr, and the log would go to a
