@@ -1,7 +1,6 @@
 #include "supervisor/pid_file.h"
 
 #include "common/log.h"
-#include "common/unique_fd.h"
 #include "supervisor/paths.h"
 
 #include <fcntl.h>
@@ -14,6 +13,13 @@ namespace {
 
 std::string explain(const std::string& path, Errno error) {
     return fmt::format("cannot write the pid file \"{}\": {}", path, errno_text(error.code));
+}
+
+struct flock whole_file(short kind) {
+    struct flock lock {};
+    lock.l_type = kind;
+    lock.l_whence = SEEK_SET;
+    return lock;
 }
 
 } // namespace
@@ -35,21 +41,39 @@ Result<PidFile, StartError> PidFile::prepare(const std::string& path) {
     return file;
 }
 
+// Asks for a shared lock, which only those conflict with who may write the file: a stranger who may
+// read it keeps no server from starting.
+Result<void, StartError> PidFile::check_free() const {
+    const UniqueFd fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    struct flock lock = whole_file(F_RDLCK);
+    if (!fd || fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return {};
+    if (lock.l_pid == getppid()) return {};
+    return unexpected(StartError{
+        kExitUsage,
+        fmt::format("the pid file \"{}\" is the one of another server that runs, process "
+                    "{}; choose another one with --pid-file",
+                    path_, lock.l_pid)});
+}
+
 Result<void, std::string> PidFile::make(pid_t pid) {
     if (path_.empty()) return {};
     const std::string text = fmt::format("{}\n", pid);
     const std::string fresh = fmt::format("{}.{}", path_, pid);
     unlink(fresh.c_str()); // of a dead process that had our number
-    const UniqueFd fd(
-        open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    UniqueFd fd(open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     const bool written =
         fd && fchmod(fd.get(), 0644) == 0 &&
         ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
     const Errno error = Errno::last();
     if (fd) fresh_ = fresh;
-    if (written) return {};
-    remove_fresh();
-    return unexpected(explain(path_, error));
+    if (!written) {
+        remove_fresh();
+        return unexpected(explain(path_, error));
+    }
+    struct flock lock = whole_file(F_WRLCK);
+    fcntl(fd.get(), F_SETLK, &lock); // a file system without locks has no such protection
+    held_ = std::move(fd);
+    return {};
 }
 
 Result<void, std::string> PidFile::write(pid_t pid) {

@@ -70,6 +70,7 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
         return fail(error, manager);
     };
     if (!config.root.warning.empty()) log_warn("{}", config.root.warning);
+    if (auto ok = pid_file.check_free(); !ok) return give_up(ok.error());
     if (!offer.problem.empty()) return give_up({kExitBind, std::move(offer.problem)});
     std::vector<OfferedSocket>& offered = predecessor ? inheritance.sockets : offer.sockets;
     const std::size_t count = offered.size();
@@ -129,6 +130,7 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
          },
          .on_handing_over =
              [&](pid_t successor) { manager.send(fmt::format("MAINPID={}", successor)); },
+         .in_child = [&] { pid_file.let_go(); },
          .before_taking_over = [&] { return pid_file.make(getpid()); },
          .on_started =
              [&](unsigned ready, unsigned wanted) {
@@ -154,7 +156,11 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
              [&](std::string_view status) {
                  manager.send(fmt::format("READY=1\nSTATUS={}", status));
              },
-         .on_stopping = [&](std::uint64_t within_ms) { manager.stopping(within_ms, ops.now_ms()); },
+         .on_stopping =
+             [&](std::uint64_t within_ms) {
+                 pid_file.let_go();
+                 manager.stopping(within_ms, ops.now_ms());
+             },
          .on_turn = [&](const Health& health,
                         std::uint64_t now) { return manager.on_turn(health, now); }},
         ops);

@@ -51,6 +51,8 @@ class Supervisor final {
         // This process, a successor that is ready or ourselves again, is the server from now on.
         std::function<void(pid_t server)> on_handing_over;
 
+        // In every child: closes what is the server's alone.
+        std::function<void()> in_child;
         // All is ready, and the predecessor still serves: the last moment to say why not.
         std::function<Result<void, std::string>()> before_taking_over;
         // The first generation is ready, that many workers of it. False: the server must not go on

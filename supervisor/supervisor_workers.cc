@@ -89,6 +89,7 @@ void Supervisor::close_what_is_ours(Generation& kept) {
     setup_.predecessor.reset();
     if (setup_.control != nullptr) setup_.control->forget();
     scoreboard_.close_fd();
+    if (setup_.in_child) setup_.in_child();
     if (admin_) admin_->close_in_child();
     for (Worker& worker : kept.workers) worker.control.reset();
 }

@@ -228,6 +228,24 @@ TEST_F(Lifecycle, ThePidFileNamesTheSupervisor) {
     EXPECT_EQ(std::stol(read_file(path)), server.pid());
 }
 
+TEST_F(Lifecycle, ThePidFileOfARunningServerIsNotForASecondOne) {
+    const std::string path = root_.str() + "/fsrv.pid";
+    Server server(root_.path(), {"--workers", "1", "--pid-file", path});
+    const RunResult second = run_fsrv({"--port", "0", "--pid-file", path});
+    EXPECT_EQ(second.exit_status, 2);
+    EXPECT_NE(second.err.find("process " + std::to_string(server.pid())), std::string::npos)
+        << second.err;
+    EXPECT_EQ(std::stol(read_file(path)), server.pid());
+    EXPECT_EQ(run_fsrv({"--check", "--pid-file", path}).exit_status, 0) << "of the same server";
+    for (const pid_t worker : server.workers())
+        EXPECT_EQ(open_descriptors(worker, "fsrv.pid"), 0U) << "it could write to it";
+    server.expect_trouble("the supervisor is gone");
+    server.signal(SIGKILL);
+    server.await_exit();
+    Server next(root_.path(), {"--workers", "1", "--pid-file", path});
+    EXPECT_EQ(std::stol(read_file(path)), next.pid());
+}
+
 TEST_F(Lifecycle, StartsFromAnyState) {
     ServerSetup setup{.args = {"--workers", "1"},
                       .environment = {},

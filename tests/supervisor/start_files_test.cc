@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <filesystem>
+#include <fmt/format.h>
 #include <functional>
 #include <grp.h>
 #include <gtest/gtest.h>
@@ -237,6 +238,37 @@ TEST_F(StartFiles, APidFileThatCannotBeWrittenIsRefused) {
     ASSERT_TRUE(file);
     std::filesystem::remove(at("gone"));
     EXPECT_FALSE(file->write(4711));
+}
+
+// Locks are seen by other processes, and are those of the process that made them.
+TEST_F(StartFiles, APidFileOfALivingServerIsNotForAnother) {
+    const auto asked_by_another = [&] {
+        const pid_t child = fork();
+        if (child == 0) {
+            // Its own child asks, to which the server is no parent.
+            const pid_t grandchild = fork();
+            if (grandchild == 0) {
+                const auto answer = PidFile::prepare(at("fsrv.pid"))->check_free();
+                _exit(answer ? 0 : answer.error().exit_status);
+            }
+            int status = 0;
+            _exit(waitpid(grandchild, &status, 0) == grandchild ? WEXITSTATUS(status) : 100);
+        }
+        const auto status = test::await_child(child);
+        return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : -1;
+    };
+    EXPECT_EQ(asked_by_another(), 0) << "there is none";
+    write_file(at("fsrv.pid"), fmt::format("{}\n", getpid()));
+    EXPECT_EQ(asked_by_another(), 0) << "of a dead one, whose number somebody else has";
+    auto file = PidFile::prepare(at("fsrv.pid"));
+    ASSERT_TRUE(file->write(getpid()));
+    EXPECT_EQ(asked_by_another(), kExitUsage);
+    const pid_t successor = fork();
+    if (successor == 0) _exit(PidFile::prepare(at("fsrv.pid"))->check_free() ? 0 : 1);
+    EXPECT_EQ(test::await_child(successor), 0) << "it is to replace us";
+    file->let_go();
+    EXPECT_EQ(asked_by_another(), 0) << "we stop";
+    EXPECT_TRUE(exists("fsrv.pid"));
 }
 
 TEST_F(StartFiles, WithoutAPidFileNothingIsWritten) {
