@@ -2,28 +2,53 @@
 
 #include "common/escape.h"
 #include "common/log.h"
+#include "supervisor/paths.h"
 
 #include <climits>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <sstream>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace fsrv {
 namespace {
 
-std::string own_program(const char* name) {
+// Where a shell would have looked: names that may be this program's.
+std::vector<std::string> candidates(const std::string& name) {
+    if (name.find('/') != std::string::npos) return {name};
+    const char* path = getenv("PATH");
+    std::istringstream folders(path != nullptr ? path : "");
+    std::vector<std::string> all;
+    for (std::string folder; std::getline(folders, folder, ':');)
+        all.push_back((folder.empty() ? "." : folder) + '/' + name);
+    return all;
+}
+
+// The name that it was started by, if that leads to what runs: a link in it may lead to a newer
+// program one day, where /proc/self/exe is past all links.
+std::string own_program(const std::string& name) {
+    constexpr const char* kRunning = "/proc/self/exe";
+    struct stat running {
+    }, there{};
+    const bool known = stat(kRunning, &running) == 0;
+    for (const std::string& candidate : candidates(name)) {
+        if (!known || stat(candidate.c_str(), &there) != 0) continue;
+        if (there.st_dev != running.st_dev || there.st_ino != running.st_ino) continue;
+        if (auto absolute = absolute_path(candidate)) return std::move(*absolute);
+    }
     char target[PATH_MAX];
-    const ssize_t size = readlink("/proc/self/exe", target, sizeof target);
+    const ssize_t size = readlink(kRunning, target, sizeof target);
     if (size > 0 && static_cast<std::size_t>(size) < sizeof target)
         return {target, static_cast<std::size_t>(size)};
-    return name != nullptr ? name : ""; // no /proc here
+    return name; // no /proc here
 }
 
 } // namespace
 
 Origin find_origin(int argc, const char* const* argv, const char* const* environment) {
     Origin origin{.arguments = std::vector<std::string>(argv, argv + argc),
-                  .program = own_program(argc > 0 ? argv[0] : nullptr)};
+                  .program = own_program(argc > 0 ? argv[0] : "")};
     for (; *environment != nullptr; ++environment) origin.environment.emplace_back(*environment);
     char folder[PATH_MAX];
     if (getcwd(folder, sizeof folder) != nullptr) origin.folder = folder;

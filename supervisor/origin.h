@@ -12,7 +12,7 @@ struct Origin {
     std::vector<std::string> arguments;   // argv
     std::vector<std::string> environment; // "NAME=value"
     std::string folder;                   // the working folder; empty: it has no name any more
-    std::string program;                  // absolute; a newer file of this name is the upgrade
+    std::string program;                  // absolute; what this name leads to is the upgrade
 };
 
 // Call it before the environment and the working folder are changed.

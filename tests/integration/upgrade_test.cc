@@ -107,6 +107,32 @@ TEST_F(Upgrade, ASignalDoesItToo) {
     EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
 }
 
+TEST_F(Upgrade, ALinkToTheProgramIsFollowedAnew) {
+    const std::string path = "PATH=" + (conf_ / "current").string() + ":" + std::getenv("PATH");
+    for (const char* version : {"v1", "v2"}) {
+        fs::create_directory(conf_ / version);
+        fs::copy_file(fsrv_binary(), conf_ / version / "fsrv");
+    }
+    const auto link_to = [&](const char* version) {
+        fs::create_symlink(version, conf_ / "new");
+        fs::rename(conf_ / "new", conf_ / "current");
+    };
+    for (const bool by_path : {false, true}) {
+        link_to("v1");
+        ServerSetup by_link = setup({"--workers", "1"});
+        by_link.binary = by_path ? "fsrv" : (conf_ / "current" / "fsrv").string();
+        if (by_path) by_link.wrapper = {"env", path};
+        Server server(root_.path(), by_link);
+        for (const char* version : {"v2", "v1"}) {
+            link_to(version);
+            ASSERT_TRUE(ran_well(ctl({"upgrade"}), version));
+            server.follow();
+            EXPECT_EQ(fs::read_symlink("/proc/" + std::to_string(server.pid()) + "/exe"),
+                      conf_ / version / "fsrv");
+        }
+    }
+}
+
 TEST_F(Upgrade, UnixSocketsGoAlongWithTheirFiles) {
     const std::string path = (conf_ / "http.sock").string();
     Server server(root_.path(), setup({"--workers", "1", "--unix", path}));
