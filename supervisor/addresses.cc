@@ -151,6 +151,10 @@ bool same_address(const Address& a, const Address& b) {
     return same(a, b) && a.port() == b.port();
 }
 
+bool overlap(const Address& a, const Address& b) {
+    return a.family() == b.family() && a.port() == b.port() && a.is_any() != b.is_any();
+}
+
 Address any_ipv4(std::uint16_t port) {
     Address address = any_address(AF_INET);
     address.set_port(port);

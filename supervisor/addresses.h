@@ -25,6 +25,8 @@ struct Address {
 };
 
 bool same_address(const Address& a, const Address& b); // and port
+// Not the same, but a port that one has the other cannot get: one is the wildcard of both's family.
+bool overlap(const Address& a, const Address& b);
 Address any_ipv4(std::uint16_t port);
 
 // Refuses what can be the address of no machine: one with a port, a number too many. Looks no name

@@ -50,6 +50,14 @@ UniqueFd take_matching(std::vector<UniqueFd>& sockets, Address wanted) {
     return {};
 }
 
+// Those of a predecessor that were not taken are in use still.
+std::string_view advice_for(const Address& address, std::span<const UniqueFd> inherited) {
+    for (const UniqueFd& fd : inherited)
+        if (fd && overlap(bound_address(fd.get()), address))
+            return "; the running server has the port, so this takes a restart";
+    return {};
+}
+
 UniqueFd take_unix(std::vector<UniqueFd>& sockets, const std::string& path) {
     for (UniqueFd& fd : sockets)
         if (fd && UnixListener::is_bound_to(fd.get(), path)) return std::move(fd);
@@ -104,12 +112,15 @@ Result<void, StartError> AdminListener::open_tcp(const std::string& where,
     }
     std::uint16_t port = wanted->port;
     Errno error;
+    std::string_view advice;
     for (Address address : *addresses) {
         address.set_port(port);
         UniqueFd known = take_matching(inherited, address);
         auto fd = known ? Result<UniqueFd, Errno>(std::move(known)) : listen_on(address);
         if (!fd) {
             error = fd.error();
+            if (error.code == EAFNOSUPPORT) advice = "; without a network, unix:PATH can be";
+            if (error.code == EADDRINUSE) advice = advice_for(address, inherited);
             if (address.optional && error.code == EADDRNOTAVAIL) continue;
             break;
         }
@@ -121,10 +132,8 @@ Result<void, StartError> AdminListener::open_tcp(const std::string& where,
         error = {};
     }
     if (error.code == 0 || (error.code == EADDRNOTAVAIL && !fds_.empty())) return {};
-    return unexpected(StartError{
-        kExitBind,
-        fmt::format("cannot listen on --admin {}: {}{}", where, errno_text(error.code),
-                    error.code == EAFNOSUPPORT ? "; without a network, unix:PATH can be" : "")});
+    return unexpected(StartError{kExitBind, fmt::format("cannot listen on --admin {}: {}{}", where,
+                                                        errno_text(error.code), advice)});
 }
 
 // shutdown() reaches the socket itself, whoever holds copies.

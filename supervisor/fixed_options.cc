@@ -40,9 +40,12 @@ std::optional<std::string> why_not_changeable(const Options& running, const Opti
                                               unsigned slots) {
     for (const FixedOption& option : kFixed) {
         if (option.same(running, wanted)) continue;
+        const bool is_address = option.name == "host" || option.name == "admin";
         return fmt::format("{} cannot change while the server runs: it needs a restart or an "
-                           "upgrade (fsrv --ctl upgrade)",
-                           option.name);
+                           "upgrade (fsrv --ctl upgrade){}",
+                           option.name,
+                           is_address ? "; to or from all addresses on the same port, a restart"
+                                      : "");
     }
     if (!wanted.workers.automatic && wanted.workers.most > slots) {
         return fmt::format("workers: {} is more than the {} that the running server has sockets "

@@ -96,11 +96,26 @@ bool machine_lacks(Errno error) {
     return error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT;
 }
 
-StartError explain(const BindFailure& failure, std::uint16_t port, bool last_of_many) {
+// Of those that were not taken the one that keeps us from the address; null: it is somebody else's.
+const AdoptedSocket* in_the_way(const Address& address, std::span<const AdoptedSocket> inherited) {
+    for (const AdoptedSocket& socket : inherited)
+        if (socket.fd && socket.path.empty() && overlap(socket.address, address)) return &socket;
+    return nullptr;
+}
+
+StartError explain(const BindFailure& failure, std::uint16_t port, bool last_of_many,
+                   std::span<const AdoptedSocket> inherited) {
     const std::string where = address_text(failure.address);
     std::string why;
     switch (failure.error.code) {
     case EADDRINUSE:
+        if (const AdoptedSocket* socket = in_the_way(failure.address, inherited)) {
+            why =
+                fmt::format("the running server has port {} on {}, which keeps {} from being bound "
+                            "beside it: this takes a restart",
+                            port, address_text(socket->address), where);
+            break;
+        }
         why = fmt::format("port {} is in use already on {}, by another program or another fsrv; "
                           "choose another one with --port, or "
                           "any free one with --port 0",
@@ -162,7 +177,7 @@ Result<TcpSockets, StartError> open_tcp_sockets(TcpPlace place,
         if (opened) return std::move(*opened);
         if (may_choose && opened.error().error.code == EADDRINUSE && attempt < kFreePortAttempts)
             continue;
-        return unexpected(explain(opened.error(), place.port, addresses->size() > 1));
+        return unexpected(explain(opened.error(), place.port, addresses->size() > 1, inherited));
     }
 }
 

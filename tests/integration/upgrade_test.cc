@@ -298,6 +298,23 @@ TEST_F(Upgrade, TheFolderOfTheStartIsMissedByRelativeNamesAlone) {
     }
 }
 
+// The other address cannot be bound while the running server has the port on this one.
+TEST_F(Upgrade, ToAllAddressesOnTheSamePortTakesARestart) {
+    const auto configure = [&](const std::string& admin) {
+        write_file(conf_ / "fsrv.toml", "access-log = \"off\"\nadmin = \"" + admin + "\"\n");
+    };
+    configure("127.0.0.1:0");
+    Server server(root_.path(), setup({"--workers", "1"}, {"not reloaded: ", "not upgraded: "}));
+    const std::string line = server.log().await_line("status at http://").value_or("");
+    const std::size_t colon = line.rfind(':');
+    configure("0.0.0.0" + line.substr(colon, line.find('/', colon) - colon));
+    const std::string advice = ctl({"reload"}).err;
+    EXPECT_NE(advice.find("on the same port, a restart"), std::string::npos) << advice;
+    const std::string reason = ctl({"upgrade"}).err;
+    EXPECT_NE(reason.find("EADDRINUSE"), std::string::npos) << reason;
+    EXPECT_NE(reason.find("this takes a restart"), std::string::npos) << reason;
+}
+
 TEST_F(Upgrade, OnlyOneChangeAtATime) {
     Server server(root_.path(), setup({"--workers", "1"}, {"not upgraded: ", "not reloaded: "}));
     install("#!/bin/sh\nexec sleep 300\n");

@@ -403,6 +403,21 @@ TEST(InheritedSockets, GiveWayToAnotherPort) {
     EXPECT_TRUE(connects(other));
 }
 
+TEST(InheritedSockets, AreNamedWhereTheyAreInTheWay) {
+    const auto first = start({});
+    const std::vector<std::string> all{"0.0.0.0"};
+    for (const bool inherits : {true, false}) {
+        const auto second = ListenSockets::open(
+            {.hosts = all,
+             .port = first->port(),
+             .offered = inherits ? copies(*first) : std::vector<OfferedSocket>{}});
+        ASSERT_FALSE(second);
+        EXPECT_EQ(second.error().message.find("this takes a restart") != std::string::npos,
+                  inherits)
+            << second.error().message;
+    }
+}
+
 TEST(InheritedSockets, AreNotEndedByTheSuccessorWhileTheyAreShared) {
     const test::TempDir dir;
     const std::string path = (dir / "s").string();
