@@ -39,11 +39,12 @@ std::string join(const std::string& folder, std::string_view name) {
     return folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name);
 }
 
-// The query as it came, safe as part of a field's value.
+// The query as it came, but for what has no place in an address.
 std::string clean_query(std::string_view query) {
+    constexpr std::string_view kNeverRaw = "\"<>^{}|\\`"; // though a request may have them so
     std::string out;
     for (const char c : query) {
-        if (c > 0x20 && c < 0x7F) {
+        if (c > 0x20 && c < 0x7F && kNeverRaw.find(c) == std::string_view::npos) {
             out += c;
         } else {
             fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
