@@ -3,6 +3,7 @@
 // turned), the change shows soon.
 
 #include "tests/support/files.h"
+#include "tests/support/overlay_mount.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -77,6 +78,58 @@ TEST_P(HotFiles, ChangeWithTheirContents) {
         }
         fs::remove(path);
         EXPECT_EQ(fetch(server.port(), "/f").status, 404);
+    }
+}
+
+// Removed or replaced, a file of a lower layer stays there as it was: none of its times moves.
+TEST_P(HotFiles, OfALowerLayerChangeWithTheirNames) {
+    const fs::path files = root_ / "files";
+    fs::create_directory(files);
+    const OverlayMount mount(files,
+                             {"removed", "renamed", "replaced", "anew", "written", "closed"});
+    if (mount.obstacle()) GTEST_SKIP() << *mount.obstacle();
+    struct Row {
+        const char* name;
+        std::function<void(const fs::path&)> change;
+        int status;
+        const char* body;
+    };
+    const Row rows[] = {
+        {"removed", [](const fs::path& path) { fs::remove(path); }, 404, ""},
+        {"renamed", [&](const fs::path& path) { fs::rename(path, files / "elsewhere"); }, 404, ""},
+        {"replaced",
+         [&](const fs::path& path) {
+             write_file(files / "new", "as long!");
+             set_mtime(files / "new");
+             fs::rename(files / "new", path);
+         },
+         200, "as long!"},
+        {"anew",
+         [](const fs::path& path) {
+             fs::remove(path);
+             write_file(path, "made");
+             set_mtime(path);
+         },
+         200, "made"},
+        {"written",
+         [](const fs::path& path) {
+             write_at(path, 0, "W");
+             set_mtime(path);
+         },
+         200, "Written"},
+        {"closed", [](const fs::path& path) { ::chmod(path.c_str(), 0); }, 403, ""},
+    };
+    Server server(root_.path(), args({"--user", "nobody"}));
+    for (const Row& row : rows) {
+        SCOPED_TRACE(row.name);
+        const std::string target = std::string("/files/") + row.name;
+        make_hot(server.port(), target.c_str(), row.name);
+        row.change(files / row.name);
+        const Response response = fetch(server.port(), target);
+        EXPECT_EQ(response.status, row.status);
+        if (row.status == 200) {
+            EXPECT_EQ(response.body, row.body);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 #include "tests/support/hanging_mount.h"
 
 #include "tests/support/files.h"
+#include "tests/support/own_mounts.h"
 #include "tests/support/process.h"
 
 #include <algorithm>
@@ -11,7 +12,6 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -43,13 +43,6 @@ bool asks(std::uint32_t opcode, HangingMount::Ask what) {
     case HangingMount::Ask::anything: return opcode != FUSE_INIT;
     }
     return false;
-}
-
-// In a namespace of mounts where nothing is shared with the system's.
-bool leave_the_systems_mounts() {
-    static const bool left = ::unshare(CLONE_NEWNS) == 0 &&
-                             ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-    return left;
 }
 
 } // namespace

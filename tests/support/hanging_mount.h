@@ -1,7 +1,6 @@
 // A file system that stops answering when it is told to, as a disk or a server of files does that
-// has died: mounted over /dev/fuse and spoken without a library, by a thread. It is mounted in a
-// mount namespace of this program's own, which the servers started afterwards share, so it ends
-// with them whatever happens: when its descriptor closes, the kernel ends all that wait for it.
+// has died: mounted over /dev/fuse and spoken without a library, by a thread, in the mount
+// namespace of own_mounts.h. When its descriptor closes, the kernel ends all that wait for it.
 #pragma once
 
 #include "common/unique_fd.h"

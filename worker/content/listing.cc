@@ -68,7 +68,7 @@ Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
     const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd.get()));
     if (!folder) return unexpected(Errno::last());
     const int at = fd.release(); // closedir() closes it
-    const bool local = on_local_fs(at);
+    const bool local = local_fs(at) != LocalFs::no;
 
     Listing listing;
     for (;;) {

@@ -30,15 +30,16 @@ bool is_pseudo_fs(std::string_view name) {
     return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
-bool on_local_fs(int fd) {
+LocalFs local_fs(int fd) {
     struct statfs fs {};
-    if (::fstatfs(fd, &fs) != 0) return false;
+    if (::fstatfs(fd, &fs) != 0) return LocalFs::no;
     switch (static_cast<std::uint32_t>(fs.f_type)) {
-#define FSRV_LOCAL_FS(magic, name) case magic:
+#define FSRV_LOCAL_FS(magic, name, shows)                                                          \
+    case magic:                                                                                    \
+        return LocalFs::shows;
 #include "worker/content/local_fs.def"
 #undef FSRV_LOCAL_FS
-        return true;
-    default: return false;
+    default: return LocalFs::no;
     }
 }
 

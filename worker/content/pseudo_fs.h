@@ -13,7 +13,14 @@ bool on_pseudo_fs(int fd);
 bool is_pseudo_fs(std::string_view name);
 
 // Is it a file system of this machine's own (local_fs.def), where fstat() and close() of an open
-// file ask nobody? False for servers of files, for FUSE, and for what is not known. `fd` as above.
-bool on_local_fs(int fd);
+// file ask nobody? And what does fstat() show then: changes of the content and of who may read it,
+// or also, by ctime, that the file was removed or replaced?
+enum class LocalFs {
+    no, // servers of files, FUSE, and what is not known
+    content,
+    removal,
+};
+// `fd` as above.
+LocalFs local_fs(int fd);
 
 } // namespace fsrv::content

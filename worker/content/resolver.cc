@@ -1,7 +1,6 @@
 #include "worker/content/resolver.h"
 
 #include "common/limits.h"
-#include "worker/content/pseudo_fs.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -65,7 +64,7 @@ Resolver::Resolver(int root_fd, std::string root_path, Symlinks symlinks, Resolv
     if (::fstat(root_fd_, &root) != 0) return;
     root_device_ = root.st_dev;
     root_is_plain_ = !on_pseudo_fs(root_fd_);
-    root_is_local_ = on_local_fs(root_fd_);
+    root_local_ = local_fs(root_fd_);
 }
 
 Result<Entry, Errno> Resolver::open(const std::string& path, Reach& reach) const {
@@ -157,8 +156,7 @@ Result<Entry, Errno> Resolver::entry_of(Place place, bool for_reading) const {
     if (!S_ISREG(entry.status.st_mode) || !same_device)
         return unexpected(Errno{EAGAIN}); // replaced in between
     entry.fd = *std::move(fd);
-    entry.local =
-        entry.status.st_dev == root_device_ ? root_is_local_ : on_local_fs(entry.fd.get());
+    entry.local = entry.status.st_dev == root_device_ ? root_local_ : local_fs(entry.fd.get());
     return entry;
 }
 

@@ -9,6 +9,7 @@
 #include "common/result.h"
 #include "common/unique_fd.h"
 #include "worker/content/link_walk.h"
+#include "worker/content/pseudo_fs.h"
 
 #include <string>
 #include <sys/stat.h>
@@ -29,8 +30,8 @@ struct Entry {
     // file: open for reading after open(), O_PATH after look(). folder: O_PATH, openat(fd, ".")
     // reads it. special: O_PATH.
     UniqueFd fd;
-    struct stat status {}; // of `fd`
-    bool local = false;    // file: pseudo_fs.h
+    struct stat status {};       // of `fd`
+    LocalFs local = LocalFs::no; // file: pseudo_fs.h
 };
 
 class Resolver final {
@@ -85,7 +86,7 @@ class Resolver final {
     ResolveForm form_;
     dev_t root_device_ = 0;
     bool root_is_plain_ = false; // files on that device need no look at their file system
-    bool root_is_local_ = false;
+    LocalFs root_local_ = LocalFs::no;
 };
 
 } // namespace fsrv::content

@@ -154,7 +154,8 @@ http::Resource LocalStore::file_resource(Entry entry, std::string path, const Re
     file->device = entry.status.st_dev;
     file->inode = entry.status.st_ino;
     file->charged = reach.anywhere ? entry.status.st_dev : reach.device;
-    file->local = entry.local;
+    file->local = entry.local != LocalFs::no;
+    file->shows_removal = entry.local == LocalFs::removal;
     const http::Validators validators = http::make_validators(file->size, file->mtime, wall_now());
     std::string content_type(mime_.of(last_segment(path)));
     return {.body = http::Body::of(std::move(file)),

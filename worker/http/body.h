@@ -23,12 +23,13 @@ struct OpenFile {
     std::uint64_t size = 0;
     FileTime mtime;
     // What else tells, on the descriptor, that the file is no longer what its path means: a
-    // removal, a replacement and a chmod all move ctime.
+    // removal, a replacement and a chmod all move ctime; the first two only if shows_removal.
     FileTime ctime;
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
     std::uint64_t charged = 0; // the device that its look-up was charged to, and its reads are
     bool local = true; // fstat() and close() ask nobody; of others only the pool may do them
+    bool shows_removal = true; // of a local one
     // When some of it was last found not to be cached, on the loop's clock, which alone writes it;
     // 0: never.
     mutable std::uint64_t missed_ms = 0;

@@ -63,6 +63,7 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     cached->size = cached->file->size;
     cached->mtime = cached->file->mtime;
     cached->ctime = cached->file->ctime;
+    cached->shows_removal = cached->file->shows_removal;
 
     auto bytes = std::make_shared<std::string>();
     http::Request request;
@@ -176,7 +177,7 @@ CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
 
 bool FileCache::fresh(CachedFile& file, std::uint64_t now_ms) const {
     if (!unchanged(file.fd, file.size, file.mtime, file.ctime)) return false;
-    if (now_ms - file.resolved_ms < kResolveAgainMs) return true;
+    if (file.shows_removal && now_ms - file.resolved_ms < kResolveAgainMs) return true;
     if (!store_.surely_still(file.resource.path, *file.file)) return false;
     file.resolved_ms = now_ms;
     return true;

@@ -6,9 +6,10 @@
 // Fresh at every hit: fstat of the held descriptor shows any change of content, a removal, a
 // replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
 // cannot show, a folder renamed or a link turned elsewhere, is looked up again once a second,
-// without waiting for a disk. Whatever is in doubt is dropped and found anew by the pool. Misses
-// are not kept. Files younger than a second are not kept either: their tag is not final; nor those
-// that are not on a disk of this machine: fstat might wait.
+// without waiting for a disk; at every hit where it does not show removals either (local_fs.def).
+// Whatever is in doubt is dropped and found anew by the pool. Misses are not kept. Files younger
+// than a second are not kept either: their tag is not final; nor those that are not on a disk of
+// this machine: fstat might wait.
 //
 // Bounded in files and in bytes; the least recently used go first, to the second. Thread: the
 // loop's.
@@ -45,6 +46,7 @@ struct CachedFile {
     std::string_view head;     // of the plain 200, complete once set_date() was called
     std::string_view content;  // the body, when it is in memory: follows the head, or is lendable
     bool lendable = false;     // in pages of its own
+    bool shows_removal = true; // `file` does
 
     std::string_view head_304; // of the answer to who has the file
     ListHook<CachedFile> hook;
