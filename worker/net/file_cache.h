@@ -7,9 +7,9 @@
 // replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
 // cannot show, a folder renamed or a link turned elsewhere, is looked up again once a second,
 // without waiting for a disk; at every hit where it does not show removals either (local_fs.def).
-// Whatever is in doubt is dropped and found anew by the pool. Misses are not kept. Files younger
-// than a second are not kept either: their tag is not final; nor those that are not on a disk of
-// this machine: fstat might wait.
+// Whatever is in doubt is dropped and found anew by the pool. Misses are not kept. Young files
+// (limits::kYoungFileNs) are not kept either: their tag is not final; nor those that are not on a
+// disk of this machine, or on FAT: fstat might wait, or show nothing.
 //
 // Bounded in files and in bytes; the least recently used go first, to the second. Thread: the
 // loop's.
