@@ -91,6 +91,8 @@ inline constexpr unsigned kReservedFds = 64;
 // A folder's listing is cut here, and says so.
 inline constexpr std::size_t kMaxListingEntries = 100'000;
 inline constexpr std::size_t kMaxListingBytesInFlight = 256 * 1024 * 1024; // per worker; 503 above
+// At a 503 so much is taken from those that are paused with one.
+inline constexpr std::size_t kListingRoomBytes = kMaxListingBytesInFlight / 4;
 
 inline constexpr unsigned kMaxSymlinks = 40; // what the kernel allows
 inline constexpr unsigned kMaxResolveRetries =

@@ -247,6 +247,38 @@ TEST_F(SlowClient, IdleOnesMakeRoomFirstAndPausedOnesNext) {
     EXPECT_EQ(second_paused->end(), Got::nothing);
 }
 
+// Listings are held in memory until they are taken, and there is a bound of that memory.
+TEST_F(SlowClient, PausedWithAListingMakesRoomForTheNext) {
+    // A quotation mark is six bytes of text and three of address: the bound is near.
+    constexpr int kFiles = 10'000;
+    std::filesystem::create_directory(root_ / "many");
+    for (int i = 0; i < kFiles; ++i)
+        write_file(root_ / "many" / (std::to_string(i) + std::string(240, '"')), "");
+    Server server(root_.path(), args({"--stall-timeout", "100ms"}));
+    const auto file = stalled(server.port());
+    ASSERT_TRUE(server.log().await_count("paused after", 1));
+    std::vector<std::unique_ptr<RawClient>> clients;
+    int status = 0;
+    while (clients.size() < 30) {
+        clients.push_back(std::make_unique<RawClient>(server.port(),
+                                                      ClientSetup{.receive_buffer = kSmallBuffer}));
+        clients.back()->send(get("/many/"));
+        status = clients.back()->read_head().status;
+        if (status != 200) break;
+        ASSERT_TRUE(server.log().await_count("paused after", 1 + clients.size()));
+    }
+    EXPECT_EQ(status, 503) << "the bound";
+    const Response next = fetch(server.port(), "/many/");
+    EXPECT_EQ(next.status, 200);
+    EXPECT_TRUE(next.complete());
+    clients[0]->read_to_end();
+    EXPECT_EQ(clients[0]->end(), Got::rst) << "paused the longest, with a listing";
+    EXPECT_TRUE(server.access().await_line("shed-paused"));
+    RawClient& latest = *clients[clients.size() - 2];
+    EXPECT_EQ(latest.read_bytes(next.body.size()).size(), next.body.size()) << "goes on";
+    EXPECT_TRUE(is_pattern(file->read_bytes(kSize), 0, kSize)) << "its memory is the file's";
+}
+
 TEST_F(SlowClient, WhoCannotBeServedIsToldSo) {
     Server server(root_.path(), args({"--stall-timeout", "10m", "--max-connections", "2"}));
     auto first = stalled(server.port());

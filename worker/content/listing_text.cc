@@ -20,8 +20,10 @@ bool PiecedText::finish_piece() {
     // A copy, cut to size: text_ keeps its room for the next piece.
     const auto piece =
         std::make_shared<const Piece>(Piece{std::move(reservation), std::string(text_)});
-    body_.segments.emplace_back(http::MemoryExtent{
-        .bytes = std::shared_ptr<const char>(piece, piece->bytes.data()), .length = text_.size()});
+    body_.segments.emplace_back(
+        http::MemoryExtent{.bytes = std::shared_ptr<const char>(piece, piece->bytes.data()),
+                           .length = text_.size(),
+                           .of_listing = true});
     text_.clear();
     return true;
 }

@@ -24,10 +24,14 @@ constexpr Reason kNoSuchFile{404, "no such file"};
 constexpr Reason kNotAFile{403, "not a regular file"};
 constexpr Reason kFolder{403, "a folder, not a file"};
 constexpr Reason kNoListing{403, "this folder is not listed"};
-constexpr Reason kBusyListing{503, "too many folders are being listed"};
 
 auto miss(Reason reason) {
     return unexpected(Miss{.status = reason.status, .what = reason.what});
+}
+
+auto busy_miss() {
+    return unexpected(
+        Miss{.status = 503, .what = "too many folders are being listed", .listings_full = true});
 }
 
 std::string_view last_segment(std::string_view path) {
@@ -125,7 +129,7 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
     const ListingRules rules{.hidden = config_.hidden, .max_entries = config_.max_listing_entries};
     Reservation memory(listing_bytes_);
     auto listing = read_listing(folder.fd.get(), path, resolver_, rules, reach, memory);
-    if (!listing && listing.error().code == ENOMEM) return miss(kBusyListing);
+    if (!listing && listing.error().code == ENOMEM) return busy_miss();
     if (!listing) return unexpected(miss_of(listing.error()));
     const ListingOrder order = parse_listing_order(target.query);
     sort_listing(*listing, order);
@@ -133,7 +137,7 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
     const bool json = target.format_json || http::prefers_json_listing(accept);
     auto body = json ? listing_json(*listing, path, listing_bytes_)
                      : listing_html(*listing, path, order, listing_bytes_);
-    if (!body) return miss(kBusyListing);
+    if (!body) return busy_miss();
     http::Resource resource{.body = *std::move(body),
                             .content_type = json ? "application/json; charset=utf-8"
                                                  : "text/html; charset=utf-8",

@@ -50,8 +50,9 @@ struct MemoryExtent {
     std::shared_ptr<const char> bytes; // the first of them; owns whatever they are part of
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
-    bool lendable = false; // pages that nobody writes to again, not even when they are free: a
-                           // socket may refer to them
+    bool lendable = false;   // pages that nobody writes to again, not even when they are free: a
+                             // socket may refer to them
+    bool of_listing = false; // within the bound of listings that a worker has at a time
 };
 
 using Segment = std::variant<MemoryExtent, FileExtent>;

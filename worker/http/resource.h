@@ -27,7 +27,8 @@ struct Resource {
 struct Miss {
     int status = 404;
     std::string location;
-    std::string_view what; // constant text for the log and the body; never a path
+    std::string_view what;      // constant text for the log and the body; never a path
+    bool listings_full = false; // it is other listings that leave no room for this one
 };
 
 using FindResult = Result<Resource, Miss>;

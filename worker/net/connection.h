@@ -76,6 +76,7 @@ struct Exchange {
     http::Target target;
     std::optional<http::Plan> plan;    // the job's result
     std::unique_ptr<CachedFile> found; // and what of it is worth keeping
+    bool listings_full = false;        // the plan is a 503, as other listings leave no room
     content::Reach reach;              // of the job, and whose share of the pool it has
     std::uint64_t queued_ns = 0;       // when the job was given to the pool
     std::uint64_t waited_us = 0;       // for a thread: the job's to say
@@ -154,6 +155,7 @@ class Connection final : public SenderOwner, public PollTarget {
     void find_in_pool();
     void answer_from(const CachedFile& file);
     bool respond_at_once(const CachedFile& file, int status);
+    void respond_as_planned();
     void respond(http::Plan plan);
     void refuse(const http::Refusal& refusal);
     void begin_transfer(http::Plan plan, LogRecord record, bool keep_alive);

@@ -57,6 +57,7 @@ void find_and_plan(Worker& worker, Exchange& x) {
         x.found = make_cached_file(x.request.origin, *found, worker.options().server_header,
                                    worker.plan_config(), worker.cache_arena());
     }
+    x.listings_full = !found && found.error().listings_full;
     x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
     warm_up(x.plan->body, x.queued_ns / 1'000'000);
 }
@@ -154,7 +155,7 @@ void Connection::prepare() {
     Exchange& x = *exchange_;
     if (worker_.options().io == IoMode::inline_) {
         find_and_plan(worker_, x);
-        respond(*std::exchange(x.plan, std::nullopt));
+        respond_as_planned();
         return;
     }
     set_state(State::preparing);
@@ -205,12 +206,20 @@ void Connection::on_planned() {
         exchange_->reach.go_there();
         find_when_charged();
     } else if (state_ != State::closing) {
-        if (exchange_->plan->status == 503)
-            worker_.shrink_cache(); // its descriptors may be what is missing
-        respond(*std::exchange(exchange_->plan, std::nullopt));
+        respond_as_planned();
         advance();
     }
     release();
+}
+
+// Whoever is refused now finds room the next time.
+void Connection::respond_as_planned() {
+    if (exchange_->listings_full) {
+        worker_.make_room_for_listing();
+    } else if (exchange_->plan->status == 503) {
+        worker_.shrink_cache(); // its descriptors may be what is missing
+    }
+    respond(*std::exchange(exchange_->plan, std::nullopt));
 }
 
 void Connection::respond(http::Plan plan) {

@@ -404,6 +404,15 @@ void Sender::count_sent(SendPath path, std::uint64_t bytes) {
     context_.score->count(Metric::sent_bytes, path, bytes);
 }
 
+std::uint64_t Sender::listing_bytes() const {
+    std::uint64_t sum = 0;
+    for (const http::Segment& segment : body_.segments) {
+        const auto* memory = std::get_if<http::MemoryExtent>(&segment);
+        if (memory && memory->of_listing) sum += memory->length;
+    }
+    return sum;
+}
+
 const http::FileExtent* Sender::extent_at_front() const {
     return segment_ < body_.segments.size()
                ? std::get_if<http::FileExtent>(&body_.segments[segment_])

@@ -107,6 +107,7 @@ class Sender final {
     bool read_under_way() const { return reading_; }
     bool holds_buffer() const { return chunk_ != nullptr; }
     std::uint64_t body_size() const { return body_size_; }
+    std::uint64_t listing_bytes() const; // MemoryExtent::of_listing, taken ones too
     std::uint64_t body_bytes_sent() const { return body_sent_; }
     std::uint64_t bytes_sent() const { return sent_; }
     CloseReason failure() const { return failure_; }

@@ -69,6 +69,7 @@ class Worker final : public PollTarget {
     const CachedFile* cached(std::string_view target);
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
     void shrink_cache() { cache_.shrink(); }
+    void make_room_for_listing(); // at the expense of those that nobody takes
     bool draining() const { return draining_; }
     bool stop_is_near() const {
         return server_stops() || heritage_.stop_announced;

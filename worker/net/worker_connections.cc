@@ -73,6 +73,19 @@ bool Worker::make_room() {
     return false;
 }
 
+void Worker::make_room_for_listing() {
+    std::uint64_t freed = 0;
+    for (Connection* c = list(State::paused).front(); c && freed < limits::kListingRoomBytes;) {
+        Connection* following = List::next(*c);
+        if (const std::uint64_t bytes = c->transfer()->sender.listing_bytes(); bytes > 0) {
+            c->close(CloseReason::shed_paused);
+            c->transfer_.reset(); // its memory now, not at the end of the turn
+            freed += bytes;
+        }
+        c = following;
+    }
+}
+
 void Worker::out_of_descriptors(int error) {
     if (!accept_trouble_told_) {
         log_warn("slot={} cannot accept: {}; trying again every {} ms", heritage_.slot,
