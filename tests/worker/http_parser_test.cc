@@ -125,7 +125,7 @@ TEST(Parser, SeesInTheSameFieldsWhatANewOneSees) {
     for (const SoundHead& head : kSound) {
         SCOPED_TRACE(head.name);
         const std::string_view first = head.bytes.text;
-        if (parse(first).request.has_body()) continue;
+        if (parse(head.bytes.text).request.has_body()) continue;
         const std::string_view fields = first.substr(first.find("HTTP/1.") + 8);
         for (const std::string_view line : kLines) {
             for (const std::string_view behind : {"", "GET /next HTTP/1.1\r\n"}) {
