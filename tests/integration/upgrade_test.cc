@@ -166,8 +166,8 @@ TEST_F(Upgrade, ASocketsFileOfAnotherServerIsNeverTakenForItsOwn) {
     const std::pair<std::string, int> table[] = {{"control = \"", SOCK_SEQPACKET},
                                                  {"admin = \"unix:", SOCK_STREAM}};
     for (const auto& [key, type] : table) {
-        const auto configured = [&](const std::string& path) -> ServerSetup {
-            write_file(conf_ / "fsrv.toml", "access-log = \"off\"\n" + key + path + "\"\n");
+        const auto configured = [&, setting = key](const std::string& path) -> ServerSetup {
+            write_file(conf_ / "fsrv.toml", "access-log = \"off\"\n" + setting + path + "\"\n");
             return {.args = {"--workers", "1", "--config", (conf_ / "fsrv.toml").string()},
                     .environment = {},
                     .wrapper = {},

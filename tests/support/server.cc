@@ -213,12 +213,16 @@ void Server::follow() {
     child_ = pid_;
 }
 
-std::optional<int> Server::await_exit() {
+void Server::await_former() {
     for (const pid_t pid : std::exchange(former_, {})) {
         const std::optional<int> status = await_child(pid);
         // Its own parent may have been there longer, and have heard of its end.
         EXPECT_TRUE(status ? *status == 0 : await_gone(pid)) << "an earlier server, pid " << pid;
     }
+}
+
+std::optional<int> Server::await_exit() {
+    await_former();
     const std::optional<int> status = await_child(child_);
     if (!status) {
         ADD_FAILURE() << "fsrv (pid " << pid_ << ") does not end:\n" << log_.text();
@@ -229,6 +233,7 @@ std::optional<int> Server::await_exit() {
 }
 
 void Server::stop() {
+    await_former(); // then it is our child, and nobody else hears of its end
     signal(SIGTERM);
     const std::optional<int> status = await_exit();
     if (!status) return;

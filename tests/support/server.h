@@ -102,6 +102,7 @@ class Server final {
 
   private:
     void start(const std::filesystem::path& root);
+    void await_former(); // servers that upgrades have replaced
     void read_pipes();
     void check_log();
 

@@ -51,8 +51,8 @@ class KnownFields {
     static constexpr std::size_t kMostBytes = 1024; // a browser's are about 500
 
     static std::string_view moved(std::string_view view, const char* from, const char* to) {
-        if (view.empty()) return {to, 0}; // it may be one of nothing
-        return {to + (view.data() - from), view.size()};
+        // An empty one may be of nothing.
+        return {view.empty() ? to : to + (view.data() - from), view.size()};
     }
 
     std::string bytes_;
