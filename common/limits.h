@@ -69,6 +69,8 @@ inline constexpr std::size_t kReadaheadBytes =
 // So long after a miss of the page cache the pool reads all of that file: what the kernel reads
 // ahead may still be on its way.
 inline constexpr std::uint64_t kFillingMs = 10'000;
+// Unless it has found so many chunks there, one after the other: 64 MiB.
+inline constexpr unsigned kFoundInARow = 256;
 
 // What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix
 // sockets).

@@ -33,6 +33,7 @@ struct OpenFile {
     // When some of it was last found not to be cached, on the loop's clock, which alone writes it;
     // 0: never.
     mutable std::uint64_t missed_ms = 0;
+    mutable unsigned found_in_a_row = 0; // chunks since, that the pool found cached
 };
 
 struct FileExtent {

@@ -232,7 +232,14 @@ void Sender::settle_read() {
     context_.score->lower(Metric::pool_jobs);
     reading_ = false;
     const ReadOrder& order = chunk_->order;
-    if (order.may_be_cached && !order.was_cached) order.file->missed_ms = now_ms();
+    if (order.may_be_cached) {
+        const http::OpenFile& file = *order.file;
+        file.found_in_a_row = order.was_cached ? file.found_in_a_row + 1 : 0;
+        if (!order.was_cached)
+            file.missed_ms = now_ms();
+        else if (file.found_in_a_row >= limits::kFoundInARow)
+            file.missed_ms = 0;
+    }
     // A failure shows when pump() loads again.
     failed_read_ = finish_load(order.result, order.unchanged) == Load::failed;
     end_turn();
