@@ -39,10 +39,11 @@ void warm_up(const http::Body& body, std::uint64_t now_ms) {
         const int fd = extent->file->fd.get();
         ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
         const auto length = std::min<std::uint64_t>(extent->length, limits::kReadaheadBytes);
-        if (may_be_cached(fd, extent->offset, length)) return;
+        const Counted counted = count_cached(fd, extent->offset, length);
+        if (counted == Counted::all) return;
         ::posix_fadvise(fd, static_cast<off_t>(extent->offset), limits::kReadaheadBytes,
                         POSIX_FADV_WILLNEED);
-        extent->file->missed_ms = now_ms;
+        if (counted == Counted::not_all) extent->file->missed_ms = now_ms;
         return;
     }
 }

@@ -24,8 +24,9 @@ struct Cachestat {
 };
 
 constexpr std::uint64_t kPage = 4096; // what cachestat counts is at least this large
+constexpr std::uint64_t kFilledTogether = 128 * 1024; // by one read ahead, at least
 
-enum class Counted { all, not_all, unknown };
+} // namespace
 
 Counted count_cached(int fd, std::uint64_t offset, std::uint64_t length) {
     const CachestatRange range{.offset = offset, .length = length};
@@ -34,14 +35,6 @@ Counted count_cached(int fd, std::uint64_t offset, std::uint64_t length) {
     const std::uint64_t first = offset / kPage;
     const std::uint64_t last = (offset + length - 1) / kPage;
     return found.cached < last - first + 1 ? Counted::not_all : Counted::all;
-}
-
-constexpr std::uint64_t kFilledTogether = 128 * 1024; // by one read ahead, at least
-
-} // namespace
-
-bool may_be_cached(int fd, std::uint64_t offset, std::uint64_t length) {
-    return count_cached(fd, offset, length) == Counted::all;
 }
 
 PageCache::Device& PageCache::device(dev_t id) {

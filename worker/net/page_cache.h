@@ -10,9 +10,9 @@
 
 namespace fsrv::net {
 
-// Of all these bytes there are pages, which the disk may still be filling. False also when the
-// system cannot tell. Any thread.
-bool may_be_cached(int fd, std::uint64_t offset, std::uint64_t length);
+// Whether there are pages of all these bytes, which the disk may still be filling. Any thread.
+enum class Counted { all, not_all, unknown /* the system cannot tell */ };
+Counted count_cached(int fd, std::uint64_t offset, std::uint64_t length);
 
 class PageCache final {
   public:

@@ -186,6 +186,7 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
         const std::uint64_t found = context_.page_cache->cached(
             device, file.fd.get(), offset, probed,
             close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
+        if (device.no_cachestat) return std::nullopt; // that is no miss
         if (found < probed)
             file.missed_ms = now_ms();
         else if (close_looks_ > 0)

@@ -285,6 +285,21 @@ TEST_P(SenderTest, ThePoolReadsWhatWasMissedLately) {
     }
 }
 
+// Before Linux 6.5, and of files of another user: nothing is lent then, and nothing is a miss.
+TEST_P(SenderTest, WhatNobodyCanCountIsNoMiss) {
+    if (GetParam() != IoMode::automatic) return; // the others never ask
+    const std::uint64_t size = 600'000;
+    test::write_pattern(dir_ / "f", size);
+    const auto file = open_file(dir_ / "f");
+    context_.in_place_writes = false;
+    page_cache_.device(file->device).no_cachestat = true;
+    begin("", http::Body::of(file));
+    EXPECT_EQ(play(), Step::complete);
+    EXPECT_TRUE(received_ == test::pattern(0, size));
+    EXPECT_EQ(figures_.value(Metric::sent_bytes, SendPath::copied), size);
+    EXPECT_EQ(file->missed_ms, 0U);
+}
+
 TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
     struct Change {
         const char* name;
