@@ -64,6 +64,7 @@ Connection::~Connection() {
 
 void Connection::start(bool overloaded) {
     since_ms_ = worker_.now_ms();
+    overloaded_ = overloaded;
     if (overloaded) {
         refuse({.status = 503, .what = "too many connections"});
         transfer_->end_reason = CloseReason::overload;

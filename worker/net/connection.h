@@ -196,6 +196,7 @@ class Connection final : public SenderOwner, public PollTarget {
     std::uint32_t ready_ = 0;     // events that came, until a receive or a send finds nothing more
     bool watched_ = false;        // the poller has been told of the socket
     bool queued_ = false;         // its next turn comes by go_on(), events of the socket can wait
+    bool overloaded_ = false;     // one of the worker's overload_answers_
     bool wants_proxy_header_;     // first of all
     bool peer_is_trusted_;        // its word on where a client is counts
     State state_ = State::accepted;

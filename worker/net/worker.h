@@ -153,7 +153,7 @@ class Worker final : public PollTarget {
     std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
     std::size_t connections_ = 0; // alive, closing ones included
     std::size_t max_connections_ = 0;
-    std::size_t overload_answers_ = 0;
+    std::size_t overload_answers_ = 0; // connections that get a 503, whatever they ask
     std::uint64_t next_id_ = 1;
     std::uint64_t timer_due_ms_ = 0;
 

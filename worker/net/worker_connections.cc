@@ -55,13 +55,12 @@ void Worker::adopt(int fd, const Peer& peer) {
     list(State::accepted).push_back(*connection);
     score().count(Metric::accepted);
     score().set(Metric::connections, connections_);
+    if (overloaded) ++overload_answers_;
     connection->start(overloaded);
 }
 
-// Who has the least to lose goes first: answered and only waiting for a close, idle the longest,
-// paused the longest.
+// Who has the least to lose goes first: idle the longest, paused the longest.
 bool Worker::make_room() {
-    overload_answers_ = list_size(State::lingering);
     if (Connection* c = list(State::idle).front()) {
         c->close(CloseReason::shed_idle);
         return true;
@@ -157,6 +156,7 @@ void Worker::count_close(CloseReason reason) {
 void Worker::bury(Connection& connection) {
     list(State::closing).remove(connection);
     connection.drop_exchange();
+    if (connection.overloaded_) --overload_answers_;
     dead_.emplace_back(&connection);
     --connections_;
     score().set(Metric::connections, connections_);
