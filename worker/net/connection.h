@@ -1,16 +1,19 @@
 // Connection: one client, from accept to close. A table of states, driven by four kinds of events:
 // the socket is ready, the pool has finished a job, a deadline has passed, the worker stops.
 //
-//   state          waits for                    polls     deadline (a list of the worker, in order
-//   of since_ms) accepted       the first byte               read      --header-timeout, then
-//   closed silently idle           the next request             read      --idle-timeout
-//   reading_head   the rest of a head           read      --header-timeout, then 408
-//   preparing      the pool: find and plan      nothing   none
-//   sending        the socket or the disk       write     --stall-timeout without a byte taken,
-//   then paused paused         the client                   write     --pause-timeout, then reset;
-//   holds no buffer skipping_body  the rest of a request's body read      --header-timeout
-//   lingering      the client's close           read      limits::kLingerMs
-//   closing        jobs of the pool             nothing   none
+//   state          waits for                    event   deadline, from since_ms on
+//   accepted       the first byte               in      --header-timeout: closed silently
+//   idle           the next request             in      --idle-timeout: closed
+//   reading_head   the rest of a head           in      --header-timeout: 408
+//   preparing      the pool: find and plan      none    none
+//   sending        the socket or the disk       out     --stall-timeout: paused
+//   paused         the client; holds no buffer  out     --pause-timeout: reset
+//   skipping_body  the rest of a request's body in      --header-timeout: closed
+//   lingering      the client's close           in      limits::kLingerMs: closed
+//   closing        jobs of the pool             none    none
+//
+// The deadline of idle and lingering is --pause-timeout while the client has not taken all that is
+// with the kernel. Each state has its list in the worker, in order of since_ms.
 //
 //   accepted ─► reading_head ─► preparing ─► sending ⇄ paused          every state ─► closing
 //                 ▲    ▲            (errors and OPTIONS skip it)  │
