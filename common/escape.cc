@@ -1,5 +1,7 @@
 #include "common/escape.h"
 
+#include <algorithm>
+
 namespace fsrv {
 namespace {
 
@@ -23,7 +25,11 @@ void append_hex(std::string& out, std::string_view bytes) {
 }
 
 void append(std::string& out, std::string_view bytes, std::string_view also_escaped) {
-    while (!bytes.empty()) {
+    while (true) {
+        const std::size_t plain = plain_length(bytes);
+        out += bytes.substr(0, plain);
+        bytes.remove_prefix(plain);
+        if (bytes.empty()) return;
         const std::size_t length = utf8_length(bytes);
         const std::string_view character = bytes.substr(0, length == 0 ? 1 : length);
         bytes.remove_prefix(character.size());
@@ -51,6 +57,12 @@ std::size_t utf8_length(std::string_view bytes) {
     const bool surrogate = first == 0xed && second >= 0xa0;
     const bool beyond = first == 0xf4 && second >= 0x90;
     return overlong || surrogate || beyond ? 0 : length;
+}
+
+std::size_t plain_length(std::string_view bytes) {
+    const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+    return static_cast<std::size_t>(std::find_if_not(bytes.begin(), bytes.end(), is_plain) -
+                                    bytes.begin());
 }
 
 bool is_utf8(std::string_view bytes) {

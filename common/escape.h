@@ -11,6 +11,9 @@ namespace fsrv {
 // surrogates); 0: none.
 std::size_t utf8_length(std::string_view bytes);
 
+// How many bytes at the front nobody escapes: printable ASCII without quote and backslash.
+std::size_t plain_length(std::string_view bytes);
+
 bool is_utf8(std::string_view bytes);
 
 // For people: control characters (C0, DEL, C1) and bytes that are no UTF-8 become \xHH; everything

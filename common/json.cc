@@ -9,7 +9,11 @@ namespace fsrv {
 
 void append_json_string(std::string& out, std::string_view bytes) {
     out += '"';
-    while (!bytes.empty()) {
+    while (true) {
+        const std::size_t plain = plain_length(bytes);
+        out += bytes.substr(0, plain);
+        bytes.remove_prefix(plain);
+        if (bytes.empty()) break;
         const char c = bytes.front();
         const std::size_t length = utf8_length(bytes);
         if (length == 0) {

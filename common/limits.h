@@ -106,6 +106,9 @@ inline constexpr std::int64_t kYoungFileNs = 1'000'000'000;
 // Access log: lines that wait for a log that does not take them, per worker; dropped and counted
 // above.
 inline constexpr std::size_t kLogQueueBytes = 1024 * 1024;
+// After a write, lines are gathered for as long, or up to so many bytes.
+inline constexpr unsigned kLogPauseMs = 20;
+inline constexpr std::size_t kLogPieceBytes = 64 * 1024;
 inline constexpr std::uint64_t kLogTroubleReportMs = 60'000;
 
 // Supervision.

@@ -1,11 +1,12 @@
 #include "worker/net/access_log.h"
 
+#include "common/escape.h"
 #include "common/json.h"
-#include "common/log.h"
 
 #include <algorithm>
 #include <arpa/inet.h>
 #include <ctime>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <iterator>
 
@@ -15,13 +16,6 @@ namespace {
 constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::size_t kMaxRefusedLine = 256; // of bytes that are no request: a hint, not a record
-
-std::tm utc(std::int64_t seconds) {
-    const std::time_t time = seconds;
-    std::tm parts{};
-    gmtime_r(&time, &parts);
-    return parts;
-}
 
 void append_quoted(std::string& out, std::string_view text) {
     out += '"';
@@ -33,40 +27,10 @@ void append_quoted(std::string& out, std::string_view text) {
     out += '"';
 }
 
-void append_combined(std::string& out, const LogFields& fields, const LogOutcome& outcome,
-                     double seconds) {
-    const std::tm t = utc(outcome.started.seconds);
-    fmt::format_to(std::back_inserter(out), "{} - - [{:02}/{}/{}:{:02}:{:02}:{:02} +0000] ",
-                   outcome.peer.text(), t.tm_mday, kMonths[t.tm_mon], t.tm_year + 1900, t.tm_hour,
-                   t.tm_min, t.tm_sec);
-    append_quoted(out, fields.request_line);
-    fmt::format_to(std::back_inserter(out), " {} {} ", outcome.status, outcome.body_bytes);
-    append_quoted(out, fields.referer);
-    out += ' ';
-    append_quoted(out, fields.user_agent);
-    fmt::format_to(std::back_inserter(out), " {:.3f} ", seconds);
-    append_quoted(out, fields.range);
-    fmt::format_to(std::back_inserter(out), " {}\n", outcome.end);
-}
-
-void append_json(std::string& out, const LogFields& fields, const LogOutcome& outcome,
-                 double seconds) {
-    const std::tm t = utc(outcome.started.seconds);
-    fmt::format_to(
-        std::back_inserter(out),
-        R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","client":"{}","port":{},"request":)",
-        t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
-        outcome.started.nanoseconds / 1'000'000, outcome.peer.text(), outcome.peer.port);
-    append_json_string(out, fields.request_line);
-    fmt::format_to(std::back_inserter(out), R"(,"status":{},"bytes":{},"seconds":{:.3f},"range":)",
-                   outcome.status, outcome.body_bytes, seconds);
-    append_json_string(out, fields.range);
-    out += R"(,"referer":)";
-    append_json_string(out, fields.referer);
-    out += R"(,"user_agent":)";
-    append_json_string(out, fields.user_agent);
-    fmt::format_to(std::back_inserter(out), R"(,"end":"{}"}})", outcome.end);
-    out += '\n';
+// inet_ntop() goes through printf.
+void append_ipv4(std::string& out, const std::uint8_t* bytes) {
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}.{}.{}.{}"), bytes[0], bytes[1],
+                   bytes[2], bytes[3]);
 }
 
 } // namespace
@@ -77,12 +41,13 @@ std::string Peer::text() const {
                    std::begin(kNone.s6_addr))) {
         return "unix:";
     }
-    char buffer[INET6_ADDRSTRLEN] = "";
     if (IN6_IS_ADDR_V4MAPPED(&address)) {
-        ::inet_ntop(AF_INET, &address.s6_addr[12], buffer, sizeof buffer);
-    } else {
-        ::inet_ntop(AF_INET6, &address, buffer, sizeof buffer);
+        std::string text; // of at most 15 bytes: no allocation
+        append_ipv4(text, &address.s6_addr[12]);
+        return text;
     }
+    char buffer[INET6_ADDRSTRLEN] = "";
+    ::inet_ntop(AF_INET6, &address, buffer, sizeof buffer);
     return buffer;
 }
 
@@ -121,17 +86,64 @@ std::string_view LogRecord::part(unsigned index) const {
     return std::string_view(text_).substr(begin, ends_[index] - begin);
 }
 
-void append_log_line(std::string& out, LogFormat format, const LogFields& fields,
-                     const LogOutcome& outcome) {
+std::string_view LogLines::line(const LogFields& fields, const LogOutcome& outcome) {
     // The loop's clock may be behind the record's by the length of a turn.
     const std::uint64_t elapsed_ms =
         outcome.now_ms > outcome.started_ms ? outcome.now_ms - outcome.started_ms : 0;
-    const double seconds = static_cast<double>(elapsed_ms) / 1000.0;
-    if (format == LogFormat::json) {
-        append_json(out, fields, outcome, seconds);
+    text_.clear();
+    if (format_ == LogFormat::json) {
+        append_json(fields, outcome, elapsed_ms);
     } else {
-        append_combined(out, fields, outcome, seconds);
+        append_combined(fields, outcome, elapsed_ms);
     }
+    return text_;
+}
+
+void LogLines::append_combined(const LogFields& fields, const LogOutcome& outcome,
+                               std::uint64_t ms) {
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("{} - - [{}] "), outcome.peer.text(),
+                   time(outcome.started.seconds));
+    append_quoted(text_, fields.request_line);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" {} {} "), outcome.status,
+                   outcome.body_bytes);
+    append_quoted(text_, fields.referer);
+    text_ += ' ';
+    append_quoted(text_, fields.user_agent);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" {}.{:03} "), ms / 1000, ms % 1000);
+    append_quoted(text_, fields.range);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" {}\n"), outcome.end);
+}
+
+void LogLines::append_json(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms) {
+    fmt::format_to(std::back_inserter(text_),
+                   FMT_COMPILE(R"({{"time":"{}.{:03}Z","client":"{}","port":{},"request":)"),
+                   time(outcome.started.seconds), outcome.started.nanoseconds / 1'000'000,
+                   outcome.peer.text(), outcome.peer.port);
+    append_json_string(text_, fields.request_line);
+    fmt::format_to(std::back_inserter(text_),
+                   FMT_COMPILE(R"(,"status":{},"bytes":{},"seconds":{}.{:03},"range":)"),
+                   outcome.status, outcome.body_bytes, ms / 1000, ms % 1000);
+    append_json_string(text_, fields.range);
+    text_ += R"(,"referer":)";
+    append_json_string(text_, fields.referer);
+    text_ += R"(,"user_agent":)";
+    append_json_string(text_, fields.user_agent);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(R"(,"end":"{}"}})"), outcome.end);
+    text_ += '\n';
+}
+
+const std::string& LogLines::time(std::int64_t seconds) {
+    if (second_ == seconds) return time_;
+    second_ = seconds;
+    const std::time_t time = seconds;
+    std::tm t{};
+    gmtime_r(&time, &t);
+    time_ = format_ == LogFormat::json
+                ? fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", t.tm_year + 1900, t.tm_mon + 1,
+                              t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec)
+                : fmt::format("{:02}/{}/{}:{:02}:{:02}:{:02} +0000", t.tm_mday, kMonths[t.tm_mon],
+                              t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    return time_;
 }
 
 } // namespace fsrv::net

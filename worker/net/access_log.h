@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <netinet/in.h>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -58,11 +59,27 @@ struct LogOutcome {
     std::string_view end;
 };
 
-// combined: the well-known line, then duration in seconds, "range" and how it ended:
-//   192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88" 0.013
-//   "bytes=0-499" complete
-// json: one object a line with the same facts.
-void append_log_line(std::string& out, LogFormat format, const LogFields& fields,
-                     const LogOutcome& outcome);
+// Makes the lines. What stays the same for a second, the time, is made once.
+//   combined: the well-known line, then duration in seconds, "range" and how it ended:
+//     192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88" 0.013
+//     "bytes=0-499" complete
+//   json: one object a line with the same facts.
+class LogLines final {
+  public:
+    explicit LogLines(LogFormat format) : format_(format) {}
+
+    // With its line feed; until the next call.
+    std::string_view line(const LogFields& fields, const LogOutcome& outcome);
+
+  private:
+    void append_combined(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms);
+    void append_json(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms);
+    const std::string& time(std::int64_t seconds);
+
+    LogFormat format_;
+    std::string text_;
+    std::optional<std::int64_t> second_; // whose text time_ is
+    std::string time_;                   // as the format has it, without what is below a second
+};
 
 } // namespace fsrv::net

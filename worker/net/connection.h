@@ -173,7 +173,6 @@ class Connection final : public SenderOwner, public PollTarget {
 
     Peer client_of(const http::Request& request) const;
     void log_answer(std::string_view end);
-    void log_line(const LogFields& fields, const LogOutcome& outcome);
     void set_state(State state);
     std::uint64_t bytes_not_taken() const; // by the client, of what the kernel has for it
     bool may_wait_for_taker();

@@ -74,13 +74,14 @@ bool Connection::respond_at_once(const CachedFile& file, int status) {
         worker_.score().count(Metric::sent_bytes, path, body_size);
         worker_.count_answer(to_label(exchange_->request.method), status, worker_.now_ms());
         if (worker_.logs_access()) {
-            log_line(LogFields::of(exchange_->request), {.peer = client_of(exchange_->request),
-                                                         .status = status,
-                                                         .started = wall_now(),
-                                                         .started_ms = worker_.now_ms(),
-                                                         .body_bytes = body_size,
-                                                         .now_ms = worker_.now_ms(),
-                                                         .end = "complete"});
+            worker_.log_line(LogFields::of(exchange_->request),
+                             {.peer = client_of(exchange_->request),
+                              .status = status,
+                              .started = wall_now(),
+                              .started_ms = worker_.now_ms(),
+                              .body_bytes = body_size,
+                              .now_ms = worker_.now_ms(),
+                              .end = "complete"});
         }
         next_request();
         return true;

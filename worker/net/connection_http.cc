@@ -399,20 +399,13 @@ bool Connection::next_request() {
 void Connection::log_answer(std::string_view end) {
     worker_.count_answer(transfer_->asked, transfer_->status, transfer_->started_ms);
     if (!worker_.logs_access()) return;
-    log_line(transfer_->record.fields(), {.peer = transfer_->client,
-                                          .status = transfer_->status,
-                                          .started = transfer_->started,
-                                          .started_ms = transfer_->started_ms,
-                                          .body_bytes = transfer_->sender.body_bytes_sent(),
-                                          .now_ms = worker_.now_ms(),
-                                          .end = end});
-}
-
-void Connection::log_line(const LogFields& fields, const LogOutcome& outcome) {
-    std::string& line = worker_.scratch_line();
-    line.clear();
-    append_log_line(line, worker_.options().log_format, fields, outcome);
-    worker_.log_line(line);
+    worker_.log_line(transfer_->record.fields(), {.peer = transfer_->client,
+                                                  .status = transfer_->status,
+                                                  .started = transfer_->started,
+                                                  .started_ms = transfer_->started_ms,
+                                                  .body_bytes = transfer_->sender.body_bytes_sent(),
+                                                  .now_ms = worker_.now_ms(),
+                                                  .end = end});
 }
 
 } // namespace fsrv::net

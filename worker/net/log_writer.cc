@@ -59,7 +59,7 @@ void LogWriter::flush() {
     bool wake = false;
     {
         std::lock_guard lock(mutex_);
-        wake = sleeping_;
+        wake = sleeping_ || queue_.size() >= limits::kLogPieceBytes;
     }
     if (wake) wake_.notify_one();
 }
@@ -109,6 +109,9 @@ void LogWriter::run() {
         lock.lock();
         trouble_.lost_lines += lost;
         if (error != 0) trouble_.error = error;
+        // Lines that come at short intervals are written together.
+        wake_.wait_for(lock, std::chrono::milliseconds(limits::kLogPauseMs),
+                       [this] { return stopping_ || queue_.size() >= limits::kLogPieceBytes; });
     }
     done_ = true;
     finished_.notify_all();

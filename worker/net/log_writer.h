@@ -1,7 +1,9 @@
 // Writes the access log in a thread of its own, so that a log that is full, slow, dead or stopped
 // never delays an answer: lines wait in a bounded queue; what does not fit, or cannot be written,
 // is dropped and counted. Whole lines only, each inside one write(), several in one when they fit
-// in PIPE_BUF, so that lines of several workers never mix (the file is O_APPEND).
+// in PIPE_BUF, so that lines of several workers never mix (the file is O_APPEND). A line is written
+// at once, those that follow it within limits::kLogPauseMs together: waking the thread for each
+// turn of the loop costs more than making the lines.
 #pragma once
 
 #include "common/unique_fd.h"
@@ -24,7 +26,7 @@ class LogWriter final {
 
     // Thread: the loop's.
     void push(std::string_view line); // with its newline
-    void flush();              // once a turn of the loop: wakes the thread if there is anything new
+    void flush(); // once a turn of the loop: wakes the thread for what is new, unless it pauses
     void replace(UniqueFd fd); // what is written from now on goes there
 
     // Writes what is queued for at most `patience_ms`; false when the log did not take it and the

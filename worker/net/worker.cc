@@ -69,6 +69,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                       .in_place_writes = heritage_.options->in_place_writes,
                       .copied_tail = surroundings.most_queued_bytes},
       transfer_board_(*heritage_.score),
+      log_lines_(heritage_.options->log_format),
       max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");

@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "worker/content/mounts.h"
 #include "worker/content/store.h"
+#include "worker/net/access_log.h"
 #include "worker/net/chunk_pool.h"
 #include "worker/net/connection.h"
 #include "worker/net/file_closer.h"
@@ -77,7 +78,6 @@ class Worker final : public PollTarget {
     bool server_stops() const { return draining_ && !retiring_; }
     std::uint64_t now_ms() const { return uv_now(&loop_); } // the loop's, monotonic
     std::string_view date();                                // IMF-fixdate of this turn
-    std::string& scratch_line() { return scratch_line_; }
     std::array<char, 64 * 1024>& scratch_bytes() {
         return scratch_bytes_;
     } // for bytes that nobody wants
@@ -98,7 +98,9 @@ class Worker final : public PollTarget {
     void count_answer(Asked method, int status, std::uint64_t started_ms);
     void count_close(CloseReason reason);
     bool logs_access() const { return log_ != nullptr; }
-    void log_line(std::string_view line) { log_->push(line); }
+    void log_line(const LogFields& fields, const LogOutcome& outcome) {
+        log_->push(log_lines_.line(fields, outcome));
+    }
     void bury(Connection& connection); // at the end of the turn
 
   private:
@@ -140,6 +142,7 @@ class Worker final : public PollTarget {
     FileCache cache_;
     SenderContext sender_context_;
     TransferBoard transfer_board_;
+    LogLines log_lines_;
     std::unique_ptr<LogWriter> log_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     uv_timer_t timer_{};
@@ -171,7 +174,6 @@ class Worker final : public PollTarget {
     std::int64_t date_second_ = -1;
     std::string date_;
     std::string date_line_; // as kept heads end
-    std::string scratch_line_;
     std::array<char, 64 * 1024> scratch_bytes_;
 };
 

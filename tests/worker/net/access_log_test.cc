@@ -37,11 +37,9 @@ std::string line(LogFormat format, const Sent& sent, LogOutcome outcome) {
     outcome.started_ms = 1000;
     const LogRecord kept(
         LogFields::of(request)); // whichever way the answer took, the line is the same
-    std::string from_views;
-    std::string from_record;
-    append_log_line(from_views, format, LogFields::of(request), outcome);
-    append_log_line(from_record, format, kept.fields(), outcome);
-    EXPECT_EQ(from_views, from_record);
+    LogLines lines(format);
+    const std::string from_views(lines.line(LogFields::of(request), outcome));
+    EXPECT_EQ(lines.line(kept.fields(), outcome), from_views);
     return from_views;
 }
 
@@ -87,6 +85,42 @@ TEST(AccessLog, ADurationIsNeverNegative) {
     const std::string text =
         line(LogFormat::combined, {}, {.peer = peer("::1"), .now_ms = 10, .end = "complete"});
     EXPECT_NE(text.find(" 0.000 "), std::string::npos) << text;
+}
+
+// The text of a second is kept for the lines that follow.
+TEST(AccessLog, EveryLineHasItsOwnTime) {
+    LogLines combined(LogFormat::combined);
+    LogLines json(LogFormat::json);
+    const LogFields fields{.request_line = "GET / HTTP/1.1"};
+    struct Case {
+        FileTime started;
+        const char* combined;
+        const char* json;
+    };
+    for (const Case& c : {
+             Case{{0, 0}, "[01/Jan/1970:00:00:00 +0000]", "1970-01-01T00:00:00.000Z"},
+             Case{{784111777, 5'999'999},
+                  "[06/Nov/1994:08:49:37 +0000]",
+                  "1994-11-06T08:49:37.005Z"},
+             Case{{784111777, 999'999'999},
+                  "[06/Nov/1994:08:49:37 +0000]",
+                  "1994-11-06T08:49:37.999Z"},
+             Case{{784111778, 0}, "[06/Nov/1994:08:49:38 +0000]", "1994-11-06T08:49:38.000Z"},
+             Case{{784111777, 0}, "[06/Nov/1994:08:49:37 +0000]", "1994-11-06T08:49:37.000Z"},
+         }) {
+        const LogOutcome outcome{.started = c.started, .end = "complete"};
+        EXPECT_NE(combined.line(fields, outcome).find(c.combined), std::string_view::npos);
+        EXPECT_NE(json.line(fields, outcome).find(c.json), std::string_view::npos);
+    }
+}
+
+TEST(AccessLog, AddressesAsPeopleWriteThem) {
+    for (const auto& [address, text] : {std::pair{"::ffff:0.0.0.0", "0.0.0.0"},
+                                        {"::ffff:255.255.255.255", "255.255.255.255"},
+                                        {"::ffff:10.0.200.7", "10.0.200.7"},
+                                        {"2001:db8::1", "2001:db8::1"},
+                                        {"::1", "::1"}})
+        EXPECT_EQ(peer(address).text(), text);
 }
 
 TEST(AccessLog, UnixSocketsHaveNoAddress) {

@@ -48,6 +48,30 @@ TEST(LogWriter, WritesEveryLineInOrder) {
     EXPECT_EQ(read_all(pipe.out.get()), expected);
 }
 
+// While the thread pauses after a line, the next one must not be forgotten, few bytes or many.
+TEST(LogWriter, ALineRightAfterAnotherNeedsNoThird) {
+    Pipe pipe;
+    LogWriter log(std::move(pipe.in));
+    for (const std::size_t size : {1U, 2U, 2048U, 1U}) {
+        const std::string text = std::string(size - 1, 'x') + "\n";
+        std::string expected;
+        for (std::size_t sent = 0; sent == 0 || (size > 2 && sent < 2 * limits::kLogPieceBytes);
+             sent += size) {
+            expected += text;
+            log.push(text);
+            log.flush();
+        }
+        std::string arrived;
+        char buffer[4096];
+        while (arrived.size() < expected.size()) {
+            const ssize_t n = ::read(pipe.out.get(), buffer, sizeof buffer);
+            ASSERT_GT(n, 0);
+            arrived.append(buffer, static_cast<std::size_t>(n));
+        }
+        EXPECT_EQ(arrived, expected);
+    }
+}
+
 TEST(LogWriter, CountsWhatADeadReaderLoses) {
     ::signal(SIGPIPE, SIG_IGN);
     Pipe pipe;
