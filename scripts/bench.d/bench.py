@@ -46,9 +46,9 @@ class Bench:
         return "/many/"
 
     @contextlib.contextmanager
-    def server(self, label, kind, workers=1, extra="", pinned=True):
+    def server(self, label, kind, workers=1, extra="", pinned=True, logs=False):
         server = Server(label, kind, root=self.root, tmp=self.folder, fsrv=self.options.fsrv, workers=workers, extra=extra,
-                        cores=self.server_core if pinned else None)
+                        cores=self.server_core if pinned else None, logs=logs)
         try:
             yield server.start()
         finally:
@@ -68,6 +68,7 @@ class Scenario:
     unit: str = "request"
     servers: list = dataclasses.field(default_factory=lambda: STANDARD)
     pinned: bool = True
+    logs: bool = False
     against: dict | None = None  # label: those it is compared with; None: fsrv with the peers
 
     @property
@@ -94,7 +95,7 @@ class Scenario:
     def run(self, bench):
         rows = {}
         with contextlib.ExitStack() as stack:
-            servers = [stack.enter_context(bench.server(*s, pinned=self.pinned)) for s in self.servers]
+            servers = [stack.enter_context(bench.server(*s, pinned=self.pinned, logs=self.logs)) for s in self.servers]
             for server in servers:  # caches warm, code paged in
                 self.load(bench, server, 1)
             for turn in range(bench.options.rounds):

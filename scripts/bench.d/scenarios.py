@@ -83,6 +83,7 @@ PYTHON_AGAINST = {"fsrv": [label for label, *_ in PYTHON]}
 
 ALL = [
     Scenario("1k", "1 KiB, keep-alive", small),
+    Scenario("log-1k", "1 KiB, with an access log in a file", small, logs=True),
     Scenario("4k", "4 KiB out of 10,000 files", many),
     Scenario("100k", "100 KiB", middle),
     Scenario("ranges", "64 KiB random ranges of 1 GiB", ranges),

@@ -14,7 +14,7 @@ daemon off; user root; worker_processes {workers}; pid {tmp}/nginx.pid; error_lo
 worker_rlimit_nofile 65536;
 events {{ worker_connections 12000; use epoll; }}
 http {{
-  access_log off; default_type application/octet-stream; types {{}}
+  {log} default_type application/octet-stream; types {{}}
   sendfile on; tcp_nopush off; tcp_nodelay on; {extra}
   open_file_cache max=20000 inactive=600s; open_file_cache_valid 60s; open_file_cache_min_uses 1;
   keepalive_timeout 3600s; keepalive_requests 1000000000; send_timeout 3600s;
@@ -28,6 +28,7 @@ num-threads: {workers}
 max-connections: 12000
 http1-request-timeout: 3600
 error-log: /dev/null
+{log}
 pid-file: {tmp}/h2o.pid
 hosts:
   "*":
@@ -51,7 +52,16 @@ server.stat-cache-engine = "simple"
 server.network-backend = "sendfile"
 server.event-handler = "linux-sysepoll"
 mimetype.assign = ( "" => "application/octet-stream" )
+{log}
 """
+# The access log: none, or one with the server's usual lines.
+LOG = {
+    "fsrv": ("off", "{tmp}/access.log"),
+    "nginx": ("access_log off;", "access_log {tmp}/access.log combined buffer=64k flush=1s;"),
+    "h2o": ("", "access-log: {tmp}/access.log"),
+    "lighttpd": ("", 'server.modules += ( "mod_accesslog" )\naccesslog.filename = "{tmp}/access.log"'),
+    "python": ("", ""),
+}
 
 
 def free_port():
@@ -61,20 +71,22 @@ def free_port():
 
 
 class Server:
-    """One running server. `kind`: fsrv, nginx, h2o, lighttpd or python; `extra`: its own further settings."""
+    """One running server. `kind`: fsrv, nginx, h2o, lighttpd or python; `extra`: its own further settings.
+    `logs`: with an access log."""
 
-    def __init__(self, label, kind, *, root, tmp, fsrv="", cores=None, workers=1, extra=""):
+    def __init__(self, label, kind, *, root, tmp, fsrv="", cores=None, workers=1, extra="", logs=False):
         self.label, self.kind, self.root, self.fsrv = label, kind, root, fsrv
         self.workers, self.extra, self.cores = workers, extra, cores
         self.tmp = pathlib.Path(tmp) / label.replace(" ", "-")
+        self.log = LOG[kind][logs].format(tmp=self.tmp)
         self.process = None
 
     def command(self):
-        slots = dict(root=self.root, tmp=self.tmp, port=self.port, workers=self.workers, extra=self.extra,
+        slots = dict(root=self.root, tmp=self.tmp, port=self.port, workers=self.workers, extra=self.extra, log=self.log,
                      reuseport="reuseport" if self.workers > 1 else "")
         if self.kind == "fsrv":
             return [self.fsrv, "--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers), "--access-log",
-                    "off", "--log-level", "warn", *self.extra.split(), "--root", str(self.root)]
+                    self.log, "--log-level", "warn", *self.extra.split(), "--root", str(self.root)]
         if self.kind == "python":
             return ["/usr/bin/python3", str(HERE / "tornado_baseline.py"), *self.extra.split(), str(self.port), str(self.root)]
         template, run = {
