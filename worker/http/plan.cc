@@ -6,6 +6,7 @@
 #include "worker/http/ranges.h"
 
 #include <array>
+#include <fmt/compile.h>
 #include <memory>
 #include <utility>
 
@@ -14,8 +15,8 @@ namespace {
 
 // Content-Range of a satisfied range, RFC 9110 14.4.
 void append_content_range(std::string& out, const ByteRange& range, std::uint64_t size) {
-    fmt::format_to(std::back_inserter(out), "Content-Range: bytes {}-{}/{}\r\n", range.first,
-                   range.first + range.length - 1, size);
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("Content-Range: bytes {}-{}/{}\r\n"),
+                   range.first, range.first + range.length - 1, size);
 }
 
 std::uint64_t mix(std::uint64_t value) { // SplitMix64's finisher
@@ -27,7 +28,7 @@ std::uint64_t mix(std::uint64_t value) { // SplitMix64's finisher
 std::string make_boundary(std::uint64_t key, std::string_view etag) {
     std::uint64_t sum = 0xCBF29CE484222325U; // FNV-1a
     for (const char c : etag) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
-    return fmt::format("fsrv-{:016x}{:016x}", mix(key ^ sum), mix(mix(key + 1) + sum));
+    return fmt::format(FMT_COMPILE("fsrv-{:016x}{:016x}"), mix(key ^ sum), mix(mix(key + 1) + sum));
 }
 
 // The parts' heads share one string; the file's extents lie between slices of it.
