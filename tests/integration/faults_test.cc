@@ -296,5 +296,29 @@ TEST_P(SupervisorFaults, AWorkerIsReplacedInTheEnd) {
 }
 INSTANTIATE_TEST_SUITE_P(Of, SupervisorFaults, testing::ValuesIn(kSupervisorFaults), name_of);
 
+// A worker that is to serve a neighbour's socket too, and cannot, tries again and keeps what it
+// has.
+TEST(ListenSocket, ThatCannotBeWatchedCostsNoWorker) {
+    if (!have_program("strace")) GTEST_SKIP() << "strace is not installed";
+    if (!am_root()) GTEST_SKIP() << "needs root to trace";
+    TempDir root;
+    write_pattern(root / "t.bin", 1000);
+    Server server(root.path(), {"--workers", "2"});
+    ASSERT_TRUE(server.started());
+    server.expect_trouble("cannot accept: No space left on device");
+    const std::vector<pid_t> workers = server.workers();
+    ASSERT_EQ(workers.size(), 2U);
+    ::kill(workers[1], SIGSTOP); // its neighbour is to cover it
+    {
+        Injection injection(workers[0], "epoll_ctl", "ENOSPC", "1+");
+        EXPECT_TRUE(server.log().await_line("cannot accept: No space left on device"));
+        EXPECT_TRUE(injection.end());
+    }
+    for (int i = 0; i < 10; ++i)
+        EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200) << "both queues";
+    ::kill(workers[1], SIGCONT);
+    EXPECT_EQ(server.workers(), workers);
+}
+
 } // namespace
 } // namespace fsrv::test

@@ -1,6 +1,5 @@
 #include "worker/net/listener.h"
 
-#include "common/check.h"
 #include "common/limits.h"
 #include "worker/net/worker.h"
 
@@ -44,8 +43,7 @@ bool peer_is_to_blame(int error) {
 
 void Listener::start() {
     active_ = true;
-    const bool watched = worker_.poller().watch_readable(socket_.fd, *this);
-    FSRV_CHECK(watched || errno == EEXIST, "a listen socket cannot be polled");
+    resume();
 }
 
 void Listener::stop() {
@@ -58,7 +56,9 @@ void Listener::suspend() {
 }
 
 void Listener::resume() {
-    if (active_) start();
+    if (!active_ || !worker_.accepting()) return;
+    const bool watched = worker_.poller().watch_readable(socket_.fd, *this);
+    if (!watched && errno != EEXIST) worker_.cannot_accept(errno);
 }
 
 void Listener::on_ready(std::uint32_t) {
@@ -76,7 +76,7 @@ void Listener::accept_batch(unsigned limit) {
         } else if (errno == EAGAIN) {
             return;
         } else if (!peer_is_to_blame(errno)) {
-            worker_.out_of_descriptors(errno);
+            worker_.cannot_accept(errno);
             return;
         }
     }

@@ -89,7 +89,7 @@ class Worker final : public PollTarget {
         int fd,
         const Peer& peer); // a new connection; sheds others, or refuses it, when there are too many
     bool accepting() const { return !draining_ && now_ms() >= accept_again_ms_; }
-    void out_of_descriptors(int error); // accept failed: pauses accepting
+    void cannot_accept(int error); // accept failed: pauses accepting
 
     void moved(Connection& connection, State from, State to); // keeps the lists
     void touched(Connection& connection);                     // its deadline starts anew

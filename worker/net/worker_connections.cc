@@ -85,7 +85,7 @@ void Worker::make_room_for_listing() {
     }
 }
 
-void Worker::out_of_descriptors(int error) {
+void Worker::cannot_accept(int error) {
     if (!accept_trouble_told_) {
         log_warn("slot={} cannot accept: {}; trying again every {} ms", heritage_.slot,
                  errno_text(error), limits::kAcceptPauseMs);
