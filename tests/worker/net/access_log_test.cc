@@ -38,7 +38,7 @@ std::string line(LogFormat format, const Sent& sent, LogOutcome outcome) {
     const LogRecord kept(
         LogFields::of(request)); // whichever way the answer took, the line is the same
     LogLines lines(format);
-    const std::string from_views(lines.line(LogFields::of(request), outcome));
+    std::string from_views(lines.line(LogFields::of(request), outcome));
     EXPECT_EQ(lines.line(kept.fields(), outcome), from_views);
     return from_views;
 }
