@@ -53,4 +53,10 @@ std::string expected_ctl_command() {
     return text;
 }
 
+std::string ctl_words() {
+    std::string out;
+    for (const Word& word : kWords) out.append(out.empty() ? "" : " ").append(word.name);
+    return out;
+}
+
 } // namespace fsrv

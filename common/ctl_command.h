@@ -23,5 +23,7 @@ std::optional<CtlCommand> parse_ctl_command(std::string_view text);
 
 // "reload, upgrade, stop, status, top or workers N"
 std::string expected_ctl_command();
+// "reload upgrade stop status top workers"
+std::string ctl_words();
 
 } // namespace fsrv

@@ -1,5 +1,6 @@
 // fsrv-docs man|completion|metrics: what docs/ holds of options.def and metrics.def, printed.
 // scripts/docs puts it where it belongs.
+#include "common/ctl_command.h"
 #include "common/metrics.h"
 #include "common/option_table.h"
 
@@ -9,6 +10,7 @@
 namespace {
 
 using fsrv::command_table;
+using fsrv::ctl_words;
 using fsrv::derived_table;
 using fsrv::DerivedSpec;
 using fsrv::LabelSpec;
@@ -52,7 +54,7 @@ std::string man_item(std::string_view name, std::string_view metavar, std::strin
         before = " |";
     }
     out += fmt::format("\n{}\n", sentence(meaning));
-    if (!fallback.empty()) out += fmt::format("Default:\n.Cm {} .\n", mdoc_word(fallback));
+    if (!fallback.empty()) out += fmt::format("Default:\n.Ql {} .\n", mdoc_word(fallback));
     return out;
 }
 
@@ -77,6 +79,7 @@ std::string man_options() {
 std::string compgen_arguments(std::string_view name, std::string_view metavar) {
     if (name == "user") return "-u";
     if (name == "group") return "-g";
+    if (name == "ctl") return fmt::format("-W '{}'", ctl_words());
     std::string out;
     std::string words;
     for (const std::string_view part : alternatives(metavar)) {

@@ -95,13 +95,14 @@ std::vector<std::string> extras_of(const CLI::App& app) {
 
 UsageError unexpected_argument(const std::string& argument) {
     const std::string name = argument.substr(0, argument.find('='));
-    if (!name.starts_with("-")) {
-        return UsageError{
-            fmt::format("{}: expected no more than one folder", quoted_value(argument))};
-    }
     std::vector<std::string> known;
     for (const OptionSpec& option : option_table()) known.push_back(flag_name(option.name));
     for (const CommandSpec& command : command_table()) known.push_back(flag_name(command.name));
+    // What is known, and was not taken, stood behind "--".
+    if (!name.starts_with("-") || std::ranges::find(known, name) != known.end()) {
+        return UsageError{
+            fmt::format("{}: expected no more than one folder", quoted_value(argument))};
+    }
     return unknown_name(shortened(name), "option", name, known);
 }
 

@@ -47,7 +47,7 @@ _fsrv() {
     --log-format) from=(-W 'combined json') ;;
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
-    --ctl) return ;;
+    --ctl) from=(-W 'reload upgrade stop status top workers') ;;
     *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --proxy-protocol --trusted-proxies --admin --workers --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames

@@ -27,6 +27,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
         {{"--header_timeout", "1s"},
          "--header_timeout: no such option; did you mean --header-timeout?"},
         {{"--dump"}, "--dump: no such option; see fsrv --help"},
+        {{"--", "a", "--check"}, "\"--check\": expected no more than one folder"},
         {{"--chek"}, "--chek: no such option; did you mean --check?"},
         {{"--xyzzyxyzzy"}, "--xyzzyxyzzy: no such option; see fsrv --help"},
         {{"-p", "80"}, "-p: no such option; see fsrv --help"},
