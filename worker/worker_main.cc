@@ -66,6 +66,7 @@ int serve(Heritage heritage) {
     mime.load();
     const content::LocalStore store({.root_fd = heritage.root_fd,
                                      .root_path = heritage.root_path,
+                                     .root_name = options.root.starts_with('/') ? options.root : "",
                                      .listing = options.listing,
                                      .index = options.index,
                                      .hidden = options.hidden,

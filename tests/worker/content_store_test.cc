@@ -156,6 +156,18 @@ TEST_P(Store, TheApiTakesAbsolutePathsWhenEverythingIsServed) {
     EXPECT_NE(listing.body.find("\"etc\""), std::string::npos);
 }
 
+TEST_P(Store, TheApiTakesTheRootsNameAsItWasConfigured) {
+    const UniqueFd root(::open(tree_.root().c_str(), O_PATH | O_DIRECTORY));
+    const LocalStore current = store({.root_fd = root.get(),
+                                      .root_path = tree_.root(),
+                                      .root_name = "/srv/current",
+                                      .symlinks = Symlinks::inside});
+    EXPECT_EQ(ask(current, "/files?path=/srv/current/file.txt").body, "text");
+    EXPECT_EQ(ask(current, "/files?path=" + tree_.at("file.txt")).body, "text");
+    EXPECT_EQ(ask(current, "/files?path=/srv/currently/file.txt").status, 404);
+    EXPECT_EQ(ask(current, "/files?path=/srv/current/../../etc/passwd").status, 404);
+}
+
 TEST_P(Store, HiddenNamesAreThereOnlyWhenAskedFor) {
     tree_.folder(".git");
     tree_.file(".git/config", "hidden");

@@ -77,7 +77,8 @@ http::FindResult LocalStore::find(const http::Target& target, std::string_view a
     const bool api = target.kind == http::Target::Kind::api;
     std::string path = target.path;
     if (target.absolute) {
-        const auto below = below_root(path, config_.root_path);
+        auto below = below_root(path, config_.root_path);
+        if (!below && !config_.root_name.empty()) below = below_root(path, config_.root_name);
         if (!below) return miss(kNoSuchFile);
         path = *below;
     }

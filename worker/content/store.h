@@ -21,6 +21,7 @@ struct StoreConfig {
     int root_fd = -1;      // O_PATH of the folder; not owned
     std::string root_path; // absolute, links resolved: maps absolute ?path= and absolute links;
                            // confinement is the kernel's
+    std::string root_name; // as it was configured, if that is absolute: maps absolute ?path= too
     bool listing = true;
     std::string index; // empty: none
     bool hidden = false;
