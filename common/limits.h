@@ -109,7 +109,9 @@ inline constexpr std::size_t kLogQueueBytes = 1024 * 1024;
 // After a write, lines are gathered for as long, or up to so many bytes.
 inline constexpr unsigned kLogPauseMs = 20;
 inline constexpr std::size_t kLogPieceBytes = 64 * 1024;
-inline constexpr std::uint64_t kLogTroubleReportMs = 60'000;
+
+// The same trouble of a worker is told at most so often.
+inline constexpr std::uint64_t kTroubleReportMs = 60'000;
 
 // Supervision.
 inline constexpr std::uint64_t kTickMs = 500; // a worker's heartbeat

@@ -161,7 +161,7 @@ class Worker final : public PollTarget {
     std::uint64_t timer_due_ms_ = 0;
 
     std::uint64_t accept_again_ms_ = 0;
-    bool accept_trouble_told_ = false;
+    std::uint64_t accept_trouble_ms_ = 0; // told last
     std::uint64_t log_report_ms_ = 0;
     std::uint64_t lost_lines_ = 0;
     int log_error_ = 0;

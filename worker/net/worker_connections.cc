@@ -43,7 +43,7 @@ void Worker::give_back(std::unique_ptr<Exchange> exchange) {
 }
 
 void Worker::adopt(int fd, const Peer& peer) {
-    accept_trouble_told_ = false;
+    score().count(Metric::accepted);
     const bool overloaded = live_connections() >= max_connections_ && !make_room();
     if (overloaded && overload_answers_ >= limits::kMaxOverloadAnswers) {
         count_close(CloseReason::overload);
@@ -53,7 +53,6 @@ void Worker::adopt(int fd, const Peer& peer) {
     auto* connection = new Connection(*this, fd, peer, next_id_++);
     ++connections_;
     list(State::accepted).push_back(*connection);
-    score().count(Metric::accepted);
     score().set(Metric::connections, connections_);
     if (overloaded) ++overload_answers_;
     connection->start(overloaded);
@@ -86,11 +85,11 @@ void Worker::make_room_for_listing() {
 }
 
 void Worker::cannot_accept(int error) {
-    if (!accept_trouble_told_) {
+    if (accept_trouble_ms_ == 0 || now_ms() - accept_trouble_ms_ >= limits::kTroubleReportMs) {
         log_warn("slot={} cannot accept: {}; trying again every {} ms", heritage_.slot,
                  errno_text(error), limits::kAcceptPauseMs);
+        accept_trouble_ms_ = now_ms();
     }
-    accept_trouble_told_ = true;
     accept_again_ms_ = now_ms() + limits::kAcceptPauseMs;
     for (const auto& listener : listeners_) listener->suspend();
 }
