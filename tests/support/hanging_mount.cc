@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
@@ -55,8 +56,9 @@ std::optional<std::string> HangingMount::obstacle() {
 }
 
 HangingMount::HangingMount(const std::filesystem::path& where,
-                           const std::map<std::string, std::uint64_t>& files)
+                           const std::map<std::string, std::uint64_t>& files, MountManner manner)
     : where_(where),
+      manner_(manner),
       files_(files.begin(), files.end()),
       device_(::open("/dev/fuse", O_RDWR | O_CLOEXEC)),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
@@ -191,7 +193,11 @@ void HangingMount::answer(const Question& question) {
         std::memcpy(&out.attr, attributes(question.node).data(), sizeof out.attr);
         return reply(question.unique, 0, bytes_of(out));
     }
-    case FUSE_OPEN:
+    case FUSE_OPEN: {
+        fuse_open_out out{};
+        if (manner_.longest_read > 0) out.open_flags = FOPEN_DIRECT_IO;
+        return reply(question.unique, 0, bytes_of(out));
+    }
     case FUSE_OPENDIR: return reply(question.unique, 0, bytes_of(fuse_open_out{}));
     case FUSE_READ: return read(question);
     case FUSE_READDIR: return list(question);
@@ -210,6 +216,12 @@ std::string HangingMount::attributes(std::uint64_t node) const {
     a.nlink = 1;
     a.size = node == 1 ? 0 : files_[node - 2].second;
     a.atime = a.mtime = a.ctime = kTime;
+    if (manner_.dated_now) {
+        timespec now{};
+        ::clock_gettime(CLOCK_REALTIME, &now);
+        a.mtime = static_cast<std::uint64_t>(now.tv_sec);
+        a.mtimensec = static_cast<std::uint32_t>(now.tv_nsec);
+    }
     a.blksize = 4096;
     return std::string(bytes_of(a));
 }
@@ -217,8 +229,9 @@ std::string HangingMount::attributes(std::uint64_t node) const {
 void HangingMount::read(const Question& question) {
     const auto in = start_of<fuse_read_in>(question.text);
     const std::uint64_t size = files_[question.node - 2].second;
-    const std::uint64_t length =
+    std::uint64_t length =
         in.offset < size ? std::min<std::uint64_t>(in.size, size - in.offset) : 0;
+    if (manner_.longest_read > 0) length = std::min<std::uint64_t>(length, manner_.longest_read);
     reply(question.unique, 0, pattern(in.offset, length));
 }
 

@@ -22,6 +22,12 @@
 
 namespace fsrv::test {
 
+// What is odd about such a file system, besides.
+struct MountManner {
+    std::uint32_t longest_read = 0; // a read gives at most as much (direct_io); 0: all of it
+    bool dated_now = false;         // each look at a file tells that it was modified just then
+};
+
 class HangingMount final {
   public:
     // What the kernel asks of a file system.
@@ -33,7 +39,7 @@ class HangingMount final {
     // One folder with these files, each with so many bytes of pattern(); on `where`, a folder.
     // Nothing that it told may be believed later: every look at a file asks again.
     HangingMount(const std::filesystem::path& where,
-                 const std::map<std::string, std::uint64_t>& files);
+                 const std::map<std::string, std::uint64_t>& files, MountManner manner = {});
     ~HangingMount();
     HangingMount(const HangingMount&) = delete;
     HangingMount& operator=(const HangingMount&) = delete;
@@ -66,6 +72,7 @@ class HangingMount final {
     void read(const Question& question);
 
     std::filesystem::path where_;
+    MountManner manner_;
     std::vector<std::pair<std::string, std::uint64_t>> files_; // node 2 and up
     UniqueFd device_;
     UniqueFd stop_;

@@ -3,6 +3,7 @@
 #include "common/limits.h"
 #include "worker/http/response_head.h"
 #include "worker/net/quick_calls.h"
+#include "worker/net/whole_read.h"
 
 #include <algorithm>
 #include <functional>
@@ -83,8 +84,8 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     if (small && !content) { // to be copied, as what the arena has no room for
         bytes->resize(head_end + length);
         content = std::shared_ptr<const char>(bytes, bytes->data() + head_end);
-        if (::pread(cached->fd, bytes->data() + head_end, length, 0) !=
-            static_cast<ssize_t>(length))
+        if (read_whole(cached->fd, bytes->data() + head_end, length, 0) !=
+            static_cast<std::int64_t>(length))
             return nullptr;
     }
     if (small) {

@@ -1,5 +1,7 @@
 #include "worker/net/page_arena.h"
 
+#include "worker/net/whole_read.h"
+
 #include <cstdint>
 #include <iterator>
 #include <sys/mman.h>
@@ -93,7 +95,7 @@ std::shared_ptr<const char> PageArena::copy_of(int fd, std::size_t length) {
     if (!first) return nullptr;
     const std::shared_ptr<const char> copy(
         first, [pages = pages_, first, taken](const char*) { pages->give_back(first, taken); });
-    return ::pread(fd, first, length, 0) == static_cast<ssize_t>(length) ? copy : nullptr;
+    return read_whole(fd, first, length, 0) == static_cast<std::int64_t>(length) ? copy : nullptr;
 }
 
 } // namespace fsrv::net

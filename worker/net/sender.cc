@@ -3,6 +3,7 @@
 #include "common/check.h"
 #include "worker/net/pool_thread.h"
 #include "worker/net/quick_calls.h"
+#include "worker/net/whole_read.h"
 
 #include <algorithm>
 #include <array>
@@ -38,15 +39,12 @@ void read_into(Chunk& chunk) {
     give_way_to_loop();
     ReadOrder& order = chunk.order;
     const int fd = order.file->fd.get();
-    const auto offset = static_cast<off_t>(order.offset);
     const iovec all{.iov_base = chunk.data(), .iov_len = order.length};
-    ssize_t n = order.may_be_cached ? ::preadv2(fd, &all, 1, offset, RWF_NOWAIT) : -1;
+    const ssize_t n = order.may_be_cached
+                          ? ::preadv2(fd, &all, 1, static_cast<off_t>(order.offset), RWF_NOWAIT)
+                          : -1;
     order.was_cached = n == static_cast<ssize_t>(order.length);
-    if (!order.was_cached) {
-        do n = ::pread(fd, chunk.data(), order.length, offset);
-        while (n < 0 && errno == EINTR);
-    }
-    order.result = n < 0 ? -errno : n;
+    order.result = order.was_cached ? n : read_whole(fd, chunk.data(), order.length, order.offset);
     order.unchanged = unchanged(*order.file);
 }
 
@@ -278,10 +276,8 @@ Sender::Load Sender::load() {
 
 Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t offset) {
     if (context_.io == IoMode::inline_) {
-        ssize_t n = 0;
-        do n = ::pread(extent.file->fd.get(), chunk_->data(), wanted_, static_cast<off_t>(offset));
-        while (n < 0 && errno == EINTR);
-        const ssize_t result = n < 0 ? -errno : n;
+        const std::int64_t result =
+            read_whole(extent.file->fd.get(), chunk_->data(), wanted_, offset);
         return finish_load(result, unchanged(*extent.file));
     }
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
@@ -337,8 +333,7 @@ Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t 
 
 Sender::Load Sender::finish_load(std::int64_t result, bool is_unchanged) {
     if (result < 0) return load_failed(CloseReason::read_error);
-    // The extent lay within the file when it was planned, so fewer bytes mean that the file became
-    // shorter.
+    // The extent lay within the file when it was planned, so where it ends now it became shorter.
     if (static_cast<std::size_t>(result) != wanted_ || !is_unchanged) {
         return load_failed(CloseReason::file_changed);
     }
