@@ -100,7 +100,8 @@ inline constexpr unsigned kMaxSymlinks = 40; // what the kernel allows
 inline constexpr unsigned kMaxResolveRetries =
     16; // EAGAIN of openat2 while the tree is being renamed
 
-// A file modified less than this before now may change again without its time changing: weak ETag.
+// A file modified less than this before now, or dated so little after it, may change again without
+// its time changing: weak ETag.
 inline constexpr std::int64_t kYoungFileNs = 1'000'000'000;
 
 // Access log: lines that wait for a log that does not take them, per worker; dropped and counted

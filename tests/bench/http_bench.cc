@@ -73,7 +73,7 @@ Resource big_file() {
     file->mtime = kMtime;
     return {.body = Body::of(std::shared_ptr<const OpenFile>(file)),
             .content_type = "application/octet-stream",
-            .validators = make_validators(kGiB, kMtime, kNow),
+            .validators = make_validators({.size = kGiB, .mtime = kMtime}, kNow),
             .path = "1g.bin",
             .content_disposition = "",
             .extra_fields = ""};

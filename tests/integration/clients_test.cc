@@ -131,6 +131,27 @@ TEST_F(Clients, WgetContinuesAPartialFile) {
     EXPECT_GE(server_->access().count(" 206 "), 1U);
 }
 
+// They ask for the rest without a condition, so neither a weak tag nor a missing date hinders them.
+TEST_F(Clients, ResumeFilesOfOddTimes) {
+    NEEDS("curl");
+    NEEDS("wget");
+    start();
+    for (const std::int64_t time : {0L, 1L, 315'532'800L, std::time(nullptr) + 86'400}) {
+        SCOPED_TRACE(time);
+        set_mtime(root_ / "file.bin", time, 0);
+        for (const std::vector<std::string>& client :
+             {std::vector<std::string>{"curl", "-sS", "-f", "-C", "-", "-O"},
+              std::vector<std::string>{"wget", "-q", "-c"}}) {
+            write_file(here_ / "file.bin", pattern(0, 3'333'333));
+            std::vector<std::string> command = client;
+            command.push_back(server_->url("/file.bin"));
+            EXPECT_TRUE(ran_well(here(command), client[0]));
+            expect_same(here_ / "file.bin", root_ / "file.bin");
+        }
+    }
+    EXPECT_EQ(server_->access().count(" 206 "), 8U) << server_->access().text();
+}
+
 TEST_F(Clients, WgetMirrorsTheTree) {
     NEEDS("wget");
     fs::create_directories(root_ / "tree/sub folder");

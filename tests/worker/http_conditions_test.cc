@@ -119,7 +119,8 @@ TEST(Conditions, WeakTagOfAYoungFileMatchesOnlyWeakly) {
         {"If-Range, strong form", {"Range: bytes=0-1", "If-Range: \"x\""}, kWhole},
         {"If-Range, its date", {"Range: bytes=0-1", "If-Range: " EQUAL}, kWhole},
     };
-    const Validators validators{.etag = "W/\"x\"", .last_modified = kModified};
+    const Validators validators{
+        .etag = "W/\"x\"", .last_modified = kModified, .date_is_strong = false};
     for (const Row& row : table) {
         SCOPED_TRACE(row.name);
         const Asked asked = ask("GET /", row.fields);
@@ -137,58 +138,169 @@ TEST(Conditions, DatesAreIgnoredWhereThereIsNoLastModified) {
     EXPECT_EQ(evaluate_preconditions(asked.request, validators, kNow), kWhole);
 }
 
+// A date that the answer has lent to a file from the future, too.
+TEST(Conditions, DateThatTellsNoVersionsApartIsNoStrongValidator) {
+    const Validators validators{
+        .etag = "\"x\"", .last_modified = kModified, .date_is_strong = false};
+    const auto answer = [&](const char* condition) {
+        return evaluate_preconditions(ask("GET /", {"Range: bytes=0-1", condition}).request,
+                                      validators, kModified);
+    };
+    EXPECT_EQ(answer("If-Range: " EQUAL), kWhole);
+    EXPECT_EQ(answer("If-Range: \"x\""), kGo);
+    EXPECT_EQ(answer("If-Modified-Since: " EQUAL), k304);
+}
+
+TEST(Conditions, FileWithoutATagMatchesOnlyTheStar) {
+    const Row table[] = {
+        {"star", {"If-None-Match: *"}, k304},
+        {"nothing", {"If-None-Match:"}, kGo},
+        {"an empty tag", {"If-None-Match: \"\""}, kGo},
+        {"If-Match star", {"If-Match: *"}, kGo},
+        {"If-Match", {"If-Match: \"\""}, k412},
+        {"If-Range", {"Range: bytes=0-1", "If-Range: \"\""}, kWhole},
+        {"If-Range with nothing", {"Range: bytes=0-1", "If-Range:"}, kWhole},
+        {"If-Range with a date", {"Range: bytes=0-1", "If-Range: " EQUAL}, kWhole},
+        {"no condition", {"Range: bytes=0-1"}, kGo},
+    };
+    for (const Row& row : table) {
+        SCOPED_TRACE(row.name);
+        const Asked asked = ask("GET /", row.fields);
+        EXPECT_EQ(evaluate_preconditions(asked.request, Validators{}, kNow), row.answer);
+    }
+}
+
+constexpr FileTime kTime{.seconds = 784111777, .nanoseconds = 5};
+
 TEST(Validators, TagIsMadeOfSizeAndTimeAlone) {
-    const FileTime now{.seconds = 2000};
-    const auto one = make_validators(1000, {.seconds = 1000, .nanoseconds = 5}, now);
-    EXPECT_EQ(one.etag, make_validators(1000, {1000, 5}, {.seconds = 999999}).etag); // CD07
-    EXPECT_NE(one.etag, make_validators(1001, {1000, 5}, now).etag);
-    EXPECT_NE(one.etag, make_validators(1000, {1001, 5}, now).etag);
-    EXPECT_NE(one.etag, make_validators(1000, {1000, 6}, now).etag); // CD08
-    EXPECT_NE(one.etag, make_validators(1000, {999, 5}, now).etag);  // CD10
-    EXPECT_EQ(one.last_modified, 1000);
+    const FileTime now{.seconds = kTime.seconds + 1000};
+    const auto tag = [&](std::uint64_t size, FileTime mtime) {
+        return make_validators({.size = size, .mtime = mtime}, now).etag;
+    };
+    const FileTime t = kTime;
+    const auto one = make_validators({.size = 1000, .mtime = t}, now);
+    const FileState elsewhere{.size = 1000, .mtime = t, .ctime = {t.seconds + 7, 1}, .inode = 9};
+    EXPECT_EQ(one.etag, make_validators(elsewhere, {.seconds = t.seconds + 999'999}).etag); // CD07
+    EXPECT_NE(one.etag, tag(1001, t));
+    EXPECT_NE(one.etag, tag(1000, {t.seconds + 1, 5}));
+    EXPECT_NE(one.etag, tag(1000, {t.seconds, 6}));     // CD08
+    EXPECT_NE(one.etag, tag(1000, {t.seconds - 1, 5})); // CD10
+    EXPECT_EQ(one.last_modified, t.seconds);
     EXPECT_EQ(one.etag.front(), '"');
     EXPECT_EQ(one.etag.back(), '"');
     EXPECT_EQ(one.etag.find_first_not_of("0123456789abcdef-", 1), one.etag.size() - 1);
+    EXPECT_TRUE(one.settled && one.date_is_strong);
 }
 
 TEST(Validators, TagIsWeakWhileTheFileIsYoung) {
-    const FileTime mtime{.seconds = 1000, .nanoseconds = 500'000'000};
+    const FileTime mtime{.seconds = kTime.seconds, .nanoseconds = 500'000'000};
     struct Age {
-        FileTime now;
+        FileTime now; // seconds after mtime's
         bool weak;
+        bool from_future = false;
     };
     const Age table[] = {
-        {{1000, 500'000'000}, true},
-        {{1000, 500'000'001}, true},
-        {{1001, 499'999'999}, true},
-        {{1001, 500'000'000}, false},
-        {{1001, 500'000'001}, false},
-        {{1002, 0}, false},
-        {{1000, 499'999'999}, true},
-        {{999, 0}, true},
-        {{5000, 0}, false},
-        {{0, 0}, true},
-        {{-5, 0}, true},
+        {{0, 500'000'000}, true},
+        {{0, 500'000'001}, true},
+        {{1, 499'999'999}, true},
+        {{1, 500'000'000}, false},
+        {{1, 500'000'001}, false},
+        {{2, 0}, false},
+        {{0, 499'999'999}, true, true},
+        {{-1, 500'000'001}, true, true},
+        {{-1, 500'000'000}, false, true},
+        {{-1, 0}, false, true},
+        {{4000, 0}, false},
+        {{-4000, 0}, false, true},
+        {{-kTime.seconds, 0}, false, true},
+        {{-kTime.seconds - 5, 0}, false, true},
     };
-    for (const Age& age : table)
-        EXPECT_EQ(make_validators(1, mtime, age.now).etag.starts_with("W/"), age.weak)
-            << age.now.seconds << "." << age.now.nanoseconds;
+    for (Age age : table) {
+        age.now.seconds += mtime.seconds;
+        SCOPED_TRACE(std::to_string(age.now.seconds) + "." + std::to_string(age.now.nanoseconds));
+        const Validators made = make_validators({.size = 1, .mtime = mtime}, age.now);
+        EXPECT_EQ(made.etag.starts_with("W/"), age.weak);
+        EXPECT_EQ(made.settled, !age.weak);
+        EXPECT_EQ(made.date_is_strong, !age.weak && !age.from_future);
+        EXPECT_EQ(made.last_modified, age.from_future ? age.now.seconds : mtime.seconds);
+    }
 }
 
 TEST(Validators, LastModifiedIsNeverInTheFuture) { // CD09
-    const FileTime now{.seconds = 1000, .nanoseconds = 7};
-    EXPECT_EQ(make_validators(1, {2000, 0}, now).last_modified, 1000);
-    EXPECT_EQ(make_validators(1, {1000, 8}, now).last_modified, 1000);
-    EXPECT_EQ(make_validators(1, {0, 0}, now).last_modified, 0);
-    EXPECT_EQ(make_validators(1, {-86400, 0}, now).last_modified, -86400);
+    const FileTime now{.seconds = kTime.seconds, .nanoseconds = 7};
+    const auto made = [](std::int64_t seconds, std::int64_t nanoseconds, FileTime at) {
+        return make_validators({.size = 1, .mtime = {seconds, nanoseconds}}, at);
+    };
+    EXPECT_EQ(made(now.seconds + 2000, 0, now).last_modified, now.seconds);
+    EXPECT_EQ(made(now.seconds, 8, now).last_modified, now.seconds);
     const auto kLast = std::numeric_limits<std::int64_t>::max();
-    const auto kFirst = std::numeric_limits<std::int64_t>::min();
-    EXPECT_EQ(make_validators(1, {kLast, 999'999'999}, now).last_modified, 1000);
-    EXPECT_TRUE(make_validators(1, {kLast, 999'999'999}, now).etag.starts_with("W/"));
-    EXPECT_EQ(make_validators(1, {kFirst, 0}, now).last_modified, std::nullopt);
-    EXPECT_FALSE(make_validators(1, {kFirst, 0}, now).etag.starts_with("W/"));
+    const Validators last = made(kLast, 999'999'999, now);
+    EXPECT_EQ(last.last_modified, now.seconds);
+    EXPECT_EQ(last.etag, "\"1-7fffffffffffffff-3b9ac9ff\"");
+    EXPECT_FALSE(last.date_is_strong);
     // Year 10000, seen from later: no form of a date has room for it.
-    EXPECT_EQ(make_validators(1, {253402300800, 0}, {253402300900, 0}).last_modified, std::nullopt);
+    EXPECT_EQ(made(253402300800, 0, {253402300900, 0}).last_modified, std::nullopt);
+}
+
+TEST(Validators, TimesThatSayNothingMakeNoStrongTagAndNoDate) {
+    struct Row {
+        std::int64_t seconds;
+        bool says_nothing;
+    };
+    const Row table[] = {
+        {std::numeric_limits<std::int64_t>::min(), true},
+        {-86400, true},
+        {-1, true},
+        {0, true},
+        {1, true},
+        {129'599, true}, // 1970-01-02 in UTC-12
+        {129'600, false},
+        {312'717'599, false},
+        {312'717'600, true}, // 1979-11-30 00:00 in UTC+14
+        {312'768'000, true},
+        {312'811'200, true},
+        {312'811'201, false},
+        {315'482'399, false},
+        {315'482'400, true}, // 1980-01-01 00:00 in UTC+14
+        {315'529'200, true}, // in Berlin
+        {315'532'800, true}, // in UTC, which Nix takes
+        {315'575'999, true},
+        {315'662'399, true}, // its last second in UTC-12
+        {315'662'400, false},
+        {318'211'200, true}, // 1980-02-01
+        {318'254'401, false},
+        {499'162'499, false},
+        {499'162'500, true}, // npm
+        {499'162'501, false},
+        {946'684'800, true}, // 2000-01-01
+        {946'684'801, false},
+        {1'262'304'000, false},
+    };
+    const FileTime now{.seconds = 1'700'000'000};
+    for (const Row& row : table) {
+        SCOPED_TRACE(row.seconds);
+        FileState file{
+            .size = 10, .mtime = {row.seconds, 0}, .ctime = {now.seconds - 5, 3}, .inode = 77};
+        const Validators made = make_validators(file, now);
+        EXPECT_EQ(made.etag.starts_with("W/"), row.says_nothing) << made.etag;
+        EXPECT_EQ(made.last_modified, row.says_nothing ? std::nullopt : std::optional(row.seconds));
+        EXPECT_TRUE(made.settled);
+        // What tells two versions with such a time apart.
+        for (const FileState& other :
+             {FileState{11, file.mtime, file.ctime, 77}, FileState{10, file.mtime, {1, 1}, 77},
+              FileState{10, file.mtime, {now.seconds - 5, 4}, 77},
+              FileState{10, file.mtime, file.ctime, 78}}) {
+            if (row.says_nothing) {
+                EXPECT_NE(make_validators(other, now).etag, made.etag);
+            }
+        }
+        file.ctime = now;
+        EXPECT_EQ(make_validators(file, now).settled, !row.says_nothing) << "changed just now";
+        file.ctime = file.mtime; // as of a squashfs, which has but one time
+        const Validators none = make_validators(file, now);
+        EXPECT_EQ(none.etag.empty(), row.says_nothing);
+        EXPECT_EQ(none.last_modified, made.last_modified);
+    }
 }
 
 } // namespace

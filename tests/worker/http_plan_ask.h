@@ -27,7 +27,7 @@ inline std::string pattern(std::uint64_t size) {
 inline Resource file_of(std::uint64_t size, FileTime mtime = kModified) {
     return {.body = Body::of(pattern(size)),
             .content_type = "text/plain; charset=utf-8",
-            .validators = make_validators(size, mtime, kNow)};
+            .validators = make_validators({.size = size, .mtime = mtime}, kNow)};
 }
 
 inline std::string bytes_of(const Body& body) {

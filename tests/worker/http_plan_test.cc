@@ -72,7 +72,7 @@ TEST(Plan, AnswersAFileAsTheTableSays) {
         }
         EXPECT_FALSE(made.close);
         const bool file = made.status == 200 || made.status == 206;
-        const Validators validators = make_validators(row.size, kModified, kNow);
+        const Validators validators = make_validators({row.size, kModified}, kNow);
         EXPECT_EQ(field(made, "ETag"),
                   file || made.status == 304 ? std::optional(validators.etag) : std::nullopt);
         EXPECT_EQ(field(made, "Last-Modified"), file ? std::optional(MODIFIED ""s) : std::nullopt);
@@ -81,14 +81,14 @@ TEST(Plan, AnswersAFileAsTheTableSays) {
 }
 
 TEST(Plan, IfRangeWithTheFilesOwnTagGivesTheRange) {
-    const std::string etag = make_validators(1000, kModified, kNow).etag;
+    const std::string etag = make_validators({1000, kModified}, kNow).etag;
     const Plan made = plan("GET /t", {"Range: bytes=1-2", "If-Range: " + etag}, file_of(1000));
     EXPECT_EQ(made.status, 206);
     EXPECT_EQ(bytes_of(made.body), "bc");
 }
 
 TEST(Plan, YoungFileNeverMatchesIfRange) {
-    const std::string weak = make_validators(1000, kNow, kNow).etag;
+    const std::string weak = make_validators({1000, kNow}, kNow).etag;
     ASSERT_TRUE(weak.starts_with("W/"));
     for (const std::string& value : {weak, weak.substr(2), "Sun, 06 Nov 1994 11:06:40 GMT"s}) {
         const Plan made =
@@ -252,7 +252,7 @@ TEST(Plan, MultipartOfAFileOpensItOnceAndReadsNothing) {
     file->size = 1ULL << 40;
     const Resource resource{.body = Body::of(std::shared_ptr<const OpenFile>(file)),
                             .content_type = "application/octet-stream",
-                            .validators = make_validators(file->size, kModified, kNow)};
+                            .validators = make_validators({file->size, kModified}, kNow)};
     const Plan made = plan("GET /t", {"Range: bytes=4294967295-4294967296,-4"}, resource); // RG21
     std::vector<std::pair<std::uint64_t, std::uint64_t>> extents;
     for (const Segment& segment : made.body.segments)

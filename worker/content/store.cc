@@ -161,7 +161,9 @@ http::Resource LocalStore::file_resource(Entry entry, std::string path, const Re
     file->charged = reach.anywhere ? entry.status.st_dev : reach.device;
     file->local = entry.local != LocalFs::no;
     file->shows_removal = entry.local == LocalFs::removal;
-    const http::Validators validators = http::make_validators(file->size, file->mtime, wall_now());
+    const http::Validators validators = http::make_validators(
+        {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},
+        wall_now());
     std::string content_type(mime_.of(last_segment(path)));
     return {.body = http::Body::of(std::move(file)),
             .content_type = std::move(content_type),

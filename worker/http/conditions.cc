@@ -2,7 +2,10 @@
 
 #include "worker/http/date.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
+#include <limits>
 #include <string_view>
 
 namespace fsrv::http {
@@ -67,35 +70,70 @@ std::optional<std::int64_t> date_field(const Request& request, std::string_view 
     return value ? parse_date(*value, now) : std::nullopt;
 }
 
+bool is_unset(FileTime time) {
+    constexpr auto kBeginning = std::numeric_limits<std::int64_t>::min();
+    constexpr std::int64_t kDay = 86'400;
+    constexpr std::int64_t kFirstZone = 14 * 3'600; // UTC+14, where a day begins
+    constexpr std::int64_t kLastZone = 12 * 3'600;  // UTC-12, where it ends
+    struct Span {
+        std::int64_t first;
+        std::int64_t last;
+    };
+    static constexpr Span kSpans[] = {
+#define FSRV_UNSET_TIME(first, last) {first, last},
+#include "worker/http/unset_times.def"
+#undef FSRV_UNSET_TIME
+    };
+    return std::any_of(std::begin(kSpans), std::end(kSpans), [time](const Span& span) {
+        return span.first <= time.seconds && time.seconds <= span.last;
+    });
+}
+
+// Within limits::kYoungFileNs, before or after.
+bool is_young(FileTime time, FileTime now) {
+    const FileTime& early = std::min(time, now);
+    const FileTime& late = std::max(time, now);
+    const auto seconds =
+        static_cast<std::uint64_t>(late.seconds) - static_cast<std::uint64_t>(early.seconds);
+    return seconds <= 1 && static_cast<std::int64_t>(seconds) * 1'000'000'000 + late.nanoseconds -
+                                   early.nanoseconds <
+                               limits::kYoungFileNs;
+}
+
 bool if_range_holds(std::string_view value, const Validators& validators, std::int64_t now) {
     if (value.starts_with('"')) {
         auto list = value;
         const auto tag = take_tag(list);
         return tag == value && tags_match(tag, validators.etag, Comparison::strong);
     }
-    // A young file may change again within the second that its date names: then a date is no strong
-    // validator (RFC 9110 8.8.2.2), no more than its tag is.
-    if (is_weak(validators.etag)) return false;
+    if (!validators.date_is_strong) return false;
     const auto date = parse_date(value, now);
     return date && validators.last_modified && *date == *validators.last_modified;
 }
 
 } // namespace
 
-Validators make_validators(std::uint64_t size, FileTime mtime, FileTime now) {
-    bool young = mtime > now;
-    if (!young) {
-        const auto seconds =
-            static_cast<std::uint64_t>(now.seconds) - static_cast<std::uint64_t>(mtime.seconds);
-        young = seconds <= 1 && static_cast<std::int64_t>(seconds) * 1'000'000'000 +
-                                        now.nanoseconds - mtime.nanoseconds <
-                                    limits::kYoungFileNs;
+Validators make_validators(const FileState& file, FileTime now) {
+    if (is_unset(file.mtime)) {
+        if (is_unset(file.ctime)) return {};
+        return {.etag = fmt::format("W/\"{:x}-{:x}-{:x}-{:x}\"", file.size,
+                                    static_cast<std::uint64_t>(file.ctime.seconds),
+                                    static_cast<std::uint64_t>(file.ctime.nanoseconds), file.inode),
+                .last_modified = std::nullopt,
+                .settled = !is_young(file.ctime, now)};
     }
-    Validators validators{.etag = fmt::format("{}\"{:x}-{:x}-{:x}\"", young ? "W/" : "", size,
-                                              static_cast<std::uint64_t>(mtime.seconds),
-                                              static_cast<std::uint64_t>(mtime.nanoseconds))};
+    const bool young = is_young(file.mtime, now);
+    const bool from_future = file.mtime > now;
+    Validators validators{.etag = fmt::format("{}\"{:x}-{:x}-{:x}\"", young ? "W/" : "", file.size,
+                                              static_cast<std::uint64_t>(file.mtime.seconds),
+                                              static_cast<std::uint64_t>(file.mtime.nanoseconds)),
+                          .last_modified = std::nullopt,
+                          // Within the second of a young one's date it may change again; that of
+                          // one from the future is the answer's.
+                          .date_is_strong = !young && !from_future,
+                          .settled = !young};
     // RFC 9110 8.8.2.1: a time in the future is replaced by that of the answer.
-    const auto seconds = mtime > now ? now.seconds : mtime.seconds;
+    const auto seconds = from_future ? now.seconds : file.mtime.seconds;
     if (date_is_representable(seconds)) validators.last_modified = seconds;
     return validators;
 }

@@ -11,15 +11,29 @@
 namespace fsrv::http {
 
 struct Validators {
-    std::string etag; // quoted, with W/ when weak
+    std::string etag; // quoted, with W/ when weak; empty: not sent
     std::optional<std::int64_t>
         last_modified; // Unix seconds; never later than the Date of the answer; none: not sent
+    bool date_is_strong = true; // no two versions of the file have that date (RFC 9110 8.8.2.2)
+    bool settled = true;        // whatever becomes of the file, its next version has another tag
+};
+
+// What fstat() tells of a version of a file.
+struct FileState {
+    std::uint64_t size = 0;
+    FileTime mtime;
+    FileTime ctime;
+    std::uint64_t inode = 0;
 };
 
 // The tag is made of size and mtime in ns only, so it is the same on every worker and machine that
-// has the same copy. Weak while mtime lies within limits::kYoungFileNs of `now`, or after it: then
-// a change could leave no trace in it.
-Validators make_validators(std::uint64_t size, FileTime mtime, FileTime now);
+// has the same copy. Weak while mtime lies within limits::kYoungFileNs of `now`, before or after:
+// then a change could leave no trace in it.
+//
+// An mtime that says nothing (unset_times.def) is not sent and makes no strong tag: two versions of
+// a file may have the same. The tag then is a weak one of size, ctime and inode, which differ on
+// other machines and change with what changes no byte; none where ctime says nothing either.
+Validators make_validators(const FileState& file, FileTime now);
 
 enum class Precondition {
     proceed,      // evaluate Range

@@ -78,7 +78,8 @@ void append_cache_fields(std::string& out, std::string_view lines) {
 
 Plan plan_not_modified(const Resource& resource) {
     Plan plan{.status = 304};
-    add_field(plan.fields, "ETag", resource.validators->etag);
+    if (!resource.validators->etag.empty())
+        add_field(plan.fields, "ETag", resource.validators->etag);
     append_cache_fields(plan.fields, resource.extra_fields);
     return plan;
 }
@@ -148,7 +149,8 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
     if (!resource.content_disposition.empty())
         add_field(fields, "Content-Disposition", resource.content_disposition);
     if (resource.validators) {
-        add_field(fields, "ETag", resource.validators->etag);
+        if (!resource.validators->etag.empty())
+            add_field(fields, "ETag", resource.validators->etag);
         if (resource.validators->last_modified)
             if (const auto date = format_date(*resource.validators->last_modified))
                 add_field(fields, "Last-Modified", *date);

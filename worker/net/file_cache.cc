@@ -50,7 +50,7 @@ std::size_t CachedFile::cost() const {
 std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
                                              PageArena& arena) {
-    if (!found.validators || found.validators->etag.starts_with("W/") ||
+    if (!found.validators || !found.validators->settled || found.validators->etag.empty() ||
         found.body.segments.size() > 1)
         return nullptr;
     const auto* extent = found.body.segments.empty()
