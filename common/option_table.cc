@@ -27,6 +27,7 @@ enum class OptionType {
     Duration,
     IoMode,
     Symlinks,
+    InPlaceWrites,
     Sandbox,
     LogFormat,
     LogLevelName
@@ -92,6 +93,8 @@ constexpr std::array kWords<OptionType::IoMode>{"auto"sv, "threads"sv, "inline"s
 template <>
 constexpr std::array kWords<OptionType::Symlinks>{"inside"sv, "never"sv, "follow"sv};
 template <>
+constexpr std::array kWords<OptionType::InPlaceWrites>{"on"sv, "off"sv, "append"sv};
+template <>
 constexpr std::array kWords<OptionType::Sandbox>{"auto"sv, "on"sv, "off"sv};
 template <>
 constexpr std::array kWords<OptionType::LogFormat>{"combined"sv, "json"sv};
@@ -129,6 +132,8 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
             return assign(field, parse_listen_place(text, bounds));
         else if constexpr (type == OptionType::OnOff)
             return assign(field, parse_on_off(text));
+        else if constexpr (type == OptionType::InPlaceWrites)
+            return assign(field, parse_in_place_writes(text));
         else if constexpr (type == OptionType::Workers)
             return assign(field, parse_workers(text, bounds));
         else if constexpr (type == OptionType::Size)

@@ -67,6 +67,13 @@ std::optional<bool> parse_on_off(std::string_view text) {
     return std::nullopt;
 }
 
+std::optional<InPlaceWrites> parse_in_place_writes(std::string_view text) {
+    if (text == "append") return InPlaceWrites::append;
+    const auto on = parse_on_off(text);
+    if (!on) return std::nullopt;
+    return *on ? InPlaceWrites::on : InPlaceWrites::off;
+}
+
 std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBounds& bounds) {
     return parse_quantity(text, kNoUnit, bounds);
 }

@@ -17,6 +17,11 @@ namespace fsrv {
 
 enum class IoMode { automatic, threads, inline_ };
 enum class Symlinks { inside, never, follow };
+enum class InPlaceWrites {
+    on,     // files may be written anywhere
+    off,    // they are only replaced
+    append, // or they grow, and what was there stays
+};
 enum class SandboxMode { automatic, on, off };
 enum class LogFormat { combined, json };
 
@@ -42,6 +47,7 @@ using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB
 using Duration = Millis;                   // 500ms, 10s, 5m, 1h; nothing is 0 or 0s
 using IoMode = fsrv::IoMode;
 using Symlinks = fsrv::Symlinks;
+using InPlaceWrites = fsrv::InPlaceWrites; // append, or as OnOff
 using Sandbox = SandboxMode;
 using Networks = std::vector<Network>; // as TextList: 192.0.2.0/24, 2001:db8::1, unix
 using LogFormat = fsrv::LogFormat;

@@ -70,7 +70,8 @@ int serve(Heritage heritage) {
                                      .listing = options.listing,
                                      .index = options.index,
                                      .hidden = options.hidden,
-                                     .symlinks = options.symlinks},
+                                     .symlinks = options.symlinks,
+                                     .in_place_writes = options.in_place_writes},
                                     std::move(mime));
     net::Surroundings surroundings{.mounts =
                                        content::Mounts(heritage.root_path, store.root_device()),

@@ -125,6 +125,12 @@ TEST(Options, GoodValuesOfEveryType) {
     expect_values<Symlinks>(
         "symlinks", &Options::symlinks,
         {{"inside", Symlinks::inside}, {"never", Symlinks::never}, {"follow", Symlinks::follow}});
+    expect_values<InPlaceWrites>("in-place-writes", &Options::in_place_writes,
+                                 {{"on", InPlaceWrites::on},
+                                  {"true", InPlaceWrites::on},
+                                  {"off", InPlaceWrites::off},
+                                  {"0", InPlaceWrites::off},
+                                  {"append", InPlaceWrites::append}});
     expect_values<LogFormat>("log-format", &Options::log_format,
                              {{"combined", LogFormat::combined}, {"json", LogFormat::json}});
     expect_values<LogLevel>("log-level", &Options::log_level,
@@ -228,6 +234,7 @@ const Bad kBad[] = {
     {"io", "", "auto, threads or inline"},
     {"io", "Auto", "auto, threads or inline"},
     {"symlinks", "on", "inside, never or follow"},
+    {"in-place-writes", "Append", "on, off or append"},
     {"log-format", "xml", "combined or json"},
     {"log-level", "trace", "error, warn, info or debug"},
 };

@@ -152,6 +152,39 @@ TEST_F(Clients, ResumeFilesOfOddTimes) {
     EXPECT_EQ(server_->access().count(" 206 "), 8U) << server_->access().text();
 }
 
+// A log is fetched while it is written, then again what has come since.
+TEST_F(Clients, FollowALogThatGrows) {
+    NEEDS("curl");
+    NEEDS("wget");
+    for (const std::vector<std::string>& client :
+         {std::vector<std::string>{"curl", "-sS", "-f", "--limit-rate", "8M", "-C", "-", "-O"},
+          std::vector<std::string>{"wget", "-q", "--limit-rate=8m", "-c"}}) {
+        SCOPED_TRACE(client[0]);
+        write_pattern(root_ / "log", kSize);
+        fs::remove(here_ / "log");
+        start({"--in-place-writes", "append"});
+        std::vector<std::string> command = client;
+        command.push_back(server_->url("/log"));
+        Background download(command,
+                            {.environment = kNoProxy, .directory = here_.str(), .input = {}});
+        std::uint64_t size = kSize;
+        EXPECT_TRUE(await([&] {
+            append_file(root_ / "log", pattern(size, 1000));
+            size += 1000;
+            std::error_code ignored;
+            const auto have = fs::file_size(here_ / "log", ignored);
+            return !ignored && have >= kSize;
+        }));
+        EXPECT_EQ(download.wait(), 0);
+        const std::string first = read_file(here_ / "log");
+        EXPECT_TRUE(first.size() >= kSize && is_pattern(first, 0, first.size())) << first.size();
+        EXPECT_TRUE(ran_well(here(command), client[0]));
+        expect_same(here_ / "log", root_ / "log");
+        EXPECT_EQ(server_->access().count(" complete"), 2U) << server_->access().text();
+        server_->stop();
+    }
+}
+
 TEST_F(Clients, WgetMirrorsTheTree) {
     NEEDS("wget");
     fs::create_directories(root_ / "tree/sub folder");

@@ -139,6 +139,75 @@ TEST_P(FileChange, InMidDownloadNeverLooksWhole) {
     }
 }
 
+// --in-place-writes append: a log is downloaded slowly while it is written. The answer is what was
+// there when it began; one that becomes shorter still is cut.
+TEST_P(FileChange, OfALogThatGrowsIsNone) {
+    const Change changes[] = {
+        {"grown", [](const fs::path& path) { append_file(path, "more"); }, true},
+        {"grown by much",
+         [](const fs::path& path) {
+             for (int i = 0; i < 50; ++i) append_file(path, std::string(100'000, 'l'));
+         },
+         true},
+        {"touched", [](const fs::path& path) { set_mtime(path, 1'600'000'000); }, true},
+        {"replaced by a shorter one",
+         [](const fs::path& path) {
+             write_file(path.string() + ".new", "short");
+             fs::rename(path.string() + ".new", path);
+         },
+         true},
+        {"emptied", [](const fs::path& path) { fs::resize_file(path, 0); }, false},
+        {"shorter by a byte", [](const fs::path& path) { fs::resize_file(path, kSize - 1); },
+         false},
+        {"emptied and begun anew",
+         [](const fs::path& path) {
+             fs::resize_file(path, 0);
+             append_file(path, "new");
+         },
+         false},
+    };
+    const Mode modes[] = {
+        {"a download", {}, "", false},
+        {"a paused download", {"--stall-timeout", "100ms"}, "", true},
+        {"a range", {}, "Range: bytes=1000-\r\n", false},
+    };
+    for (const Mode& mode : modes) {
+        std::vector<std::string> args = {"--workers",         "1",           "--io",
+                                         GetParam(),          "--log-level", "debug",
+                                         "--in-place-writes", "append"};
+        args.insert(args.end(), mode.args.begin(), mode.args.end());
+        Server server(base_.path(), args);
+        for (const Change& change : changes) {
+            SCOPED_TRACE(std::string(mode.name) + ", " + change.name);
+            std::string folder = std::string(mode.name) + change.name;
+            std::replace(folder.begin(), folder.end(), ' ', '-');
+            expect_the_right_end(server, folder, change, mode);
+        }
+    }
+}
+
+// Its tag moves with it: only who asks for the rest without a condition gets on.
+TEST_P(FileChange, OfALogThatGrowsIsSeenByTheNextRequest) {
+    Server server(base_.path(),
+                  {"--workers", "1", "--io", GetParam(), "--in-place-writes", "append"});
+    for (const std::uint64_t size : {2'000U, 100'000U, 600'000U}) {
+        SCOPED_TRACE(size);
+        const std::string target = "/log" + std::to_string(size);
+        const fs::path path = base_ / target.substr(1);
+        write_pattern(path, size);
+        set_mtime(path);
+        RawClient client(server.port());
+        const std::string tag = client.ask(get(target)).field("ETag").value_or("none");
+        append_file(path, pattern(size, 500));
+        const Response grown = client.ask(get(target, "If-None-Match: " + tag + "\r\n"));
+        EXPECT_EQ(grown.status, 200);
+        EXPECT_TRUE(is_pattern(grown.body, 0, size + 500));
+        const std::string rest = "Range: bytes=" + std::to_string(size) + "-\r\n";
+        EXPECT_TRUE(is_pattern(client.ask(get(target, rest)).body, size, 500));
+        EXPECT_EQ(client.ask(get(target, rest + "If-Range: " + tag + "\r\n")).status, 200);
+    }
+}
+
 // The whole answer is with the kernel, and much of it not yet with the client, when the file is
 // rewritten in place: what the client then reads to the end must be the old version. (Bytes that
 // the kernel sends straight out of the page cache would change.)

@@ -1,5 +1,5 @@
 // File systems that keep to the letter of POSIX and surprise all the same: a read that gives less
-// than is there.
+// than is there, a time of modification that is always now.
 
 #include "tests/support/files.h"
 #include "tests/support/hanging_mount.h"
@@ -62,6 +62,18 @@ TEST_P(OddMount, WithShortReadsIsReadOn) {
         mount_->end();
         fs::remove(root_ / "odd");
     }
+}
+
+// Each look at a file finds it changed; whoever knows that files are only replaced can say so.
+TEST_P(OddMount, ThatDatesFilesAtEachLookIsServedWhereNothingIsWrittenInPlace) {
+    mount({.dated_now = true});
+    for (const char* writes : {"off", "append"}) {
+        SCOPED_TRACE(writes);
+        const Server server(root_.path(), args({"--in-place-writes", writes}));
+        expect_served(server.port());
+    }
+    const Server server(root_.path(), args());
+    EXPECT_EQ(fetch(server.port(), "/odd/ten").status, 503);
 }
 
 INSTANTIATE_TEST_SUITE_P(Io, OddMount, testing::Values("threads", "inline", "auto"),

@@ -161,6 +161,7 @@ http::Resource LocalStore::file_resource(Entry entry, std::string path, const Re
     file->charged = reach.anywhere ? entry.status.st_dev : reach.device;
     file->local = entry.local != LocalFs::no;
     file->shows_removal = entry.local == LocalFs::removal;
+    file->writes = config_.in_place_writes;
     const http::Validators validators = http::make_validators(
         {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},
         wall_now());

@@ -26,6 +26,7 @@ struct StoreConfig {
     std::string index; // empty: none
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
+    InPlaceWrites in_place_writes = InPlaceWrites::on;
     // For tests.
     ResolveForm form = ResolveForm::automatic;
     std::size_t max_listing_entries = limits::kMaxListingEntries;

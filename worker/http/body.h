@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/clock.h"
+#include "common/options.h"
 #include "common/unique_fd.h"
 
 #include <cstdint>
@@ -29,7 +30,8 @@ struct OpenFile {
     std::uint64_t inode = 0;
     std::uint64_t charged = 0; // the device that its look-up was charged to, and its reads are
     bool local = true; // fstat() and close() ask nobody; of others only the pool may do them
-    bool shows_removal = true; // of a local one
+    bool shows_removal = true;                // of a local one
+    InPlaceWrites writes = InPlaceWrites::on; // what may become of it: --in-place-writes
     // When some of it was last found not to be cached, on the loop's clock, which alone writes it;
     // 0: never.
     mutable std::uint64_t missed_ms = 0;

@@ -30,8 +30,13 @@ iovec to_vector(const char* data, std::size_t length) {
 bool unchanged(const http::OpenFile& file) {
     struct stat now {};
     if (quick_fstat(file.fd.get(), now) != 0) return false;
-    return static_cast<std::uint64_t>(now.st_size) == file.size &&
-           FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
+    const auto size = static_cast<std::uint64_t>(now.st_size);
+    switch (file.writes) {
+    case InPlaceWrites::on: break;
+    case InPlaceWrites::off: return size == file.size;    // some FUSE dates a file at each look
+    case InPlaceWrites::append: return size >= file.size; // a write dates it before it grows
+    }
+    return size == file.size && FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
 }
 
 // In a thread of the pool.
@@ -164,7 +169,7 @@ std::optional<Sender::Step> Sender::lend_memory(int fd, std::uint64_t& turn) {
 std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::uint64_t& turn) {
     const http::FileExtent& extent = *extent_at_front();
     const http::OpenFile& file = *extent.file;
-    const std::uint64_t tail = context_.in_place_writes ? context_.copied_tail : 0;
+    const std::uint64_t tail = file.writes == InPlaceWrites::on ? context_.copied_tail : 0;
     if (context_.io != IoMode::automatic || !file.local || body_size_ - body_sent_ <= tail ||
         extent.length - segment_sent_ <= limits::kCheapToCopy)
         return std::nullopt;

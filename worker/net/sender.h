@@ -4,7 +4,8 @@
 //
 // Bytes of a file go to the socket only after the file was found to be the one that was planned:
 // right length read, and size and mtime of the open descriptor unchanged after the read. So an
-// answer whose last byte was sent is one version of the file.
+// answer whose last byte was sent is one version of the file. --in-place-writes says what of that
+// has to be looked at (http::OpenFile::writes): off, the size; append, that it did not shrink.
 //
 // Three ways, chosen per chunk:
 //   zero-copy  sendfile from the loop: what the page cache has (--io auto); PageLender: what is in
@@ -19,8 +20,8 @@
 // queued, here or, over the loopback, with the client. So the last SenderContext::copied_tail bytes
 // of a body are copied: when the last of them is taken, all that was lent has been read by the
 // client, and a change before that moment is seen by the guard. Of a file that, as
-// --in-place-writes off says, is only ever replaced, all is lent; and so is memory that nobody
-// writes to (http::MemoryExtent::lendable).
+// --in-place-writes off or append says, is only ever replaced or grows, all is lent; and so is
+// memory that nobody writes to (http::MemoryExtent::lendable).
 //
 // One chunk is in flight at a time. Thread: the loop's.
 #pragma once
@@ -66,7 +67,6 @@ struct SenderContext {
     FileCloser* closer = nullptr; // none: files close at once
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
-    bool in_place_writes = true;                        // --in-place-writes
     bool paced = false;                                 // some of the sockets (is_paced())
     std::uint64_t copied_tail = limits::kAssumedQueues; // never lent, if a file may change
 };

@@ -66,7 +66,6 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                       .closer = &closer_,
                       .score = heritage_.score,
                       .io = heritage_.options->io,
-                      .in_place_writes = heritage_.options->in_place_writes,
                       .copied_tail = surroundings.most_queued_bytes},
       transfer_board_(*heritage_.score),
       log_lines_(heritage_.options->log_format),

@@ -14,8 +14,10 @@ namespace {
 
 using Step = Sender::Step;
 
-std::shared_ptr<http::OpenFile> open_file(const std::string& path) {
+std::shared_ptr<http::OpenFile> open_file(const std::string& path,
+                                          InPlaceWrites writes = InPlaceWrites::on) {
     auto file = std::make_shared<http::OpenFile>();
+    file->writes = writes;
     file->fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status {};
     EXPECT_EQ(::fstat(file->fd.get(), &status), 0);
@@ -173,24 +175,25 @@ TEST_P(SenderTest, AReleasedBufferIsReadAgainWhereTheClientStopped) {
 TEST_P(SenderTest, LendsOnlyWhatStaysAsItIs) {
     struct Row {
         const char* name;
-        bool in_place_writes, in_memory;
+        InPlaceWrites writes;
+        bool in_memory;
     };
     const std::uint64_t size = 100'000;
-    for (const Row& row :
-         {Row{"a file that may be written in place", true, false},
-          Row{"a file that is only replaced", false, false}, Row{"a copy", true, true}}) {
+    for (const Row& row : {Row{"a file that may be written in place", InPlaceWrites::on, false},
+                           Row{"a file that is only replaced", InPlaceWrites::off, false},
+                           Row{"a file that grows", InPlaceWrites::append, false},
+                           Row{"a copy", InPlaceWrites::on, true}}) {
         SCOPED_TRACE(row.name);
         received_.clear();
         const std::uint64_t before = figures_.value(Metric::sent_bytes, SendPath::zero_copy);
-        context_.in_place_writes = row.in_place_writes;
         test::write_pattern(dir_ / "f", size);
         begin("HEAD", row.in_memory ? lendable_copy(dir_ / "f", size)
-                                    : http::Body::of(open_file(dir_ / "f")));
+                                    : http::Body::of(open_file(dir_ / "f", row.writes)));
         EXPECT_EQ(play(), Step::complete);
         EXPECT_EQ(received_, "HEAD" + test::pattern(0, size));
         const std::uint64_t lent = figures_.value(Metric::sent_bytes, SendPath::zero_copy) - before;
         const bool lends =
-            row.in_memory || (GetParam() == IoMode::automatic && !row.in_place_writes);
+            row.in_memory || (GetParam() == IoMode::automatic && row.writes != InPlaceWrites::on);
         EXPECT_EQ(lent > 0, lends);
         EXPECT_LE(lent, size);
     }
@@ -245,10 +248,9 @@ TEST_P(SenderTest, WhoLendsKeepsNoShareOfThePool) {
         void on_pool_turn() override {}
     } other;
     test::write_pattern(dir_ / "f", 1 << 20);
-    const auto file = open_file(dir_ / "f");
+    const auto file = open_file(dir_ / "f", InPlaceWrites::off);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool_.take(file->device, other));
     context_.io = IoMode::threads; // the disk has to be asked
-    context_.in_place_writes = false;
     begin("", http::Body::of(file));
     EXPECT_EQ(step(), Step::wait_turn);
     for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
@@ -266,12 +268,11 @@ TEST_P(SenderTest, ThePoolReadsWhatWasMissedLately) {
     if (GetParam() != IoMode::automatic) return; // the others never lend a file
     const std::uint64_t size = 600'000;
     test::write_pattern(dir_ / "f", size);
-    context_.in_place_writes = false;
     const std::uint64_t now_ms = uv_now(&loop_);
     for (const bool lately : {true, false}) {
         SCOPED_TRACE(lately);
         received_.clear();
-        const auto file = open_file(dir_ / "f");
+        const auto file = open_file(dir_ / "f", InPlaceWrites::off);
         file->missed_ms = lately ? now_ms : now_ms - limits::kFillingMs;
         const std::uint64_t missed_ms = file->missed_ms;
         const std::uint64_t lent = figures_.value(Metric::sent_bytes, SendPath::zero_copy);
@@ -290,8 +291,7 @@ TEST_P(SenderTest, WhatNobodyCanCountIsNoMiss) {
     if (GetParam() != IoMode::automatic) return; // the others never ask
     const std::uint64_t size = 600'000;
     test::write_pattern(dir_ / "f", size);
-    const auto file = open_file(dir_ / "f");
-    context_.in_place_writes = false;
+    const auto file = open_file(dir_ / "f", InPlaceWrites::off);
     page_cache_.device(file->device).no_cachestat = true;
     begin("", http::Body::of(file));
     EXPECT_EQ(play(), Step::complete);
@@ -300,35 +300,51 @@ TEST_P(SenderTest, WhatNobodyCanCountIsNoMiss) {
     EXPECT_EQ(file->missed_ms, 0U);
 }
 
+// What is a change, by --in-place-writes.
 TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
+    constexpr unsigned kOn = 1, kOff = 2, kAppend = 4;
+    const std::pair<InPlaceWrites, unsigned> modes[] = {
+        {InPlaceWrites::on, kOn}, {InPlaceWrites::off, kOff}, {InPlaceWrites::append, kAppend}};
     struct Change {
         const char* name;
         void (*make)(const std::filesystem::path&, std::uint64_t size);
+        unsigned seen_by;
     };
     const Change changes[] = {
         {"truncated",
-         [](const auto& path, auto size) { std::filesystem::resize_file(path, size / 2); }},
-        {"emptied", [](const auto& path, auto) { std::filesystem::resize_file(path, 0); }},
-        {"grown", [](const auto& path, auto) { test::append_file(path, "more"); }},
-        {"rewritten", [](const auto& path, auto size) { test::write_at(path, size - 1, "x"); }},
-        {"touched", [](const auto& path, auto) { test::set_mtime(path, 1'600'000'000); }},
+         [](const auto& path, auto size) { std::filesystem::resize_file(path, size / 2); },
+         kOn | kOff | kAppend},
+        {"emptied", [](const auto& path, auto) { std::filesystem::resize_file(path, 0); },
+         kOn | kOff | kAppend},
+        {"grown", [](const auto& path, auto) { test::append_file(path, "more"); }, kOn | kOff},
+        {"rewritten",
+         [](const auto& path, auto size) {
+             test::write_at(path, size - 1, test::pattern(size - 1, 1));
+         },
+         kOn},
+        {"touched", [](const auto& path, auto) { test::set_mtime(path, 1'600'000'000); }, kOn},
     };
     for (const Change& change : changes) {
-        SCOPED_TRACE(change.name);
-        const std::uint64_t size = 3 * limits::kChunkBytes;
-        const auto path = dir_ / change.name;
-        test::write_pattern(path, size);
-        test::set_mtime(path);
-        received_.clear();
-        begin("", http::Body::of(open_file(path)));
-        while (step() != Step::wait_writable) {
+        for (const auto& [writes, mode] : modes) {
+            SCOPED_TRACE(std::string(change.name) + ", " + std::to_string(mode));
+            const std::uint64_t size = 3 * limits::kChunkBytes;
+            const auto path = dir_ / change.name;
+            test::write_pattern(path, size);
+            test::set_mtime(path);
+            received_.clear();
+            begin("", http::Body::of(open_file(path, writes)));
+            while (step() != Step::wait_writable) {
+            }
+            change.make(path, size);
+            const bool seen = (change.seen_by & mode) != 0;
+            EXPECT_EQ(play(), seen ? Step::failed : Step::complete);
+            EXPECT_EQ(received_.size() < size, seen);
+            if (seen) {
+                EXPECT_EQ(sender_->failure(), CloseReason::file_changed);
+            }
+            EXPECT_FALSE(test::pattern_mismatch(received_, 0)) << "not the old version's";
+            sender_.reset();
         }
-        change.make(path, size);
-        EXPECT_EQ(play(), Step::failed);
-        EXPECT_EQ(sender_->failure(), CloseReason::file_changed);
-        EXPECT_LT(received_.size(), size);
-        EXPECT_FALSE(test::pattern_mismatch(received_, 0)) << "what was sent is the old version's";
-        sender_.reset();
     }
 }
 
