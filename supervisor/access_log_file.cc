@@ -1,5 +1,6 @@
 #include "supervisor/access_log_file.h"
 
+#include "common/access.h"
 #include "common/log.h"
 #include "supervisor/paths.h"
 
@@ -71,12 +72,11 @@ Result<void, StartError> AccessLogFile::check(const std::string& target) {
     if (lstat(target.c_str(), &st) == 0) {
         if (S_ISLNK(st.st_mode)) return refused(Errno{ELOOP});
         if (S_ISDIR(st.st_mode)) return refused(Errno{EISDIR});
-        if (faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0)
-            return refused(Errno::last());
+        if (!may_access(AT_FDCWD, target.c_str(), W_OK)) return refused(Errno::last());
         return {};
     }
     if (errno != ENOENT) return refused(Errno::last());
-    if (faccessat(AT_FDCWD, folder_of(target).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    if (!may_access(AT_FDCWD, folder_of(target).c_str(), W_OK | X_OK))
         return refused(Errno::last());
     return {};
 }

@@ -1,5 +1,6 @@
 #include "supervisor/pid_file.h"
 
+#include "common/access.h"
 #include "common/log.h"
 #include "supervisor/paths.h"
 
@@ -35,7 +36,7 @@ Result<PidFile, StartError> PidFile::prepare(const std::string& path) {
     if (!absolute) return refused(absolute.error());
     struct stat st {};
     if (lstat(absolute->c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return refused(Errno{EISDIR});
-    if (faccessat(AT_FDCWD, folder_of(*absolute).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    if (!may_access(AT_FDCWD, folder_of(*absolute).c_str(), W_OK | X_OK))
         return refused(Errno::last());
     file.path_ = std::move(*absolute);
     return file;

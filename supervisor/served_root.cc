@@ -1,5 +1,6 @@
 #include "supervisor/served_root.h"
 
+#include "common/access.h"
 #include "common/log.h"
 #include "supervisor/paths.h"
 
@@ -49,8 +50,7 @@ Result<ServedRoot, StartError> open_root(const std::string& path) {
     root.fd.reset(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root.fd) return unexpected(refused(path, Errno::last()));
     // O_PATH asks for no right on the folder itself.
-    if (faccessat(root.fd.get(), ".", X_OK, AT_EACCESS) != 0)
-        return unexpected(refused(path, Errno::last()));
+    if (!may_access(root.fd.get(), ".", X_OK)) return unexpected(refused(path, Errno::last()));
     const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
                                                            &std::free);
     if (!real) return unexpected(refused(path, Errno::last()));

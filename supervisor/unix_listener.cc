@@ -1,5 +1,6 @@
 #include "supervisor/unix_listener.h"
 
+#include "common/access.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "supervisor/paths.h"
@@ -84,7 +85,7 @@ Result<void, StartError> UnixListener::check_path(const UnixPlace& place) {
 
 Result<void, StartError> UnixListener::check_place(const UnixPlace& place) {
     if (auto ok = check_path(place); !ok) return ok;
-    if (faccessat(AT_FDCWD, folder_of(place.path).c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+    if (may_access(AT_FDCWD, folder_of(place.path).c_str(), W_OK | X_OK)) return {};
     StartError error = refused(place.path, errno_text(errno));
     error.exit_status = kExitUsage;
     return unexpected(std::move(error));

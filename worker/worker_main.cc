@@ -1,5 +1,6 @@
 #include "worker/worker_main.h"
 
+#include "common/access.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "worker/admin/admin_main.h"
@@ -48,7 +49,7 @@ bool lock_in(const Heritage& heritage) {
 
 // The supervisor has looked with its own rights.
 void warn_of_closed_root(const Heritage& heritage) {
-    if (heritage.slot != 0 || ::faccessat(heritage.root_fd, ".", X_OK, AT_EACCESS) == 0) return;
+    if (heritage.slot != 0 || may_access(heritage.root_fd, ".", X_OK)) return;
     log_warn(
         "user {} cannot serve \"{}\": {}; give it the right to enter it (chmod a+rx), or choose "
         "another --user",

@@ -40,6 +40,7 @@ struct WalkEnd {
 Result<WalkEnd, Errno> walk_path(const WalkPolicy& policy, std::string_view path);
 
 // fstat() of what is in memory: nobody is asked, so sizes and times of a server's files may be old.
+// Where statx() is denied, an ordinary fstat().
 bool stat_in_memory(int fd, struct stat& status);
 bool stat_in_memory(int folder, const char* name, struct stat& status); // of a link itself
 

@@ -72,7 +72,7 @@ ssize_t PageCache::read_cached(Device& device, int fd, char* buffer, std::size_t
         const iovec vector{.iov_base = buffer, .iov_len = length};
         const ssize_t n = ::preadv2(fd, &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
         if (n >= 0 || errno == EAGAIN || errno == EINTR) return n;
-        if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) return n;
+        if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM) return n;
         device.no_nowait = true;
     }
     errno = EAGAIN;

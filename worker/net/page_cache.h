@@ -19,8 +19,8 @@ class PageCache final {
     // What was found out of one device (st_dev).
     struct Device {
         dev_t id = 0;
-        bool no_sendfile = false; // EINVAL: some FUSE and network file systems
-        bool no_nowait = false;   // EOPNOTSUPP for RWF_NOWAIT
+        bool no_sendfile = false; // EINVAL: some FUSE and network file systems; EPERM: as below
+        bool no_nowait = false;   // EOPNOTSUPP for RWF_NOWAIT; EPERM: a sandbox of others
         bool no_cachestat =
             false; // EPERM: not our files; EOPNOTSUPP: hugetlbfs; ENOSYS: before Linux 6.5
     };

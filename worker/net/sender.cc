@@ -218,6 +218,7 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     case EAGAIN: cached_until_ = 0; return Step::wait_writable; // who knows how long: ask anew
     case EINVAL:
     case ENOSYS:
+    case EPERM:
     case EOPNOTSUPP: device.no_sendfile = true; return std::nullopt;
     case EPIPE:
     case ECONNRESET: failure_ = CloseReason::client_aborted; return Step::failed;
