@@ -29,7 +29,8 @@ std::string SandboxReport::text() const {
                        seccomp ? "on" : "none");
 }
 
-Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, Symlinks symlinks) {
+Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, Symlinks symlinks,
+                                                 std::span<const int> listeners) {
     SandboxReport report;
     if (mode == SandboxMode::off) return report;
     if (kSanitized) {
@@ -39,7 +40,7 @@ Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, 
             report.landlock_abi = *abi;
         else
             add(report.missing, "Landlock", abi.error());
-        if (const auto done = confine_calls(); done)
+        if (const auto done = confine_calls(listeners); done)
             report.seccomp = true;
         else
             add(report.missing, "seccomp", done.error());

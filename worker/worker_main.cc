@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define FSRV_CHECKS_LEAKS 1
@@ -34,9 +35,12 @@ namespace {
 // All that lies outside the root has been read, and there is no thread yet.
 bool lock_in(const Heritage& heritage) {
     const Options& options = *heritage.options;
-    const auto sandbox = heritage.admin
-                             ? enter_sandbox(options.sandbox, kNoFiles, Symlinks::never)
-                             : enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks);
+    std::vector<int> listeners(heritage.admin_sockets.begin(), heritage.admin_sockets.end());
+    for (const ListenSocket& socket : heritage.sockets) listeners.push_back(socket.fd);
+    const auto sandbox =
+        heritage.admin
+            ? enter_sandbox(options.sandbox, kNoFiles, Symlinks::never, listeners)
+            : enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks, listeners);
     if (!sandbox) {
         log_error("slot={} --sandbox on: {}", heritage.slot, sandbox.error());
         return false;

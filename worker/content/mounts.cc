@@ -101,7 +101,7 @@ dev_t device_of(const std::vector<Mount>& mounts, std::string_view path) {
 
 Mounts::Mounts(std::string root, dev_t root_device)
     : root_(root == "/" ? "" : std::move(root)),
-      file_(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)),
+      file_(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC | O_NONBLOCK)),
       root_device_(root_device) {
     refresh();
 }

@@ -14,8 +14,6 @@
 namespace fsrv::net {
 namespace {
 
-constexpr int kPipeBytes =
-    2 * limits::kChunkBytes;               // as pages: what is sent at a time needs one call
 constexpr int kLeastPipeBytes = 64 * 1024; // with less, copying is cheaper
 constexpr std::size_t kPagesBytes = 64 * 1024;
 

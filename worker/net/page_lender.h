@@ -3,6 +3,7 @@
 // a worker. Thread: the loop's.
 #pragma once
 
+#include "common/limits.h"
 #include "common/unique_fd.h"
 
 #include <cstddef>
@@ -13,6 +14,9 @@ namespace fsrv::net {
 
 class PageLender final {
   public:
+    // As pages: what is sent at a time needs one call.
+    static constexpr int kPipeBytes = 2 * static_cast<int>(limits::kChunkBytes);
+
     PageLender() = default;
     PageLender(const PageLender&) = delete;
     PageLender& operator=(const PageLender&) = delete;
