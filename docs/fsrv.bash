@@ -33,7 +33,7 @@ _fsrv() {
     --hang-timeout) return ;;
     --cache-files) return ;;
     --cache-memory) return ;;
-    --in-place-writes) from=(-W 'on off') ;;
+    --in-place-writes) from=(-W 'on off append') ;;
     --header-timeout) return ;;
     --idle-timeout) return ;;
     --stall-timeout) return ;;

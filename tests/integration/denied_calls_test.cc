@@ -105,8 +105,8 @@ TEST_P(DeniedCalls, AreDoneWithout) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, DeniedCalls, testing::ValuesIn(kCalls), [](const auto& info) {
-    std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Of, DeniedCalls, testing::ValuesIn(kCalls), [](const auto& call) {
+    std::string name = call.param;
     std::replace(name.begin(), name.end(), ',', '_');
     return name;
 });

@@ -243,11 +243,11 @@ TEST(Validators, LastModifiedIsNeverInTheFuture) { // CD09
 }
 
 TEST(Validators, TimesThatSayNothingMakeNoStrongTagAndNoDate) {
-    struct Row {
+    struct Time {
         std::int64_t seconds;
         bool says_nothing;
     };
-    const Row table[] = {
+    const Time table[] = {
         {std::numeric_limits<std::int64_t>::min(), true},
         {-86400, true},
         {-1, true},
@@ -277,7 +277,7 @@ TEST(Validators, TimesThatSayNothingMakeNoStrongTagAndNoDate) {
         {1'262'304'000, false},
     };
     const FileTime now{.seconds = 1'700'000'000};
-    for (const Row& row : table) {
+    for (const Time& row : table) {
         SCOPED_TRACE(row.seconds);
         FileState file{
             .size = 10, .mtime = {row.seconds, 0}, .ctime = {now.seconds - 5, 3}, .inode = 77};

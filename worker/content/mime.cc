@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -79,6 +80,7 @@ std::string read_small_file(const std::string& path) {
     for (;;) {
         const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
         if (got == 0) return text;
+        if (got < 0 && errno == EINTR) continue;
         if (got < 0 || text.size() + static_cast<std::size_t>(got) > kMaxFileBytes) return {};
         text.append(buffer.data(), static_cast<std::size_t>(got));
     }

@@ -3,6 +3,7 @@
 #include "worker/content/pseudo_fs.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <fcntl.h>
 #include <optional>
@@ -112,6 +113,7 @@ void Mounts::refresh() {
     if (file_) ::lseek(file_.get(), 0, SEEK_SET);
     while (file_ && text.size() < kMaxText) {
         const ssize_t n = ::read(file_.get(), buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
         if (n <= 0) break;
         text.append(buffer, static_cast<std::size_t>(n));
     }
