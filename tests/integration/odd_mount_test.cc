@@ -1,5 +1,5 @@
 // File systems that keep to the letter of POSIX and surprise all the same: a read that gives less
-// than is there, a time of modification that is always now.
+// than is there, a time of modification that is always now, a second name for a file.
 
 #include "tests/support/files.h"
 #include "tests/support/hanging_mount.h"
@@ -26,10 +26,10 @@ class OddMount : public testing::TestWithParam<const char*> {
         if (mount_) mount_->end();
     }
     void mount(MountManner manner) {
+        const std::map<std::string, std::uint64_t> files = {
+            {"ten", 10}, {"big", kBig}, {".htpasswd", 10}, {"REAL~1.TXT", 10}};
         fs::create_directory(root_ / "odd");
-        mount_ = std::make_unique<HangingMount>(
-            root_ / "odd", std::map<std::string, std::uint64_t>{{"ten", 10}, {"big", kBig}},
-            manner);
+        mount_ = std::make_unique<HangingMount>(root_ / "odd", files, std::move(manner));
     }
     static std::vector<std::string> args(std::vector<std::string> more = {}) {
         more.insert(more.end(), {"--workers", "1", "--io", GetParam()});
@@ -58,7 +58,11 @@ TEST_P(OddMount, WithShortReadsIsReadOn) {
         SCOPED_TRACE(longest);
         mount({.longest_read = longest});
         const Server server(root_.path(), args());
-        expect_served(server.port());
+        if (longest > 10) {
+            expect_served(server.port());
+        } else {
+            EXPECT_TRUE(is_pattern(fetch(server.port(), "/odd/ten").body, 0, 10));
+        }
         mount_->end();
         fs::remove(root_ / "odd");
     }
@@ -74,6 +78,22 @@ TEST_P(OddMount, ThatDatesFilesAtEachLookIsServedWhereNothingIsWrittenInPlace) {
     }
     const Server server(root_.path(), args());
     EXPECT_EQ(fetch(server.port(), "/odd/ten").status, 503);
+}
+
+// DOS gives a file whose name it cannot write a second one.
+TEST_P(OddMount, WithShortNamesKeepsHiddenFilesHidden) {
+    mount({.second_names = {{"HTPASS~1", ".htpasswd"},
+                            {"htpass~1", ".htpasswd"},
+                            {"real~1.txt", "REAL~1.TXT"}}});
+    fs::create_symlink("odd/HTPASS~1", root_ / "link");
+    const Server server(root_.path(), args());
+    for (const char* hidden : {"/odd/.htpasswd", "/odd/HTPASS~1", "/odd/htpass~1", "/link"})
+        EXPECT_EQ(fetch(server.port(), hidden).status, 404) << hidden;
+    for (const char* real : {"/odd/REAL~1.TXT", "/odd/real~1.txt", "/odd/ten"})
+        EXPECT_TRUE(is_pattern(fetch(server.port(), real).body, 0, 10)) << real;
+    const Server open(root_.path(), args({"--hidden", "on"}));
+    for (const char* shown : {"/odd/.htpasswd", "/odd/HTPASS~1", "/link"})
+        EXPECT_EQ(fetch(open.port(), shown).status, 200) << shown;
 }
 
 INSTANTIATE_TEST_SUITE_P(Io, OddMount, testing::Values("threads", "inline", "auto"),

@@ -58,7 +58,7 @@ std::optional<std::string> HangingMount::obstacle() {
 HangingMount::HangingMount(const std::filesystem::path& where,
                            const std::map<std::string, std::uint64_t>& files, MountManner manner)
     : where_(where),
-      manner_(manner),
+      manner_(std::move(manner)),
       files_(files.begin(), files.end()),
       device_(::open("/dev/fuse", O_RDWR | O_CLOEXEC)),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
@@ -179,7 +179,9 @@ void HangingMount::answer(const Question& question) {
         return reply(question.unique, 0, bytes_of(out));
     }
     case FUSE_LOOKUP: {
-        const std::string name = name_of(question);
+        const std::string asked = name_of(question);
+        const auto second = manner_.second_names.find(asked);
+        const std::string& name = second == manner_.second_names.end() ? asked : second->second;
         const auto found = std::find_if(files_.begin(), files_.end(),
                                         [&](const auto& file) { return file.first == name; });
         if (found == files_.end()) return reply(question.unique, ENOENT, {});

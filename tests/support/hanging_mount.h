@@ -26,6 +26,7 @@ namespace fsrv::test {
 struct MountManner {
     std::uint32_t longest_read = 0; // a read gives at most as much (direct_io); 0: all of it
     bool dated_now = false;         // each look at a file tells that it was modified just then
+    std::map<std::string, std::string> second_names = {}; // of files, which no list shows
 };
 
 class HangingMount final {

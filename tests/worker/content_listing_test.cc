@@ -67,14 +67,13 @@ TEST_P(Listings, ShowWhatCanBeHadAndNothingElse) {
     tree_.link("fifo", "to-fifo");
     tree_.link("nothing", "to-nothing");
     tree_.link("to-self", "to-self");
-    tree_.link(".hidden", "to-hidden"); // its own name is not hidden
+    tree_.link(".hidden", "to-hidden");
     tree_.link("../outside/secret.txt", "to-outside");
     tree_.link(tree_.base() + "/outside", "to-outside-folder");
-    const std::vector<std::string> inside = {"folder/",     "to-folder/", "file",
-                                             "to-absolute", "to-file",    "to-hidden"};
+    const std::vector<std::string> inside = {"folder/", "to-folder/", "file", "to-absolute",
+                                             "to-file"};
     EXPECT_EQ(names("/?format=json"),
-              (std::vector<std::string>{"folder", "to-folder", "file", "to-absolute", "to-file",
-                                        "to-hidden"}));
+              (std::vector<std::string>{"folder", "to-folder", "file", "to-absolute", "to-file"}));
     std::vector<std::string> expected;
     for (const std::string& name : inside) expected.push_back("./" + name);
     const Answer page = ask(store(), "/");

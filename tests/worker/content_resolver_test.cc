@@ -56,8 +56,8 @@ class ResolverForms : public testing::TestWithParam<ResolveForm> {
         tree_.file("dir/inner", "inner");
         tree_.file("dir/deep/leaf", "leaf");
     }
-    Resolver resolver(Symlinks symlinks) const {
-        return {tree_.fd(), tree_.root(), symlinks, GetParam()};
+    Resolver resolver(Symlinks symlinks, bool hidden = true) const {
+        return {tree_.fd(), tree_.root(), symlinks, GetParam(), hidden};
     }
 
     Tree tree_;
@@ -361,6 +361,98 @@ TEST(ErrnoStatus, IsTheTableOfTheProduct) {
                         {EINVAL, 500}, {EOVERFLOW, 500}};
     for (const Row& row : rows)
         EXPECT_EQ(miss_of(Errno{row.code}).status, row.status) << ::strerrorname_np(row.code);
+}
+
+// Where hidden names are not served, a link by one of them is not there; what counts is where it
+// leads in the end.
+TEST_P(ResolverForms, LinksByHiddenNamesAreNotThere) {
+    tree_.folder(".git");
+    tree_.folder(".well-known");
+    tree_.file(".git/config", "secret");
+    tree_.file(".env", "secret");
+    tree_.file("dir/.env", "secret");
+    tree_.file(".well-known/acme", "known");
+    tree_.folder("../outside/.kept");
+    tree_.file("../outside/.kept/file", "outside");
+    const std::pair<const char*, std::string> links[] = {
+        {"to-env", ".env"},
+        {"to-git", ".git"},
+        {"chain", "to-env"},
+        {"dir/up", "../.env"},
+        {"dir/beside", ".env"},
+        {"absolute-env", tree_.at(".env")},
+        {"absolute-git", tree_.at(".git")},
+        {"absolute-chain", tree_.at("to-git")},
+        {"to-file", "file"},
+        {"to-dir", "dir"},
+        {"absolute-dir", tree_.at("dir")},
+        {"known", ".well-known/acme"},
+        {"round", ".git/../file"},
+        {"out", tree_.base() + "/outside/.kept/file"},
+        {"../outside/absolute", tree_.at(".env")},
+        {"../outside/relative", "../root/.env"},
+        {"../outside/file", "../root/file"},
+        {"back-absolute", tree_.base() + "/outside/absolute"},
+        {"back-relative", "../outside/relative"},
+        {"back-file", tree_.base() + "/outside/file"},
+        {"down-again", tree_.base() + "/root/../root/.git"},
+    };
+    for (const auto& [name, target] : links) tree_.link(target, name);
+    struct Row {
+        const char* path;
+        const char* inside; // and with Symlinks::follow
+        const char* follow;
+    };
+    const Row rows[] = {
+        {"to-env", "ENOENT", "ENOENT"},
+        {"to-git", "ENOENT", "ENOENT"},
+        {"to-git/config", "ENOENT", "ENOENT"},
+        {"chain", "ENOENT", "ENOENT"},
+        {"dir/up", "ENOENT", "ENOENT"},
+        {"dir/beside", "ENOENT", "ENOENT"},
+        {"to-dir/.env", "ENOENT", "ENOENT"},
+        {"absolute-env", "ENOENT", "ENOENT"},
+        {"absolute-git/config", "ENOENT", "ENOENT"},
+        {"absolute-chain/config", "ENOENT", "ENOENT"},
+        {"to-file", "file: plain", "file: plain"},
+        {"to-dir", "folder", "folder"},
+        {"to-dir/inner", "file: inner", "file: inner"},
+        {"absolute-dir/deep/leaf", "file: leaf", "file: leaf"},
+        {"known", "file: known", "file: known"},
+        {"round", "file: plain", "file: plain"},
+        {"to-nothing", "ENOENT", "ENOENT"},
+        {"out", "EXDEV", "file: outside"}, // hidden where others decide what is
+        {"back-absolute", "EXDEV", "ENOENT"},
+        {"back-relative", "EXDEV", "ENOENT"},
+        {"back-file", "EXDEV", "file: plain"},
+        {"down-again/config", "EXDEV", "ENOENT"},
+    };
+    const Resolver inside = resolver(Symlinks::inside, false);
+    const Resolver follow = resolver(Symlinks::follow, false);
+    const Resolver never = resolver(Symlinks::never, false);
+    for (const Row& row : rows) {
+        SCOPED_TRACE(row.path);
+        EXPECT_EQ(outcome(inside, row.path), row.inside);
+        EXPECT_EQ(outcome(follow, row.path), row.follow);
+        Reach reach;
+        const auto seen = inside.look(row.path, reach);
+        EXPECT_EQ(seen.has_value(), std::string_view(row.inside).front() == 'f');
+    }
+    EXPECT_EQ(outcome(never, "to-file"), "ELOOP");
+    EXPECT_EQ(outcome(never, "dir/inner"), "file: inner");
+    EXPECT_EQ(outcome(resolver(Symlinks::inside), "to-git/config"), "file: secret")
+        << "--hidden on";
+    EXPECT_EQ(outcome(resolver(Symlinks::follow), "down-again/config"), "file: secret");
+}
+
+// Names that look like short ones, on a file system that has none.
+TEST_P(ResolverForms, TildesAreNoHarm) {
+    for (const char* name : {"GIT~1", "backup~2.txt", "notes.txt~", "~", "a~1b"})
+        tree_.file(name, "plain");
+    const Resolver resolver = this->resolver(Symlinks::inside, false);
+    for (const char* name : {"GIT~1", "backup~2.txt", "notes.txt~", "~", "a~1b"})
+        EXPECT_EQ(outcome(resolver, name), "file: plain") << name;
+    EXPECT_EQ(outcome(resolver, "HTPASS~1"), "ENOENT");
 }
 
 } // namespace

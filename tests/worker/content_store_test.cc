@@ -179,11 +179,24 @@ TEST_P(Store, HiddenNamesAreThereOnlyWhenAskedFor) {
     tree_.file(".well-known/.x", "hidden");
     tree_.file("...", "hidden");
     tree_.file("x~", "plain");
+    tree_.link(".git", "repository");
+    tree_.link(".env", "dir/../settings");
+    tree_.link("x~", ".link");
     StoreConfig shown = tree_.config();
     shown.hidden = true;
-    const char* hidden[] = {
-        "/.git/config", "/%2egit/config", "/.env",           "/dir/.x/y",
-        "/...",         "/.git",          "/.well-known/.x", "/files?path=.env"};
+    const char* hidden[] = {"/.git/config",
+                            "/%2egit/config",
+                            "/.env",
+                            "/dir/.x/y",
+                            "/...",
+                            "/.git",
+                            "/.well-known/.x",
+                            "/files?path=.env",
+                            "/repository/config",
+                            "/repository/",
+                            "/settings",
+                            "/files?path=settings",
+                            "/.link"};
     for (const char* origin : hidden) {
         EXPECT_EQ(ask(store(), origin).status, 404) << origin;
         EXPECT_NE(ask(store(shown), origin).status, 404) << origin;

@@ -170,10 +170,14 @@ TEST(Target, FormatJsonIsAParameterOfFolders) {
 
 TEST(Target, HiddenIsASegmentThatBeginsWithADot) { // PA20
     for (const char* path : {".git", ".git/config", "a/.env", "a/.x/b", ".well-known/.x", "...",
-                             ".well-knownx", "a/.htpasswd"})
+                             ".well-knownx", "a/.htpasswd", ".WELL-KNOWN",
+                             // what some file systems do not see
+                             "\xe2\x80\x8b.git", "a/\xc2\xad.env", "\xef\xbb\xbf.x/y",
+                             "\xe2\x80\x8b\xf3\xa0\x80\x81.git", "\xe2\x80\x8b.well-known"})
         EXPECT_TRUE(has_hidden_segment(path)) << path;
-    for (const char* path :
-         {"", "a", "a/b", "a.b", "x~", ".well-known", ".well-known/acme", "a./b."})
+    for (const char* path : {"", "a", "a/b", "a.b", "x~", ".well-known", ".well-known/acme",
+                             "a./b.", "\xe2\x80\x8b", "\xe2\x80\x8bgit", "\xc3\xa4.git", "\xe2\x80",
+                             "\xe2\x80.git", "\xff.git", "\x80.git", "g\xe2\x80\x8b.git"})
         EXPECT_FALSE(has_hidden_segment(path)) << path;
 }
 

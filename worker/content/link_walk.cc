@@ -2,6 +2,8 @@
 
 #include "common/limits.h"
 #include "worker/content/pseudo_fs.h"
+#include "worker/content/short_names.h"
+#include "worker/http/target.h"
 
 #include <algorithm>
 #include <climits>
@@ -61,6 +63,13 @@ std::string_view take_component(std::string_view& path) {
     return name;
 }
 
+std::vector<std::string> names_in(std::string_view path) {
+    std::vector<std::string> names;
+    for (std::string_view name = take_component(path); !name.empty(); name = take_component(path))
+        names.emplace_back(name);
+    return names;
+}
+
 class Walk final {
   public:
     explicit Walk(const WalkPolicy& policy) : policy_(policy) {}
@@ -74,8 +83,8 @@ class Walk final {
             pending_.pop_back();
             if (const Errno failed = step(name); failed.code != 0) return unexpected(failed);
         }
-        std::string clean;
-        for (const std::string& name : names_) clean.append(clean.empty() ? "" : "/").append(name);
+        std::string clean = clean_path();
+        if (!policy_.hidden && http::has_hidden_segment(clean)) return unexpected(Errno{ENOENT});
         return WalkEnd{.object = std::move(here_),
                        .status = status_,
                        .parent = std::move(parent_),
@@ -98,6 +107,11 @@ class Walk final {
         if (!next) return Errno::last();
         struct stat status {};
         if (!look_at(next.get(), status)) return Errno::last();
+        if (!policy_.hidden && may_hold_short_name(name)) {
+            if (confined() && !policy_.reach->may_ask(status_.st_dev))
+                return {policy_.reach->want(status_.st_dev)}; // the folder has to be read
+            if (is_short_name(here_.get(), name)) return {ENOENT};
+        }
         if (S_ISLNK(status.st_mode) && confined() && !policy_.reach->may_ask(status.st_dev))
             return {policy_.reach->want(status.st_dev)}; // its text may have to be read
         if (S_ISLNK(status.st_mode)) return follow(next.get());
@@ -123,6 +137,7 @@ class Walk final {
             if (policy_.symlinks == Symlinks::follow) {
                 const UniqueFd top(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
                 failed = top ? go_to(top.get()) : Errno::last();
+                from_root_ = false;
             } else {
                 const auto below = below_root(target, policy_.root_path);
                 if (!below) return {EXDEV};
@@ -138,7 +153,13 @@ class Walk final {
     Errno climb() {
         if (policy_.symlinks == Symlinks::follow) {
             const UniqueFd up(::openat(here_.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
-            return up ? go_to(up.get()) : Errno::last();
+            if (names_.empty() && std::exchange(from_root_, false))
+                names_ = names_in(policy_.root_path);
+            if (!names_.empty()) names_.pop_back();
+            std::vector<std::string> names = std::move(names_);
+            const Errno failed = up ? go_to(up.get()) : Errno::last();
+            names_ = std::move(names);
+            return failed;
         }
         if (names_.empty()) return {EXDEV};
         names_.pop_back();
@@ -165,6 +186,13 @@ class Walk final {
         return {};
     }
 
+    // From the root; "" also for what does not lie below it.
+    std::string clean_path() const {
+        std::string clean;
+        for (const std::string& name : names_) clean.append(clean.empty() ? "" : "/").append(name);
+        return from_root_ ? clean : std::string(below_root(clean, policy_.root_path).value_or(""));
+    }
+
     bool confined() const { return policy_.reach && !policy_.reach->anywhere; }
     bool look_at(int fd, struct stat& status) const {
         return confined() ? stat_in_memory(fd, status) : ::fstat(fd, &status) == 0;
@@ -173,18 +201,16 @@ class Walk final {
     // In front of what is still to go. "." stands for a slash at the end: what comes before it has
     // to be a folder.
     void queue(std::string_view path) {
-        std::vector<std::string> names;
         const bool slash = path.ends_with('/') || path.ends_with("/.");
-        for (std::string_view name = take_component(path); !name.empty();
-             name = take_component(path))
-            names.emplace_back(name);
+        const std::vector<std::string> names = names_in(path);
         if (slash) pending_.emplace_back(".");
         pending_.insert(pending_.end(), names.rbegin(), names.rend());
     }
 
     const WalkPolicy& policy_;
     std::vector<std::string> pending_; // the next one is the last
-    std::vector<std::string> names_;   // where we are, from the root
+    std::vector<std::string> names_;   // where we are
+    bool from_root_ = true;            // they are taken from the root, not from "/"
     UniqueFd here_;
     UniqueFd parent_;
     std::string name_;

@@ -21,6 +21,7 @@ struct WalkPolicy {
     std::string_view root_path; // its absolute name, for absolute links only
     Symlinks symlinks = Symlinks::inside;
     Reach* reach = nullptr; // none: anywhere
+    bool hidden = true;     // false: ENOENT for what lies, links resolved, below a hidden name
 };
 
 struct WalkEnd {
@@ -29,14 +30,16 @@ struct WalkEnd {
     // Unless the object is a folder: openat(parent, name, O_NOFOLLOW) opens it.
     UniqueFd parent;
     std::string name;
-    std::string
-        path; // the same without links, from the root; "" is the root. Not with Symlinks::follow.
+    std::string path; // the same without links, from the root; "" is the root, and, with
+                      // Symlinks::follow, what lies elsewhere
 };
 
 // `path`: relative, as Target::path. Two descriptors at most are open at a time. Errors are those
 // of the kernel: ELOOP for more than limits::kMaxSymlinks links or any link with Symlinks::never,
 // EXDEV for one that leads out of the root; EAGAIN when the tree changed under the walk;
-// kOtherDevice when more than the reach allows would have to be asked.
+// kOtherDevice when more than the reach allows would have to be asked. Hidden are names as
+// http::is_hidden() has them, and those that are short names of others (short_names.h), of the path
+// and of all links on its way; what lies outside of the root is not judged.
 Result<WalkEnd, Errno> walk_path(const WalkPolicy& policy, std::string_view path);
 
 // fstat() of what is in memory: nobody is asked, so sizes and times of a server's files may be old.

@@ -1,6 +1,7 @@
 #include "worker/content/resolver.h"
 
 #include "common/limits.h"
+#include "worker/content/short_names.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -55,11 +56,13 @@ EntryKind kind_of(const struct stat& status) {
 
 } // namespace
 
-Resolver::Resolver(int root_fd, std::string root_path, Symlinks symlinks, ResolveForm form)
+Resolver::Resolver(int root_fd, std::string root_path, Symlinks symlinks, ResolveForm form,
+                   bool hidden)
     : root_fd_(root_fd),
       root_path_(std::move(root_path)),
       symlinks_(symlinks),
-      form_(form == ResolveForm::automatic ? detect_form(root_fd) : form) {
+      form_(form == ResolveForm::automatic ? detect_form(root_fd) : form),
+      hidden_(hidden) {
     struct stat root {};
     if (::fstat(root_fd_, &root) != 0) return;
     root_device_ = root.st_dev;
@@ -115,12 +118,10 @@ Result<Entry, Errno> Resolver::open_once(const std::string& path, Reach& reach,
 Result<Entry, Errno> Resolver::open_within(const std::string& path, Reach& reach,
                                            bool for_reading) const {
     if (path.size() >= PATH_MAX) return unexpected(Errno{ENAMETOOLONG});
-    if (form_ == ResolveForm::openat2 && reach.device == root_device_) {
-        Place place{.name = path};
-        place.object = openat2(root_fd_, path, kLook, resolve_flags(symlinks_) | RESOLVE_NO_XDEV);
-        if (place.object && ::fstat(place.object.get(), &place.status) == 0)
-            return entry_of(std::move(place), for_reading);
-        if (errno != EXDEV) return unexpected(Errno::last());
+    if (reach.device == root_device_) {
+        Attempt attempt = find_by_kernel(path, RESOLVE_NO_XDEV);
+        if (attempt.place) return entry_of(*std::move(attempt.place), for_reading);
+        if (!attempt.walk) return unexpected(attempt.place.error());
     }
     auto end = walk_path(walk_policy(&reach), path);
     if (!end) return unexpected(end.error());
@@ -131,7 +132,7 @@ Result<Entry, Errno> Resolver::open_within(const std::string& path, Reach& reach
         return Entry{
             .kind = EntryKind::folder, .fd = std::move(end->object), .status = end->status};
     }
-    auto place = find(path);
+    auto place = place_of(*std::move(end));
     if (!place) return unexpected(place.error());
     if (place->status.st_dev != reach.device) return unexpected(Errno{EAGAIN}); // turned meanwhile
     return entry_of(*std::move(place), for_reading);
@@ -162,41 +163,63 @@ Result<Entry, Errno> Resolver::entry_of(Place place, bool for_reading) const {
 
 Result<Resolver::Place, Errno> Resolver::find(const std::string& path) const {
     if (path.size() >= PATH_MAX) return unexpected(Errno{ENAMETOOLONG});
-    Place place{.name = path};
-    if (form_ == ResolveForm::openat2) {
-        place.object = openat2(root_fd_, path, kLook, resolve_flags(symlinks_));
-        if (!place.object) {
-            // An absolute link, perhaps back into the root.
-            if (errno != EXDEV || symlinks_ != Symlinks::inside) return unexpected(Errno::last());
-            auto end = walk_path(walk_policy(), path);
-            if (!end) return unexpected(end.error());
-            place.name = std::move(end->path);
-            place.without_links = true;
-            place.object = openat2(root_fd_, place.name, kLook, kBeneath | RESOLVE_NO_SYMLINKS);
-            if (!place.object) return unexpected(errno == ELOOP ? Errno{EAGAIN} : Errno::last());
-        }
-        if (::fstat(place.object.get(), &place.status) != 0) return unexpected(Errno::last());
-        return place;
-    }
+    Attempt attempt = find_by_kernel(path, 0);
+    if (!attempt.walk) return std::move(attempt.place);
     auto end = walk_path(walk_policy(), path);
     if (!end) return unexpected(end.error());
-    place.object = std::move(end->object);
-    place.status = end->status;
-    place.parent = std::move(end->parent);
-    place.name = std::move(end->name);
+    return place_of(*std::move(end));
+}
+
+// Where hidden names are to be judged it follows no link: where that leads has to be seen. So a
+// path without links costs nothing for it.
+Resolver::Attempt Resolver::find_by_kernel(const std::string& path,
+                                           std::uint64_t more_flags) const {
+    if (form_ != ResolveForm::openat2 || (!hidden_ && may_hold_short_name(path)))
+        return {.place = unexpected(Errno{ENOSYS}), .walk = true};
+    Place place{.name = path};
+    std::uint64_t resolve = resolve_flags(symlinks_) | more_flags;
+    if (!hidden_) resolve |= RESOLVE_NO_SYMLINKS;
+    place.object = openat2(root_fd_, path, kLook, resolve);
+    if (place.object && ::fstat(place.object.get(), &place.status) == 0)
+        return {.place = std::move(place)};
+    const Errno failed = Errno::last();
+    // An absolute link, perhaps back into the root; another file system; a link to be judged.
+    const bool left = failed.code == EXDEV &&
+                      (symlinks_ == Symlinks::inside || (more_flags & RESOLVE_NO_XDEV) != 0);
+    const bool link = failed.code == ELOOP && !hidden_ && symlinks_ != Symlinks::never;
+    return {.place = unexpected(failed), .walk = left || link};
+}
+
+// What the walk has found, for the kernel to confirm where it can: links may lead anywhere only
+// with Symlinks::follow.
+Result<Resolver::Place, Errno> Resolver::place_of(WalkEnd end) const {
+    Place place;
+    if (form_ == ResolveForm::openat2 && symlinks_ != Symlinks::follow) {
+        place.name = std::move(end.path);
+        place.without_links = true;
+        place.object = openat2(root_fd_, place.name, kLook, kBeneath | RESOLVE_NO_SYMLINKS);
+        if (!place.object) return unexpected(errno == ELOOP ? Errno{EAGAIN} : Errno::last());
+    } else {
+        place.object = std::move(end.object);
+        place.parent = std::move(end.parent);
+        place.name = std::move(end.name);
+    }
+    // What the walk knows may be what was in memory.
+    if (::fstat(place.object.get(), &place.status) != 0) return unexpected(Errno::last());
     return place;
 }
 
 Result<UniqueFd, Errno> Resolver::reopen(const Place& place) const {
-    const bool walked = form_ == ResolveForm::walk;
-    const std::uint64_t resolve =
-        place.without_links ? kBeneath | RESOLVE_NO_SYMLINKS : resolve_flags(symlinks_);
+    const bool walked = static_cast<bool>(place.parent);
+    std::uint64_t resolve = resolve_flags(symlinks_);
+    if (place.without_links || !hidden_) resolve |= RESOLVE_NO_SYMLINKS;
     UniqueFd fd =
         walked ? UniqueFd(::openat(place.parent.get(), place.name.c_str(), kRead | O_NOFOLLOW))
                : openat2(root_fd_, place.name, kRead, resolve);
     if (fd) return fd;
     // The path was without links a moment ago.
-    if (errno == ELOOP && (walked || place.without_links)) return unexpected(Errno{EAGAIN});
+    const bool had_none = walked || (resolve & RESOLVE_NO_SYMLINKS) != 0;
+    if (errno == ELOOP && had_none) return unexpected(Errno{EAGAIN});
     return unexpected(Errno::last());
 }
 

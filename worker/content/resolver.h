@@ -37,9 +37,10 @@ struct Entry {
 class Resolver final {
   public:
     // `root_fd`: O_PATH will do; not owned, outlives the resolver. `root_path`: absolute, for
-    // absolute links only.
+    // absolute links only. `hidden`: false: links that lead by a hidden name below the root, and
+    // short names of hidden files, are ENOENT; the caller judges the path itself.
     Resolver(int root_fd, std::string root_path, Symlinks symlinks,
-             ResolveForm form = ResolveForm::automatic);
+             ResolveForm form = ResolveForm::automatic, bool hidden = true);
 
     // `path`: relative to the root, without "." and ".." segments (Target::path); "" is the root.
     // What is on a pseudo file system (pseudo_fs.def) is ENOENT. EAGAIN: the tree changed under all
@@ -64,9 +65,13 @@ class Resolver final {
     struct Place {
         UniqueFd object; // O_PATH
         struct stat status {};
-        UniqueFd parent; // none: the root
+        UniqueFd parent; // found by a walk: `name` is in there. None: in the root
         std::string name;
         bool without_links = false;
+    };
+    struct Attempt { // of the kernel alone
+        Result<Place, Errno> place;
+        bool walk = false; // it needs the walk's help
     };
 
     Result<Entry, Errno> try_again(const std::string& path, Reach& reach, bool for_reading) const;
@@ -75,15 +80,18 @@ class Resolver final {
     Result<Entry, Errno> entry_of(Place place, bool for_reading) const;
     bool is_pseudo(int fd, dev_t device) const;
     Result<Place, Errno> find(const std::string& path) const;
+    Attempt find_by_kernel(const std::string& path, std::uint64_t more_flags) const;
+    Result<Place, Errno> place_of(WalkEnd end) const;
     Result<UniqueFd, Errno> reopen(const Place& place) const;
     WalkPolicy walk_policy(Reach* reach = nullptr) const {
-        return {root_fd_, root_path_, symlinks_, reach};
+        return {root_fd_, root_path_, symlinks_, reach, hidden_};
     }
 
     int root_fd_;
     std::string root_path_;
     Symlinks symlinks_;
     ResolveForm form_;
+    bool hidden_;
     dev_t root_device_ = 0;
     bool root_is_plain_ = false; // files on that device need no look at their file system
     LocalFs root_local_ = LocalFs::no;

@@ -69,7 +69,7 @@ std::string folder_location(std::string_view path, std::string_view query) {
 LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
     : config_(std::move(config)),
       mime_(std::move(mime)),
-      resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form),
+      resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form, config_.hidden),
       listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)) {}
 
 http::FindResult LocalStore::find(const http::Target& target, std::string_view accept,

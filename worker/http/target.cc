@@ -1,5 +1,8 @@
 #include "worker/http/target.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -124,6 +127,45 @@ void append_encoded(std::string& out, char c) {
     out.push_back(kHex[byte & 15]);
 }
 
+// Of UTF-8 at the beginning of `text`: the code point and its bytes; no bytes for what is none.
+std::pair<std::uint32_t, std::size_t> first_code_point(std::string_view text) {
+    if (text.empty()) return {0, 0};
+    const auto lead = static_cast<unsigned char>(text.front());
+    if (lead < 0x80) return {lead, 1};
+    const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC0 || lead >= 0xF8 || text.size() < length) return {0, 0};
+    std::uint32_t code = lead & (0xFFU >> (length + 1));
+    for (const char c : text.substr(1, length - 1)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte & 0xC0U) != 0x80U) return {0, 0};
+        code = code << 6 | (byte & 0x3FU);
+    }
+    return {code, length};
+}
+
+bool is_ignorable(std::uint32_t code) {
+    struct Span {
+        std::uint32_t first;
+        std::uint32_t last;
+    };
+    static constexpr Span kSpans[] = {
+#define FSRV_IGNORABLE(first, last) {first, last},
+#include "worker/http/ignorable.def"
+#undef FSRV_IGNORABLE
+    };
+    return std::any_of(std::begin(kSpans), std::end(kSpans), [code](const Span& span) {
+        return span.first <= code && code <= span.last;
+    });
+}
+
+std::string_view skip_ignorable(std::string_view name) {
+    for (;;) {
+        const auto [code, bytes] = first_code_point(name);
+        if (bytes < 2 || !is_ignorable(code)) return name;
+        name.remove_prefix(bytes);
+    }
+}
+
 } // namespace
 
 Result<Target, TargetRefusal> parse_target(std::string_view origin) {
@@ -151,12 +193,16 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin) {
                   .query = query};
 }
 
+bool is_hidden(std::string_view name) {
+    return skip_ignorable(name).starts_with('.') && name != ".well-known";
+}
+
 bool has_hidden_segment(std::string_view path) {
     while (!path.empty()) {
         const auto slash = path.find('/');
         const auto segment = path.substr(0, slash);
         path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
-        if (segment.starts_with('.') && segment != ".well-known") return true;
+        if (is_hidden(segment)) return true;
     }
     return false;
 }

@@ -39,7 +39,10 @@ struct TargetRefusal {
 // `origin`: Request::origin, starts with "/" or is "*".
 Result<Target, TargetRefusal> parse_target(std::string_view origin);
 
-// True when a segment begins with a dot, ".well-known" excepted.
+// A name that begins with a dot, ".well-known" excepted; the dot may have code points before it
+// that a file system may not see (ignorable.def).
+bool is_hidden(std::string_view name);
+// True when a segment is such a name.
 bool has_hidden_segment(std::string_view path);
 
 // Percent-encodes a path for a Location or href: everything but unreserved, "/" and the sub-delims
