@@ -223,6 +223,28 @@ TEST_F(Clients, Aria2WithEightConnectionsSurvivesAKill) {
     expect_same(here_ / "killed", root_ / "file.bin");
 }
 
+// It looks for the line break before the first delimiter of a multipart answer, and waits for it
+// for ever.
+TEST_F(Clients, ZsyncFetchesWhatItLacksInManyRanges) {
+    NEEDS("zsync");
+    NEEDS("zsyncmake");
+    constexpr std::uint64_t kBlock = 4096, kStep = 64 * 1024;
+    write_pattern(here_ / "old.bin", kSize);
+    for (std::uint64_t at = 0; at < kSize; at += kStep)
+        write_at(here_ / "old.bin", at + 100, "changed");
+    start();
+    ASSERT_TRUE(
+        ran_well(here({"zsyncmake", "-b", std::to_string(kBlock), "-u", server_->url("/file.bin"),
+                       "-o", (root_ / "file.zsync").string(), (root_ / "file.bin").string()}),
+                 "zsyncmake"));
+    EXPECT_TRUE(ran_well(here({"env", "-u", "http_proxy", "zsync", "-q", "-i", "old.bin", "-o",
+                               "new.bin", server_->url("/file.zsync")}),
+                         "zsync"));
+    expect_same(here_ / "new.bin", root_ / "file.bin");
+    EXPECT_GE(server_->access().count(" 206 "), 2U) << server_->access().text();
+    EXPECT_EQ(server_->access().count("GET /file.bin HTTP/1.1\" 200 "), 0U);
+}
+
 TEST_F(Clients, RcloneCopiesTheTreeByItsListing) {
     NEEDS("rclone");
     const std::pair<const char*, const char*> files[] = {

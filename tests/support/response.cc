@@ -186,7 +186,8 @@ std::optional<std::vector<BytesPart>> parse_byteranges(const Response& response)
     std::vector<BytesPart> parts;
     std::string_view rest = response.body;
     const std::string delimiter = "--" + boundary;
-    if (rest.starts_with("\r\n")) rest.remove_prefix(2);
+    if (!rest.starts_with("\r\n")) return std::nullopt; // zsync would wait for it
+    rest.remove_prefix(2);
     while (true) {
         if (!rest.starts_with(delimiter)) return std::nullopt;
         rest.remove_prefix(delimiter.size());

@@ -195,8 +195,8 @@ std::vector<Part> parts_of(const Plan& plan) {
               std::string::npos);
     std::vector<Part> parts;
     std::string rest = bytes_of(plan.body);
-    EXPECT_TRUE(rest.starts_with(delimiter + "\r\n"));
-    rest.erase(0, delimiter.size());
+    EXPECT_TRUE(rest.starts_with("\r\n" + delimiter + "\r\n"));
+    rest.erase(0, 2 + delimiter.size());
     while (rest.starts_with("\r\n")) {
         const auto head_end = rest.find("\r\n\r\n");
         const auto part_end = rest.find("\r\n" + delimiter);

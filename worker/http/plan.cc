@@ -31,14 +31,15 @@ std::string make_boundary(std::uint64_t key, std::string_view etag) {
     return fmt::format(FMT_COMPILE("fsrv-{:016x}{:016x}"), mix(key ^ sum), mix(mix(key + 1) + sum));
 }
 
-// The parts' heads share one string; the file's extents lie between slices of it.
+// The parts' heads share one string; the file's extents lie between slices of it. Each delimiter
+// begins with its CRLF, also the first (RFC 2046 5.1.1): zsync looks for it there.
 Body make_multipart(const Body& whole, std::string_view content_type, const RangeResult& ranges,
                     std::uint64_t size, std::string_view boundary) {
     std::string heads;
     std::vector<std::size_t> ends;
     ends.reserve(ranges.ranges.size());
     for (const ByteRange& range : ranges.ranges) {
-        heads.append(heads.empty() ? "--" : "\r\n--").append(boundary).append("\r\n");
+        heads.append("\r\n--").append(boundary).append("\r\n");
         add_field(heads, "Content-Type", content_type);
         append_content_range(heads, range, size);
         heads.append("\r\n");
