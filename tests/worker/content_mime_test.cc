@@ -34,7 +34,7 @@ TEST(MimeTypes, KnowWhatPeopleDownloadWithoutTheSystemsTable) {
         {"a.mkv", "video/matroska"},
         {"a.m3u8", "application/vnd.apple.mpegurl"},
         {"a.flac", "audio/flac"},
-        {"a.opus", "audio/opus"},
+        {"a.opus", "audio/ogg"},
         {"a.pdf", "application/pdf"},
         {"a.tar.gz", "application/gzip"},
         {"a.tar", "application/x-tar"},
@@ -90,6 +90,66 @@ TEST(MimeTypes, TheSystemsTableWinsAndItsOddLinesDoNoHarm) {
          {"a.nope1", "a.nope2", "a.nope3", "a.nope4", "a.nope5", "a.nope6", "a.rest", "a.#"})
         EXPECT_EQ(types.of(name), "application/octet-stream") << name;
     EXPECT_EQ(types.of("a." + std::string(1000, 'e')), "application/octet-stream");
+}
+
+struct Browsers {
+    std::string_view name, type;
+};
+constexpr Browsers kForBrowsers[] = {
+    {"a.html", "text/html; charset=utf-8"},
+    {"a.xhtml", "application/xhtml+xml; charset=utf-8"},
+    {"a.css", "text/css; charset=utf-8"},
+    {"a.js", "text/javascript; charset=utf-8"},
+    {"a.mjs", "text/javascript; charset=utf-8"},
+    {"a.json", "application/json; charset=utf-8"},
+    {"a.webmanifest", "application/manifest+json; charset=utf-8"},
+    {"a.wasm", "application/wasm"},
+    {"a.pdf", "application/pdf"},
+    {"a.svg", "image/svg+xml"},
+    {"a.png", "image/png"},
+    {"a.jpeg", "image/jpeg"},
+    {"a.gif", "image/gif"},
+    {"a.webp", "image/webp"},
+    {"a.AVIF", "image/avif"},
+    {"a.jxl", "image/jxl"},
+    {"a.ico", "image/vnd.microsoft.icon"},
+    {"a.mp3", "audio/mpeg"},
+    {"a.m4a", "audio/mp4"},
+    {"a.cmfa", "audio/mp4"},
+    {"a.opus", "audio/ogg"},
+    {"a.ogg", "audio/ogg"},
+    {"a.flac", "audio/flac"},
+    {"a.wav", "audio/wav"},
+    {"a.weba", "audio/webm"},
+    {"a.mp4", "video/mp4"},
+    {"a.cmaf", "video/mp4"},
+    {"a.cmfv", "video/mp4"},
+    {"a.m4s", "video/iso.segment"},
+    {"a.webm", "video/webm"},
+    {"a.ogv", "video/ogg"},
+    {"a.mov", "video/quicktime"},
+    {"segment1.ts", "video/mp2t"},
+    {"a.m2ts", "video/mp2t"},
+    {"a.m3u8", "application/vnd.apple.mpegurl"},
+    {"a.mpd", "application/dash+xml; charset=utf-8"},
+    {"a.vtt", "text/vtt; charset=utf-8"},
+    {"a.woff", "font/woff"},
+    {"a.woff2", "font/woff2"},
+    {"a.ttf", "font/ttf"},
+    {"a.otf", "font/otf"},
+};
+
+TEST(MimeTypes, WhatBrowsersPlayOrRunIsNotTheSystemsToSay) {
+    const test::TempDir dir;
+    std::string table = "application/x-mine mine\n";
+    for (const Browsers& row : kForBrowsers)
+        table.append("text/x-linguist ").append(row.name.substr(row.name.find('.') + 1)) += '\n';
+    test::write_file(dir / "mime.types", table);
+    MimeTypes types;
+    types.load((dir / "mime.types").string());
+    types.load(); // the machine's own: Debian's has .ts for a linguist
+    for (const Browsers& row : kForBrowsers) EXPECT_EQ(types.of(row.name), row.type) << row.name;
+    EXPECT_EQ(types.of("a.mine"), "application/x-mine");
 }
 
 TEST(MimeTypes, ATableThatCannotBeReadIsNoError) {

@@ -18,10 +18,13 @@ constexpr std::size_t kMaxType = 127; // RFC 6838 4.2, of either half
 struct BuiltIn {
     std::string_view type;
     std::string_view extensions;
+    bool for_browsers;
 };
 constexpr BuiltIn kBuiltIn[] = {
-#define FSRV_MIME(type, extensions) {type, extensions},
+#define FSRV_MIME(type, extensions) {type, extensions, false},
+#define FSRV_MIME_BROWSER(type, extensions) {type, extensions, true},
 #include "worker/content/mime_types.def"
+#undef FSRV_MIME_BROWSER
 #undef FSRV_MIME
 };
 
@@ -89,7 +92,12 @@ std::string read_small_file(const std::string& path) {
 } // namespace
 
 MimeTypes::MimeTypes() {
+    put_built_in(Part::all);
+}
+
+void MimeTypes::put_built_in(Part part) {
     for (const BuiltIn& entry : kBuiltIn) {
+        if (part == Part::for_browsers && !entry.for_browsers) continue;
         std::string_view extensions = entry.extensions;
         for (std::string_view word = take_word(extensions); !word.empty();
              word = take_word(extensions))
@@ -111,6 +119,7 @@ void MimeTypes::load(const std::string& path) {
                 by_extension_.insert_or_assign(lower(word), content_type(type));
         }
     }
+    put_built_in(Part::for_browsers);
 }
 
 std::string_view MimeTypes::of(std::string_view file_name) const {

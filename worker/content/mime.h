@@ -1,5 +1,5 @@
 // Content-Type by file name: the system's table (/etc/mime.types, Debian's media-types) over a
-// built-in one.
+// built-in one, but for what browsers show, play or run: there the built-in one decides.
 #pragma once
 
 #include <string>
@@ -21,6 +21,9 @@ class MimeTypes final {
     std::string_view of(std::string_view file_name) const;
 
   private:
+    enum class Part { all, for_browsers };
+    void put_built_in(Part part);
+
     std::unordered_map<std::string, std::string> by_extension_; // lower case, no dot
 };
 
