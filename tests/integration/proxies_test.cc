@@ -403,5 +403,55 @@ TEST_F(Proxies, NginxPassesRangesOnAndTellsTheClient) {
     EXPECT_TRUE(line->starts_with("127.0.0.1 - ")) << *line;
 }
 
+// Whoever asks for a folder without its slash stays behind the prefix, and with this host.
+TEST_F(Proxies, RedirectsOfFoldersStayBelowAPrefixOfNginx) {
+    if (!std::filesystem::exists("/usr/sbin/nginx")) GTEST_SKIP() << "nginx is not installed";
+    const std::pair<const char*, const char*> folders[] = {{"dir", "dir"},
+                                                           {"two words", "two%20words"},
+                                                           {"a:b", "a%3Ab"},
+                                                           {"100%41", "100%2541"},
+                                                           {"\xc3\x9c", "%C3%9C"},
+                                                           {"http:", "http%3A"},
+                                                           {"what?#x", "what%3F%23x"},
+                                                           {"files", "files"},
+                                                           {"a;b&c", "a%3Bb%26c"},
+                                                           {"-x", "-x"},
+                                                           {"back\\slash", "back%5Cslash"}};
+    for (const auto& [name, encoded] : folders)
+        std::filesystem::create_directories(root_ / "outer" / name);
+    Server server(root_.path(), {"--workers", "1"});
+    const unsigned short port = free_port();
+    TempDir folder;
+    write_file(folder / "nginx.conf", "events {} http { access_log off; server { listen " +
+                                          loopback(port) +
+                                          "; location /files/ { proxy_pass http://" +
+                                          loopback(server.port()) + "/; } } }\n");
+    const Background nginx({"/usr/sbin/nginx", "-p", folder.str(), "-c", folder / "nginx.conf",
+                            "-e", folder / "error.log", "-g",
+                            "daemon off; pid " + std::string(folder / "nginx.pid") + ";"});
+    ASSERT_TRUE(await([&] { return fetch(port, "/files/t.bin").status == 200; }));
+    for (const std::string& base :
+         {"http://" + loopback(port) + "/files", "http://" + loopback(server.port())}) {
+        for (const auto& [name, encoded] : folders) {
+            for (const char* query : {"", "?a=b//c&path=x:y", "?sort=size"}) {
+                const std::string place = base + "/outer/" + encoded;
+                const RunResult curl =
+                    run({"curl", "-sS", "-L", "-o", "/dev/null", "-w",
+                         "%{http_code} %{num_redirects} %{url_effective}", place + query});
+                EXPECT_EQ(curl.out, "200 1 " + place + "/" + query) << curl.err;
+            }
+        }
+        // Doubled slashes, as they are.
+        const RunResult curl = run({"curl", "-sS", "-L", "--path-as-is", "-o", "/dev/null", "-w",
+                                    "%{http_code} %{url_effective}", base + "//outer//dir"});
+        EXPECT_EQ(curl.out, "200 " + base + "//outer//dir/") << curl.err;
+    }
+    // Not to the host that such a path looks like.
+    std::filesystem::create_directories(root_ / "evil.example");
+    const Response evil = fetch(server.port(), "//evil.example");
+    EXPECT_EQ(evil.status, 301);
+    EXPECT_EQ(evil.field("Location"), "evil.example/");
+}
+
 } // namespace
 } // namespace fsrv::test

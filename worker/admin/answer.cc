@@ -91,7 +91,7 @@ http::Plan answer(const http::Request& request, const StatusSource& source) {
         if (path == known.path) return plan_of(request, known.content(request, source));
     if (path == "/")
         return plan_of(request,
-                       {.status = 301, .body = "/status\n", .fields = "Location: /status\r\n"});
+                       {.status = 301, .body = "/status\n", .fields = "Location: status\r\n"});
     return http::plan_status(request, 404, "there are /healthz, /readyz, /metrics and /status");
 }
 

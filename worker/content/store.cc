@@ -57,9 +57,11 @@ std::string clean_query(std::string_view query) {
     return out;
 }
 
-// A segment is never empty, so this never begins with "//".
+// Relative to what was asked for, so that it holds behind a proxy that serves the tree under a
+// prefix. A segment is never empty and its colons are encoded, so this is never another host or
+// scheme.
 std::string folder_location(std::string_view path, std::string_view query) {
-    std::string location = fmt::format("/{}/", http::encode_path(path));
+    std::string location = http::encode_segment(last_segment(path)) + "/";
     if (!query.empty()) location.append("?").append(clean_query(query));
     return location;
 }

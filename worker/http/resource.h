@@ -22,8 +22,8 @@ struct Resource {
                                      // Content-Security-Policy and Vary
 };
 
-// Why nothing was found, as an answer. 301: `location` (encoded path and query, never to another
-// host). 503: Retry-After is added.
+// Why nothing was found, as an answer. 301: `location` (encoded, relative to the target: last
+// segment and query). 503: Retry-After is added.
 struct Miss {
     int status = 404;
     std::string location;
