@@ -50,6 +50,20 @@ Exchange::Exchange(const http::ParserLimits& limits)
       buffer(std::make_unique<char[]>(capacity)),
       parser(limits) {}
 
+void Exchange::received(std::size_t bytes) {
+    end += bytes;
+    used = std::max(used, end);
+}
+
+void Exchange::forget() {
+    ::explicit_bzero(buffer.get(), used);
+    begin = end = used = 0;
+    parser.reset();
+    target = {};
+    plan.reset();
+    found.reset();
+}
+
 Connection::Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t id)
     : worker_(worker),
       peer_(peer),
@@ -149,7 +163,7 @@ void Connection::on_readable() {
         close(between_requests ? CloseReason::client_closed : CloseReason::client_aborted);
         return;
     }
-    x.end += static_cast<std::size_t>(n);
+    x.received(static_cast<std::size_t>(n));
     waited_ms_ = 0;
     if (state_ != State::skipping_body && state_ != State::reading_head)
         set_state(State::reading_head);

@@ -69,11 +69,15 @@ struct Exchange {
     explicit Exchange(const http::ParserLimits& limits);
 
     std::string_view unparsed() const { return {buffer.get() + begin, end - begin}; }
+    void received(std::size_t bytes); // behind `end`
+    // Ready for another client: what this one sent is gone, credentials among it.
+    void forget();
 
     std::size_t capacity;
     std::unique_ptr<char[]> buffer;
     std::size_t begin = 0; // of the request being read, or of what follows the one being answered
     std::size_t end = 0;   // of the received bytes
+    std::size_t used = 0;  // of the buffer, at most, since it was forgotten
     http::RequestParser parser;
     http::Request request;
     http::Target target;

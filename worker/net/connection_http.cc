@@ -357,7 +357,7 @@ bool Connection::finish_response() {
     if (!exchange_ && !done->leftover.empty()) {
         exchange_ = worker_.take_exchange();
         done->leftover.copy(exchange_->buffer.get(), done->leftover.size());
-        exchange_->end = done->leftover.size();
+        exchange_->received(done->leftover.size());
     }
     if (done->skip_body) {
         set_state(State::skipping_body);

@@ -35,10 +35,7 @@ std::unique_ptr<Exchange> Worker::take_exchange() {
 void Worker::give_back(std::unique_ptr<Exchange> exchange) {
     if (exchange->plan) closer_.let_go(std::move(exchange->plan->body));
     if (spare_exchanges_.size() >= limits::kMaxSpareExchanges) return;
-    exchange->begin = exchange->end = 0;
-    exchange->parser.reset();
-    exchange->plan.reset();
-    exchange->found.reset();
+    exchange->forget();
     spare_exchanges_.push_back(std::move(exchange));
 }
 
