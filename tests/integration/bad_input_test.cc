@@ -93,6 +93,48 @@ TEST_F(BadInput, IsRefusedWithOneAnswerAndTheEnd) {
     }
 }
 
+TEST_F(BadInput, ARefusedHeadGetsNoBody) {
+    start({"--header-timeout", "1s"});
+    const std::pair<const char*, std::string> table[] = {
+        {"400", "HEAD * HTTP/1.1\r\n" H "\r\n"},
+        {"400", "HEAD /t.bin HTTP/1.1\r\n\r\n"},
+        {"400", "HEAD /t.bin HTTP/1.1\r\n" H H "\r\n"},
+        {"400", "\r\nHEAD /t.bin HTTP/1.1\r\n" H "Content-Length: 1\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n"},
+        {"400", "HEAD /t.bin HTTP/1.1\r\n" H " folded: x\r\n\r\n"},
+        {"400", "HEAD /%zz HTTP/1.1\r\n" H "\r\n"},
+        {"400", "HEAD /t.bin\r\n"},
+        {"408", "HEAD /t.bin HTTP/1.1\r\n" H},
+        {"408", "HEAD "},
+        {"414", "HEAD /" + std::string(10'000, 'a') + " HTTP/1.1\r\n" H "\r\n"},
+        {"431", "HEAD /t.bin HTTP/1.1\r\n" H "X: " + std::string(20'000, 'a') + "\r\n\r\n"},
+        {"431", "HEAD /t.bin HTTP/1.1\r\n" H + repeat("X: y\r\n", 200) + "\r\n"},
+        {"501", "HEAD /t.bin HTTP/1.1\r\n" H "Transfer-Encoding: x\r\n\r\n"},
+        {"505", "HEAD /t.bin HTTP/2.0\r\n" H "\r\n"},
+    };
+    for (const auto& [status, bytes] : table) {
+        SCOPED_TRACE(bytes.substr(0, 60));
+        RawClient client(port());
+        client.send(bytes);
+        const Response response = client.read_response(true);
+        ASSERT_TRUE(response.complete()) << got_name(response.got) << " " << response.problem;
+        EXPECT_EQ(std::to_string(response.status), status) << response.head;
+        EXPECT_GT(response.content_length().value_or(0), 0U) << "as much as GET would get";
+        if (!response.announces_close()) client.half_close();
+        EXPECT_EQ(client.read_to_end(), "");
+    }
+}
+
+TEST_F(BadInput, ARefusalTakesTheFormThatItsHeadAsksFor) {
+    start();
+    RawClient client(port());
+    const Response response =
+        client.ask("GET /t.bin HTTP/1.1\r\nAccept: application/problem+json\r\n\r\n");
+    EXPECT_EQ(response.status, 400);
+    EXPECT_EQ(response.field("Content-Type"), "application/problem+json");
+    EXPECT_NE(response.body.find("\"detail\":\"no Host\""), std::string::npos) << response.body;
+}
+
 TEST_F(BadInput, TheStrangeButSoundIsServed) {
     const Row table[] = {
 #include "tests/integration/odd_input.def"

@@ -62,6 +62,15 @@ TEST_F(Clients, CurlDownloadsAsTheApiIsTyped) {
     EXPECT_TRUE(ran_well(here({"curl", "-sS", "-f", "-OJ", server_->url("/files?path=file.bin")}),
                          "curl -OJ"));
     expect_same(here_ / "file.bin", root_ / "file.bin");
+    for (const char* name : {"\xc3\x9c"
+                             "bung.txt",
+                             "\xff\xfe.txt"}) { // the second is no UTF-8
+        write_file(root_ / name, "raw");
+        const RunResult raw = here(
+            {"curl", "-sS", "-f", server_->url("/files"), "-G", "-d", "path=" + std::string(name)});
+        EXPECT_TRUE(ran_well(raw, "curl -G"));
+        EXPECT_EQ(raw.out, "raw");
+    }
     const RunResult missing = here({"curl", "-sS", "-f", server_->url("/none")});
     EXPECT_EQ(missing.exit_status, 22);
     // An upload that is refused: curl sees the answer and no broken connection.

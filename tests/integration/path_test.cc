@@ -119,6 +119,52 @@ TEST_F(Paths, LeadToTheRightFileOrToNone) {
     }
 }
 
+// `curl -G -d path=...` sends a name as it is typed.
+TEST_F(Paths, RawBytesInATargetMeanTheirPercentEncodedForm) {
+    const std::pair<const char*, const char*> names[] = {{"\xc3\x9c"
+                                                          "bung",
+                                                          "%C3%9Cbung"},
+                                                         {"\xff\xfe\x80", "%FF%FE%80"},
+                                                         {"\xe2\x82\xac", "%E2%82%AC"}};
+    for (const auto& [name, encoded] : names) {
+        write_file(root_ / (std::string(name) + ".txt"), encoded);
+        fs::create_directory(root_ / name);
+    }
+    for (const char* io : {"auto", "inline"}) {
+        Server server(root_, {"--workers", "1", "--io", io});
+        for (const auto& [name, encoded] : names) {
+            SCOPED_TRACE(encoded);
+            const std::string raw = "/" + std::string(name), plain = "/" + std::string(encoded);
+            for (int i = 0; i < 3; ++i) { // by the pool, and out of the cache
+                EXPECT_EQ(fetch(server.port(), raw + ".txt?" + name).body, encoded);
+                EXPECT_EQ(fetch(server.port(), plain + ".txt").body, encoded);
+                EXPECT_EQ(fetch(server.port(), "/files?path=." + raw + ".txt").body, encoded);
+            }
+            const Response folder = fetch(server.port(), raw + "?x=" + name);
+            EXPECT_EQ(folder.status, 301);
+            EXPECT_EQ(folder.field("Location"),
+                      std::string(encoded) + "/?x=" + std::string(encoded));
+            EXPECT_EQ(fetch(server.port(), raw + "/").status, 200);
+            ASSERT_TRUE(server.access().await_line("GET " + plain + "/ HTTP/1.1\" 200 "));
+            EXPECT_EQ(
+                server.access().count("GET " + plain + ".txt?" + encoded + " HTTP/1.1\" 200 "), 3U)
+                << server.access().text();
+        }
+        for (const char& c : server.access().text())
+            ASSERT_TRUE(static_cast<unsigned char>(c) < 0x80 && c != '\\')
+                << server.access().text();
+        RawClient absolute(server.port()); // on one connection with others
+        EXPECT_EQ(absolute.ask(get("/file.txt")).body, "file");
+        EXPECT_EQ(absolute
+                      .ask(get("http://t/\xc3\x9c"
+                               "bung.txt"))
+                      .body,
+                  "%C3%9Cbung");
+        EXPECT_EQ(absolute.ask(get("/\xff\xfe\x80.txt")).body, "%FF%FE%80");
+        EXPECT_EQ(absolute.ask(get("/file.txt")).body, "file");
+    }
+}
+
 TEST_F(Paths, LongNamesAndDeepPathsAreNotThereOrServed) {
     const std::string longest(255, 'n');
     write_file(root_ / longest, "long");

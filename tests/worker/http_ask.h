@@ -13,17 +13,18 @@
 
 namespace fsrv::http::test {
 
-// A request and the bytes that its views point into.
+// A request, and the bytes and the parser that its views point into.
 struct Asked {
     std::unique_ptr<std::string> bytes;
+    std::unique_ptr<RequestParser> parser;
     HeadResult result;
     Request request;
 };
 
 inline Asked parse(std::string bytes, ParserLimits limits = {}) {
-    Asked asked{.bytes = std::make_unique<std::string>(std::move(bytes))};
-    RequestParser parser(limits);
-    asked.result = parser.parse_head(*asked.bytes, asked.request);
+    Asked asked{.bytes = std::make_unique<std::string>(std::move(bytes)),
+                .parser = std::make_unique<RequestParser>(limits)};
+    asked.result = asked.parser->parse_head(*asked.bytes, asked.request);
     return asked;
 }
 

@@ -287,6 +287,66 @@ TEST(Parser, TargetMayHaveExactlyTheLimit) { // RL23
     EXPECT_EQ(parse("GET " + target_of(2000), {.max_head_bytes = 1024}).result.refusal.status, 414);
 }
 
+TEST(Parser, RawBytesOfATargetCountAsTheirEncodedForm) {
+    const auto with = [](const std::string& target) {
+        return parse("GET " + target + " HTTP/1.1\r\n" H "\r\n").result;
+    };
+    const std::string raw(1000, '\xE9'); // 3000 bytes when encoded
+    const std::string fits(limits::kMaxTarget - 3001, 'a');
+    for (const std::string& target : {"/" + raw + fits, "/" + fits + raw, "/" + fits + "?" + raw}) {
+        const bool one_more = target.find('?') != std::string::npos;
+        EXPECT_EQ(with(target).status, one_more ? HeadStatus::refused : HeadStatus::complete);
+        EXPECT_EQ(with(target + "a").refusal.status, 414);
+        EXPECT_EQ(with(target + "\xE9").refusal.status, 414);
+    }
+    const Asked asked = parse("GET /" + raw + fits + " HTTP/1.1\r\n" H "\r\n");
+    EXPECT_EQ(asked.request.target.size(), limits::kMaxTarget);
+    EXPECT_EQ(with("/" + std::string(100'000, '\xE9')).refusal.status, 414);
+}
+
+// What is not the request line's or another protocol's fault is told when the head is whole.
+TEST(Parser, ARefusalKnowsTheAcceptOfAHeadThatIsSoundByteByByte) {
+    struct Row {
+        const char* name;
+        std::string bytes;
+        int status;
+        const char* accept;
+    };
+    const std::string json = "Accept: application/json\r\n";
+    const Row table[] = {
+        {"unknown method", "BREW / HTTP/1.1\r\n" H + json + "\r\n", 501, "application/json"},
+        {"unknown method, 1.0", "BREW / HTTP/1.0\r\n" + json + "\r\n", 501, "application/json"},
+        {"CONNECT", "CONNECT a:1 HTTP/1.1\r\n" H + json + "\r\n", 405, "application/json"},
+        {"no Host", "GET / HTTP/1.1\r\n" + json + "\r\n", 400, "application/json"},
+        {"bad Host", "GET / HTTP/1.1\r\nHost: a/b\r\n" + json + "\r\n", 400, "application/json"},
+        {"unknown coding", "GET / HTTP/1.1\r\n" H "Transfer-Encoding: x\r\n" + json + "\r\n", 501,
+         "application/json"},
+        {"two framings",
+         "GET / HTTP/1.1\r\n" H CHUNKED "\r\nContent-Length: 1\r\naccept:\t text/html \r\n\r\n",
+         400, "text/html"},
+        {"no Accept", "BREW / HTTP/1.1\r\n" H "X-Accept: a\r\nAccept-Language: a\r\n\r\n", 501, ""},
+        {"two of them", "BREW / HTTP/1.1\r\n" H + json + json + "\r\n", 501, ""},
+        {"a field that cannot be", "BREW / HTTP/1.1\r\n" H + json + " X: y\r\n\r\n", 400, ""},
+        {"another version", "GET / HTTP/2.0\r\n" H + json + "\r\n", 505, ""},
+        {"target", "GET * HTTP/1.1\r\n" H + json + "\r\n", 400, ""},
+    };
+    for (const Row& row : table) {
+        SCOPED_TRACE(row.name);
+        const Asked asked = parse(row.bytes);
+        EXPECT_EQ(asked.result.status, HeadStatus::refused);
+        EXPECT_EQ(asked.result.refusal.status, row.status);
+        EXPECT_EQ(asked.result.refusal.accept, row.accept);
+        EXPECT_TRUE(is_inside(asked.result.refusal.accept, *asked.bytes));
+        expect_same_for_every_split(row.bytes);
+    }
+}
+
+TEST(Parser, AnUnknownMethodIsRefusedWhenItsHeadIsWhole) {
+    const std::string head = "BREW / HTTP/1.1\r\n" H "\r\n";
+    EXPECT_EQ(parse(head.substr(0, head.size() - 1)).result.status, HeadStatus::need_more);
+    EXPECT_EQ(parse(head).result.refusal.status, 501);
+}
+
 TEST(Parser, RefusesALongMethodBeforeItsEnd) { // RL22
     EXPECT_EQ(parse(std::string(100'000, 'A')).result.refusal.status, 400);
     EXPECT_EQ(parse(std::string(33, 'A')).result.refusal.status, 400);

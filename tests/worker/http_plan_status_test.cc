@@ -30,10 +30,10 @@ TEST(PlanStatus, MissIgnoresPreconditionsAndRanges) { // CD04, RG15
 }
 
 TEST(PlanStatus, RedirectNamesItsPlace) {
-    const Plan made = plan("GET /t", {}, unexpected(Miss{.status = 301, .location = "/t/?q"}));
+    const Plan made = plan("GET /t", {}, unexpected(Miss{.status = 301, .location = "t/?q"}));
     EXPECT_EQ(made.status, 301);
-    EXPECT_EQ(field(made, "Location"), "/t/?q");
-    EXPECT_EQ(bytes_of(made.body).find("/t/"), std::string::npos);
+    EXPECT_EQ(field(made, "Location"), "t/?q");
+    EXPECT_EQ(bytes_of(made.body).find("t/"), std::string::npos);
 }
 
 TEST(PlanStatus, ErrorTakesTheFormThatIsAskedFor) {
@@ -115,7 +115,7 @@ TEST(PlanStatus, HealthIsOkUntilTheDrain) {
 
 TEST(PlanStatus, RefusalIsTextAndCloses) {
     for (const int status : {400, 405, 408, 414, 431, 501, 503, 505}) {
-        const Plan made = plan_refusal({.status = status, .what = "a reason"});
+        const Plan made = plan_refusal({.status = status, .what = "a reason"}, {});
         expect_sound(made, Method::get);
         EXPECT_EQ(made.status, status);
         EXPECT_TRUE(made.close);
@@ -124,6 +124,43 @@ TEST(PlanStatus, RefusalIsTextAndCloses) {
                   fmt::format("{} {}: a reason\n", status, reason_phrase(status)));
         EXPECT_EQ(field(made, "Allow").has_value(), status == 405);
         EXPECT_EQ(field(made, "Retry-After").has_value(), status == 503);
+    }
+}
+
+TEST(PlanStatus, RefusalTakesTheFormThatTheHeadAsksFor) {
+    const auto type = [](std::string_view accept) {
+        const Plan made = plan_refusal({.status = 501, .what = "a reason", .accept = accept}, {});
+        expect_sound(made, Method::get);
+        EXPECT_EQ(field(made, "Vary"), "Accept");
+        return field(made, "Content-Type");
+    };
+    EXPECT_EQ(type("application/json"), "application/problem+json");
+    EXPECT_EQ(type("text/html,*/*;q=0.8"), "text/html; charset=utf-8");
+    EXPECT_EQ(type("*/*"), "text/plain; charset=utf-8");
+}
+
+TEST(PlanStatus, RefusedHeadHasNoBody) {
+    struct Row {
+        std::string_view received;
+        bool head;
+    };
+    const Row table[] = {
+        {"HEAD * HTTP/1.1\r\n", true},
+        {"HEAD ", true},
+        {"\r\nHEAD /x", true},
+        {"HEAD", false},
+        {"HEADS /x", false},
+        {"head /x", false},
+        {"HEAD\t/x HTTP/1.1\r\n", false},
+        {"\r\n\r\nHEAD /", false},
+        {"GET /x HEAD ", false},
+        {"", false},
+    };
+    for (const Row& row : table) {
+        const Plan made = plan_refusal({.status = 400, .what = "a reason"}, row.received);
+        expect_sound(made, row.head ? Method::head : Method::get);
+        EXPECT_EQ(made.body.size() == 0, row.head) << row.received;
+        EXPECT_EQ(field(made, "Content-Length"), "26");
     }
 }
 

@@ -84,8 +84,15 @@ inline Transcript play(std::string_view stream,
             } else if (result.status == HeadStatus::complete) {
                 ++transcript.requests;
                 transcript.text += show_request(request);
-                for (const auto view : {request.method_token, request.target, request.host})
-                    transcript.views_inside = transcript.views_inside && is_inside(view, buffer);
+                // The line is in one piece; with an encoded target the parser has it.
+                const bool in_buffer = is_inside(request.target, buffer);
+                const bool in_line = request.target.data() ==
+                                     request.method_token.data() + request.method_token.size() + 1;
+                transcript.views_inside =
+                    transcript.views_inside && in_line &&
+                    is_inside(request.method_token, buffer) == in_buffer &&
+                    (in_buffer || request.target.find('%') != std::string_view::npos) &&
+                    (is_inside(request.host, buffer) || is_inside(request.host, request.target));
                 transcript.views_inside =
                     transcript.views_inside &&
                     (is_inside(request.origin, request.target) || request.origin == "/");

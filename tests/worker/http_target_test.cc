@@ -115,6 +115,18 @@ TEST(Target, IsDecodedOnceAndNormalisedOnce) {
         {"api a question mark inside", "/files?path=a?b", "api a?b"},
         {"api a semicolon parts nothing", "/files?path=a;path=b", "api a;path=b"},
         {"api by another road", "/x/..//files?path=a", "api a"},
+        {"api the name is decoded", "/files?p%61th=a", "api a"},
+        {"api all of the name", "/files?%70%61%74%68=%61", "api a"},
+        {"api the name twice", "/files?path=a&p%61th=b", "400"},
+        {"api no name that can be decoded", "/files?p%6=b&path%=c&path=a", "api a"},
+        {"api a plus in the name", "/files?pa+th=b&path=a", "api a"},
+        {"api an encoded equals sign", "/files?path%3Da=b&path=a", "api a"},
+        {"api an encoded ampersand", "/files?x%26path=b&path=a", "api a"},
+        {"api UTF-8 as it is",
+         "/files?path=\xC3\x9C"
+         "bung",
+         "api \xC3\x9C"
+         "bung"},
         {"api without a query", "/files", "400"},
         {"api without a path", "/files?x=1", "400"},
         {"api without a value", "/files?path", "400"},

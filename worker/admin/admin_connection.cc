@@ -145,7 +145,7 @@ bool AdminConnection::take_request() {
 void AdminConnection::refuse(const http::Refusal& refusal) {
     keep_alive_ = false;
     request_ = {};
-    answer_with(http::plan_refusal(refusal));
+    answer_with(http::plan_refusal(refusal, {buffer_.data(), received_}));
 }
 
 void AdminConnection::answer_with(const http::Plan& plan) {

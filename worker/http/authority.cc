@@ -48,6 +48,20 @@ bool is_ipv6(std::string_view text) {
     return inet_pton(AF_INET6, terminated.data(), &address) == 1;
 }
 
+// "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+bool is_ip_future(std::string_view text) {
+    if (!text.starts_with('v') && !text.starts_with('V')) return false;
+    const auto dot = text.find('.');
+    if (dot == std::string_view::npos) return false;
+    const auto version = text.substr(1, dot - 1);
+    const auto address = text.substr(dot + 1);
+    return !version.empty() && std::all_of(version.begin(), version.end(), is_hex) &&
+           !address.empty() && std::all_of(address.begin(), address.end(), [](char c) {
+               return is_name_char(c) ||
+                      std::string_view(".!$&'()*+,;=:").find(c) != std::string_view::npos;
+           });
+}
+
 bool is_port(std::string_view digits) {
     unsigned value = 0;
     for (const char c : digits) {
@@ -69,8 +83,9 @@ bool is_authority(std::string_view text) {
     std::size_t host_end = 0;
     if (text.starts_with('[')) {
         const auto bracket = text.find(']');
-        if (bracket == std::string_view::npos || !is_ipv6(text.substr(1, bracket - 1)))
-            return false;
+        if (bracket == std::string_view::npos) return false;
+        const auto address = text.substr(1, bracket - 1);
+        if (!is_ipv6(address) && !is_ip_future(address)) return false;
         host_end = bracket + 1;
     } else {
         host_end = std::min(text.find(':'), text.size());

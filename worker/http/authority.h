@@ -6,10 +6,10 @@
 
 namespace fsrv::http {
 
-// uri-host [ ":" port ]: a name, an IPv4 address or an IPv6 address in brackets, and a port of 0 to
-// 65535 or none. Stricter than RFC 3986: a name is letters, digits, "-", "_", "." and "~" or %HH,
-// without empty labels (one dot at its end may be), for no name that can be looked up needs more.
-// No userinfo, no IPvFuture, no zone. Empty is not valid here.
+// uri-host [ ":" port ]: a name, an IPv4 address, or an IPv6 or later address (IPvFuture) in
+// brackets, and a port of 0 to 65535 or none. Stricter than RFC 3986: a name is letters, digits,
+// "-", "_", "." and "~" or %HH, without empty labels (one dot at its end may be), for no name that
+// can be looked up needs more. No userinfo, no zone. Empty is not valid here.
 bool is_authority(std::string_view text);
 
 struct AbsoluteForm {

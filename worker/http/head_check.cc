@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::size_t kMaxMethodBytes = 32; // the longest that HTTP knows has 17
 
-enum CharClass : std::uint8_t { kToken = 1, kTargetChar = 2, kValueChar = 4 };
+enum CharClass : std::uint8_t { kToken = 1, kTargetChar = 2, kValueChar = 4, kRawByte = 8 };
 
 constexpr std::array<std::uint8_t, 256> make_classes() {
     std::array<std::uint8_t, 256> classes{};
     for (std::size_t c = 0x21; c <= 0x7E; ++c) classes[c] = kTargetChar | kValueChar;
-    for (std::size_t c = 0x80; c <= 0xFF; ++c) classes[c] = kValueChar;
+    for (std::size_t c = 0x80; c <= 0xFF; ++c) classes[c] = kValueChar | kRawByte;
     classes[' '] = classes['\t'] = kValueChar;
     for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
@@ -36,6 +36,8 @@ constexpr std::array<std::string_view, 29> kOtherMethods = {
     "MERGE",    "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",       "NOTIFY", "PATCH",  "POST",
     "PROPFIND", "PROPPATCH",  "PURGE",      "PUT",    "REBIND",     "REPORT", "SEARCH", "SUBSCRIBE",
     "TRACE",    "UNBIND",     "UNLINK",     "UNLOCK", "UNSUBSCRIBE"};
+
+constexpr std::size_t kMoreWhenEncoded = 2; // bytes, of one
 
 constexpr std::string_view kVersion = "HTTP/d.d"; // d: a digit
 constexpr std::string_view kUsualVersion = "HTTP/1.1\r";
@@ -75,7 +77,8 @@ HeadResult HeadCheck::check(std::string_view buffer, std::string_view known) {
             const auto wanted = state_ == State::value ? kValueChar : kToken;
             while (scanned_ < end && is(buffer[scanned_], wanted)) ++scanned_;
         } else if (state_ == State::target) {
-            const auto most = std::min(end, line_.target_begin + limits::kMaxTarget);
+            const auto most = std::min(end, line_.target_begin + limits::kMaxTarget -
+                                                kMoreWhenEncoded * line_.raw_bytes);
             while (scanned_ < most && is(buffer[scanned_], kTargetChar)) ++scanned_;
         } else if (state_ == State::version && buffer[scanned_ - 1] == ' ' &&
                    buffer.substr(scanned_, end - scanned_).starts_with(kUsualVersion)) {
@@ -142,8 +145,12 @@ HeadCheck::State HeadCheck::step(std::string_view buffer, std::size_t i) {
     case State::target:
         if (c == ' ') return finish_target(buffer, i);
         if (c == '\r' || c == '\n') return refuse(400, "request line without a version");
-        if (!is(c, kTargetChar)) return refuse(400, "byte not allowed in a target");
-        if (i - line_.target_begin >= limits::kMaxTarget) return refuse(414, "target too long");
+        if (is(c, kRawByte))
+            ++line_.raw_bytes;
+        else if (!is(c, kTargetChar))
+            return refuse(400, "byte not allowed in a target");
+        if (i + 1 - line_.target_begin + kMoreWhenEncoded * line_.raw_bytes > limits::kMaxTarget)
+            return refuse(414, "target too long");
         return State::target;
     case State::version: {
         const auto at = i - (line_.target_begin + line_.target_length + 1);
@@ -214,11 +221,10 @@ bool HeadCheck::asks_for_path(std::string_view buffer) const {
            (line_.method == KnownMethod::get || line_.method == KnownMethod::head);
 }
 
-// A version is judged before a method: that of another protocol means nothing here.
+// A version is judged before anything else: what another protocol's head says means nothing here.
 HeadCheck::State HeadCheck::finish_line() {
     if (major_ != '1' || minor_ > '1') return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken");
     line_.minor_version = minor_ == '1' ? 1 : 0;
-    if (line_.method == KnownMethod::unknown) return refuse(501, "unknown method");
     return State::field_first;
 }
 

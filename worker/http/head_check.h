@@ -1,7 +1,8 @@
 // The lexical check of a request's head, byte by byte as it comes in, before llhttp sees any of it.
 // It knows the grammar of RFC 9112 2 to 5 and the limits, and no field by name: what Host,
 // Content-Length and their like must be is framing.h's. Refuses at the first byte that cannot
-// belong to a sound head, whatever follows. Linear: no byte is looked at twice.
+// belong to a sound head, whatever follows. A method that nobody knows belongs to one. Linear: no
+// byte is looked at twice.
 #pragma once
 
 #include "worker/http/parser.h"
@@ -23,7 +24,8 @@ struct RequestLine {
     std::size_t method_length = 0;
     std::size_t target_begin = 0;
     std::size_t target_length = 0;
-    std::size_t end = 0; // where the fields begin
+    std::size_t raw_bytes = 0; // of the target, above 0x7F: they mean their percent-encoded form
+    std::size_t end = 0;       // where the fields begin
     unsigned minor_version = 0;
     KnownMethod method = KnownMethod::unknown;
 };

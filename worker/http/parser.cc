@@ -4,65 +4,15 @@
 #include "worker/http/authority.h"
 #include "worker/http/framing.h"
 #include "worker/http/head_check.h"
+#include "worker/http/known_fields.h"
+#include "worker/http/target.h"
 #include "worker/http/text.h"
 
 #include <algorithm>
 #include <llhttp.h>
 #include <string>
-#include <vector>
 
 namespace fsrv::http {
-
-namespace {
-
-// The fields of the last request that had no body, and what was found in them. Most clients send
-// the same again with every request of a connection, and many clients the same as each other.
-class KnownFields {
-  public:
-    std::string_view bytes() const { return bytes_; }
-
-    // `all`: as they came, to the end of the head. Views of the request point into it.
-    void learn(std::string_view all, const Request& request) {
-        if (all.size() > kMostBytes) return;
-        bytes_ = all;
-        fields_.clear();
-        for (const auto& [name, value] : request.all_fields())
-            fields_.push_back({.name = moved(name, all.data(), bytes_.data()),
-                               .value = moved(value, all.data(), bytes_.data())});
-        host_ = moved(request.host, all.data(), bytes_.data());
-        keep_alive_ = request.keep_alive;
-        expects_continue_ = request.expects_continue;
-    }
-
-    // Into a request that has come with the same at `at`.
-    void recall(Request& request, const char* at) const {
-        request.field_count = 0;
-        for (const auto& [name, value] : fields_)
-            request.fields[request.field_count++] = {.name = moved(name, bytes_.data(), at),
-                                                     .value = moved(value, bytes_.data(), at)};
-        request.host = moved(host_, bytes_.data(), at);
-        request.keep_alive = keep_alive_;
-        request.expects_continue = expects_continue_;
-        request.chunked = false;
-        request.content_length = 0;
-    }
-
-  private:
-    static constexpr std::size_t kMostBytes = 1024; // a browser's are about 500
-
-    static std::string_view moved(std::string_view view, const char* from, const char* to) {
-        // An empty one may be of nothing.
-        return {view.empty() ? to : to + (view.data() - from), view.size()};
-    }
-
-    std::string bytes_;
-    std::vector<Field> fields_; // views into bytes_
-    std::string_view host_;     // likewise
-    bool keep_alive_ = true;
-    bool expects_continue_ = false;
-};
-
-} // namespace
 
 struct RequestParser::State {
     explicit State(const ParserLimits& limits) : max_head_bytes(limits.max_head_bytes) {}
@@ -72,6 +22,7 @@ struct RequestParser::State {
     HeadCheck trailers = HeadCheck::for_trailers();
     llhttp_t llhttp{};
     KnownFields known;
+    std::string encoded_line;   // of a request whose target came with raw bytes
     Request* request = nullptr; // during parse_head() only
     std::size_t body_bytes = 0; // eaten so far
     std::uint64_t body_length = 0;
@@ -132,11 +83,35 @@ Method method_of(KnownMethod method) {
     }
 }
 
-HeadResult refused(Refusal refusal) {
+// The value of the only Accept among the lines of a head that HeadCheck has passed.
+std::string_view accept_of(std::string_view lines) {
+    std::string_view only;
+    bool seen = false;
+    while (!lines.empty()) {
+        const auto line = lines.substr(0, lines.find("\r\n"));
+        lines.remove_prefix(std::min(line.size() + 2, lines.size()));
+        const auto colon = line.find(':');
+        if (colon == std::string_view::npos ||
+            !equal_ignoring_case(line.substr(0, colon), "accept"))
+            continue;
+        if (seen) return {};
+        seen = true;
+        only = trim(line.substr(colon + 1));
+    }
+    return only;
+}
+
+HeadResult refused(Refusal refusal, std::string_view lines) {
+    refusal.accept = accept_of(lines);
     return {.status = HeadStatus::refused, .refusal = refusal};
 }
 
 } // namespace
+
+bool begins_head_request(std::string_view received) {
+    if (received.starts_with("\r\n")) received.remove_prefix(2);
+    return received.starts_with("HEAD ");
+}
 
 RequestParser::RequestParser(const ParserLimits& limits)
     : state_(std::make_unique<State>(limits)) {}
@@ -148,6 +123,7 @@ void RequestParser::reset() {
     State& state = *state_; // llhttp is made ready when a head is complete
     state.head.reset();
     if (state.in_trailers) state.trailers = HeadCheck::for_trailers();
+    state.encoded_line.clear();
     state.body_bytes = 0;
     state.body_length = 0;
     state.in_trailers = false;
@@ -160,11 +136,21 @@ HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) 
     if (result.status != HeadStatus::complete) return result;
 
     const RequestLine& line = state.head.line();
+    const auto lines = buffer.substr(line.end, result.head_bytes - line.end);
+    if (line.method == KnownMethod::unknown)
+        return refused({.status = 501, .what = "unknown method"}, lines);
     if (line.method == KnownMethod::connect)
-        return refused({.status = 405, .what = "CONNECT is for proxies"});
+        return refused({.status = 405, .what = "CONNECT is for proxies"}, lines);
+    std::string_view text = buffer.substr(line.method_begin, line.end - line.method_begin);
+    std::size_t target_length = line.target_length;
+    if (line.raw_bytes > 0) {
+        state.encoded_line = encode_raw_bytes(text);
+        target_length += state.encoded_line.size() - text.size();
+        text = state.encoded_line;
+    }
     request.method = method_of(line.method);
-    request.method_token = buffer.substr(line.method_begin, line.method_length);
-    request.target = buffer.substr(line.target_begin, line.target_length);
+    request.method_token = text.substr(0, line.method_length);
+    request.target = text.substr(line.method_length + 1, target_length);
     request.origin = request.target;
     request.host = {};
     request.minor_version = line.minor_version;
@@ -182,23 +168,23 @@ HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) 
     state.request = &request;
     llhttp_init(&state.llhttp, HTTP_REQUEST, &State::kSettings);
     state.llhttp.data = &state;
-    const auto head = buffer.substr(line.method_begin, result.head_bytes - line.method_begin);
-    const auto error = llhttp_execute(&state.llhttp, head.data(), head.size());
+    auto error = llhttp_execute(&state.llhttp, text.data(), text.size());
+    if (error == HPE_OK) error = llhttp_execute(&state.llhttp, lines.data(), lines.size());
     state.request = nullptr;
     if (request.field_count != state.head.field_count())
-        return refused({.status = 400, .what = "malformed head"});
-    if (const auto refusal = apply_fields(request)) return refused(*refusal);
+        return refused({.status = 400, .what = "malformed head"}, lines);
+    if (const auto refusal = apply_fields(request)) return refused(*refusal, lines);
     // What is left for llhttp to refuse is oddly placed white space around the values it reads
     // itself.
     if (error != HPE_OK && error != HPE_PAUSED)
-        return refused({.status = 400, .what = "malformed framing field"});
+        return refused({.status = 400, .what = "malformed framing field"}, lines);
     // Two readers of the same framing must agree, or the next request begins at the wrong byte.
     if (state.message_complete == request.has_body())
-        return refused({.status = 400, .what = "ambiguous body length"});
+        return refused({.status = 400, .what = "ambiguous body length"}, lines);
     state.body_length = request.content_length;
     if (state.message_complete && line.minor_version == 1 &&
         request.origin.data() == request.target.data())
-        state.known.learn(buffer.substr(line.end, result.head_bytes - line.end), request);
+        state.known.learn(lines, request);
     return result;
 }
 

@@ -19,11 +19,17 @@ struct ParserLimits {
 
 // Why a request is refused; the connection closes after the answer. `status` is 400, 405 (CONNECT),
 // 414, 431, 501 or 505. `what` is a constant text for the log and the error body, e.g. "space
-// before the colon".
+// before the colon". `accept` is the value of the only Accept of a head that came whole and is
+// sound byte by byte, whatever else is wrong with it; a view into its bytes.
 struct Refusal {
     int status = 400;
     std::string_view what;
+    std::string_view accept;
 };
+
+// True when `received`, the bytes of a request from its first one on, begin a HEAD: whatever
+// refuses it has no body.
+bool begins_head_request(std::string_view received);
 
 enum class HeadStatus { need_more, complete, refused };
 struct HeadResult {
@@ -46,8 +52,10 @@ class RequestParser final {
 
     // `buffer`: everything received of this request and after it, from its first byte. Call again
     // with the same buffer, grown (it may have moved), while the answer is need_more. On complete,
-    // `request` has views into `buffer`. A method that HTTP does not know gives 501; known ones
-    // other than GET, HEAD, OPTIONS give Method::other.
+    // `request` has views into `buffer`; where the target came with bytes above 0x7F, those of its
+    // line are of their percent-encoded form, which the parser keeps until the next call. A method
+    // that HTTP does not know gives 501; known ones other than GET, HEAD, OPTIONS give
+    // Method::other.
     HeadResult parse_head(std::string_view buffer, Request& request);
 
     // After a complete head with has_body(): eats body bytes, at most limits::kMaxDroppedBody over

@@ -38,8 +38,10 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
 Plan plan_status(const Request& request, int status, std::string_view what);
 Plan plan_options();
 Plan plan_health(const Request& request, bool draining);
-// Before there is a Request: text/plain, close.
-Plan plan_refusal(const Refusal& refusal);
+// Before there is a Request: the connection closes, and the form follows the Accept that the
+// refusal has. `received`: what came of the request, from its first byte on: a HEAD gets no body,
+// its Content-Length tells GET's.
+Plan plan_refusal(const Refusal& refusal, std::string_view received);
 
 // The standard reason phrase, "" for unknown ones.
 std::string_view reason_phrase(int status);

@@ -120,9 +120,11 @@ Plan plan_health(const Request& request, bool draining) {
     return plan;
 }
 
-Plan plan_refusal(const Refusal& refusal) {
-    Plan plan = make_status_plan(refusal.status, refusal.what, BodyForm::text);
+Plan plan_refusal(const Refusal& refusal, std::string_view received) {
+    Plan plan = make_status_plan(refusal.status, refusal.what, error_form(refusal.accept));
+    plan.fields.append("Vary: Accept\r\n");
     plan.close = true;
+    if (begins_head_request(received)) plan.body = {};
     return plan;
 }
 

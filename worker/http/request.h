@@ -1,6 +1,7 @@
-// A request's head, parsed. All views point into the buffer that was given to the parser: they live
-// until the connection takes the next request, that is at least until the answer to this one is
-// complete or the connection is gone.
+// A request's head, parsed. All views point into the buffer that was given to the parser, or into
+// the parser: they live until the connection takes the next request, that is at least until the
+// answer to this one is complete or the connection is gone. Method, target and version stand one
+// behind the other, as a line.
 #pragma once
 
 #include "common/limits.h"
@@ -25,7 +26,7 @@ struct Field {
 struct Request {
     Method method = Method::get;
     std::string_view method_token;
-    std::string_view target; // as sent, for the log
+    std::string_view target; // for the log: as sent, but bytes above 0x7F are percent-encoded
     std::string_view origin; // origin-form (path and query): `target` without scheme and authority;
                              // "*" for OPTIONS *
     std::string_view

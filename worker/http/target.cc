@@ -77,6 +77,13 @@ std::optional<Normalised> normalise(std::string_view path) {
     return out;
 }
 
+// Names are decoded as values are. What cannot be decoded is no name that is asked for.
+bool is_named(std::string_view raw, std::string_view name) {
+    if (raw.find_first_of("%+") == std::string_view::npos) return raw == name;
+    const auto decoded = decode(raw, Slash::separates, Plus::is_space);
+    return decoded && *decoded == name;
+}
+
 // The raw value of a parameter of a query; nothing when it is absent. `repeated`: it is there more
 // than once.
 std::optional<std::string_view> parameter(std::string_view query, std::string_view name,
@@ -87,11 +94,11 @@ std::optional<std::string_view> parameter(std::string_view query, std::string_vi
         const auto end = query.find('&');
         const auto pair = query.substr(0, end);
         query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
-        if (pair.size() <= name.size() || !pair.starts_with(name) || pair[name.size()] != '=')
-            continue;
+        const auto equals = pair.find('=');
+        if (equals == std::string_view::npos || !is_named(pair.substr(0, equals), name)) continue;
         repeated = found.has_value();
         if (repeated) return found;
-        found = pair.substr(name.size() + 1);
+        found = pair.substr(equals + 1);
     }
     return found;
 }
@@ -110,6 +117,13 @@ Result<Target, TargetRefusal> parse_api(std::string_view query) {
                   .absolute = decoded->starts_with('/'),
                   .wants_folder = normalised->wants_folder,
                   .query = query};
+}
+
+bool asks_for_json(std::string_view query) {
+    bool repeated = false;
+    const auto raw = parameter(query, "format", repeated);
+    const auto format = raw ? decode(*raw, Slash::separates, Plus::is_space) : std::string();
+    return format && *format == "json";
 }
 
 // RFC 3986 unreserved, and of the rest what means nothing in a path, in an attribute of HTML or to
@@ -185,11 +199,10 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin) {
     if (normalised->path.starts_with("-/") || (normalised->path == "-" && normalised->wants_folder))
         return unexpected(kReserved);
 
-    bool repeated = false;
     return Target{.kind = Target::Kind::tree,
                   .path = std::move(normalised->path),
                   .wants_folder = normalised->wants_folder,
-                  .format_json = parameter(query, "format", repeated) == "json",
+                  .format_json = asks_for_json(query),
                   .query = query};
 }
 
@@ -225,6 +238,18 @@ std::string encode_segment(std::string_view name) {
     out.reserve(name.size() + 16);
     for (const char c : name) {
         if (is_plain(c))
+            out.push_back(c);
+        else
+            append_encoded(out, c);
+    }
+    return out;
+}
+
+std::string encode_raw_bytes(std::string_view line) {
+    std::string out;
+    out.reserve(line.size() + 32);
+    for (const char c : line) {
+        if (static_cast<unsigned char>(c) < 0x80)
             out.push_back(c);
         else
             append_encoded(out, c);

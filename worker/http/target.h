@@ -49,5 +49,8 @@ bool has_hidden_segment(std::string_view path);
 // that are safe there; never starts with "//" and never holds a control character.
 std::string encode_path(std::string_view path);
 std::string encode_segment(std::string_view name); // "/" encoded too
+// Percent-encodes the bytes above 0x7F, which is what they mean in a request line, and nothing
+// else.
+std::string encode_raw_bytes(std::string_view line);
 
 } // namespace fsrv::http

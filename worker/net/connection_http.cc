@@ -241,11 +241,9 @@ void Connection::respond(http::Plan plan) {
 }
 
 void Connection::refuse(const http::Refusal& refusal) {
-    http::Plan plan = http::plan_refusal(refusal);
-    begin_transfer(
-        std::move(plan),
-        LogRecord(LogFields::of_refused(exchange_ ? exchange_->unparsed() : std::string_view())),
-        false);
+    const std::string_view received = exchange_ ? exchange_->unparsed() : std::string_view();
+    begin_transfer(http::plan_refusal(refusal, received),
+                   LogRecord(LogFields::of_refused(received)), false);
     transfer_->end_reason = CloseReason::bad_request;
     drop_exchange();
 }
@@ -323,7 +321,8 @@ bool Connection::send_failed() {
     const bool changed = reason == CloseReason::file_changed;
     http::Plan plan = http::plan_refusal(
         {.status = changed ? 503 : 500,
-         .what = changed ? "the file is being changed" : "the file cannot be read"});
+         .what = changed ? "the file is being changed" : "the file cannot be read"},
+        {});
     LogRecord record = std::move(transfer_->record);
     const bool skip_body = transfer_->skip_body;
     const Asked asked = transfer_->asked;
