@@ -96,6 +96,10 @@ inline constexpr std::size_t kMaxListingBytesInFlight = 256 * 1024 * 1024; // pe
 // At a 503 so much is taken from those that are paused with one.
 inline constexpr std::size_t kListingRoomBytes = kMaxListingBytesInFlight / 4;
 
+// So many of the folders above it are links in a listing, next to the root: each costs what it is
+// deep.
+inline constexpr std::size_t kMaxShownAncestors = 32;
+
 inline constexpr unsigned kMaxSymlinks = 40; // what the kernel allows
 inline constexpr unsigned kMaxResolveRetries =
     16; // EAGAIN of openat2 while the tree is being renamed

@@ -88,7 +88,7 @@ TEST_P(Store, ARedirectNeverLeavesTheHostNorItsLine) {
     for (const std::string& name : names) {
         tree_.folder(name);
         for (const char* before : {"/", "//"}) {
-            const Answer answer = ask(store(), before + http::encode_segment(name) +
+            const Answer answer = ask(store(), before + http::encode_path(name) +
                                                    "?q=\r\n\"\xff"
                                                    "1");
             ASSERT_EQ(answer.status, 301) << name;

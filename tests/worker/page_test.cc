@@ -44,6 +44,7 @@ TEST(Page, PolicyForbidsEverythingThePageDoesNotNeed) {
     for (const std::string_view part :
          {"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'self'"})
         EXPECT_NE(policy.find(part), std::string_view::npos) << part;
+    EXPECT_NE(page_security_policy(Forms::own).find("form-action 'self'"), std::string_view::npos);
     EXPECT_EQ(policy.find("script-src"), std::string_view::npos);
     EXPECT_EQ(policy.find_first_of("\r\n"), std::string_view::npos);
 }

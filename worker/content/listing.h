@@ -1,6 +1,6 @@
 // A folder's listing: read, sorted, and written as HTML or JSON. The HTML is also made for
-// programs: one <a href="./name"> for each entry, folders with a slash at the end. Blocking; any
-// thread.
+// programs: one <a href="name">name</a> for each entry, and nothing else that looks like one,
+// folders with a slash at the end, date and size behind it in the same line. Blocking; any thread.
 #pragma once
 
 #include "common/clock.h"

@@ -1,10 +1,11 @@
 #include "worker/content/listing.h"
 
+#include "common/limits.h"
 #include "worker/content/listing_text.h"
 #include "worker/http/page.h"
 #include "worker/http/target.h"
 
-#include <array>
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace fsrv::content {
@@ -38,14 +39,15 @@ void append_heading(std::string& out, std::string_view path) {
         out += "<h1>Files</h1>\n";
         return;
     }
-    std::size_t above = 1;
-    for (const char c : path) above += c == '/' ? 1 : 0;
+    auto above = static_cast<std::size_t>(std::count(path.begin(), path.end(), '/')) + 1;
     const auto up = [&](std::size_t steps) {
         for (; steps > 0; --steps) out += "../";
     };
     out += "<nav aria-label=\"Folders above\"><ol><li><a href=\"";
     up(above);
     out += "\">Files</a></li>";
+    if (above > limits::kMaxShownAncestors + 1) out += "<li>\xE2\x80\xA6</li>";
+    for (; above > limits::kMaxShownAncestors + 1; --above) path.remove_prefix(path.find('/') + 1);
     for (std::size_t slash = path.find('/'); slash != std::string_view::npos;
          slash = path.find('/')) {
         out += "<li><a href=\"";
@@ -56,7 +58,8 @@ void append_heading(std::string& out, std::string_view path) {
     out.append("</ol></nav>\n<h1>").append(shown_name(path)).append("</h1>\n");
 }
 
-// A column's head: a link that sorts by it, and turns the order when it already does.
+// A column's head: a button that sorts by it, and turns the order when it already does. No link:
+// programs that fetch whole trees would follow it, and have each folder in every order.
 void append_column(std::string& out, std::string_view label, ListingOrder::Key key,
                    std::string_view word, ListingOrder order) {
     const bool current = order.key == key;
@@ -64,30 +67,30 @@ void append_column(std::string& out, std::string_view label, ListingOrder::Key k
     const std::string_view sorted = !current           ? ""
                                     : order.descending ? " aria-sort=\"descending\""
                                                        : " aria-sort=\"ascending\"";
-    fmt::format_to(
-        std::back_inserter(out),
-        "<th scope=\"col\"{}><a href=\"./?sort={}&amp;order={}\" rel=\"nofollow\">{}</a></th>",
-        sorted, word, descending ? "desc" : "asc", label);
+    fmt::format_to(std::back_inserter(out),
+                   "<th scope=\"col\"{}><form><input type=\"hidden\" name=\"sort\" value=\"{}\">"
+                   "<button name=\"order\" value=\"{}\">{}</button></form></th>",
+                   sorted, word, descending ? "desc" : "asc", label);
 }
 
 void append_row(std::string& out, const ListedEntry& entry, std::string_view path) {
     const std::string_view slash = entry.folder ? "/" : "";
-    // "./" in front, so that no name can be a scheme.
-    out.append("<tr><td><a href=\"./").append(entry_href(entry, path)).append("\">");
-    out.append(shown_name(entry.name)).append(slash).append("</a></td>");
-    if (entry.folder) {
-        out += "<td></td>";
-    } else {
-        fmt::format_to(std::back_inserter(out), "<td title=\"{}\">{}</td>",
-                       counted(entry.size, "byte", "bytes"), human_size(entry.size));
-    }
-    out += "<td>";
+    out.append("<tr><td><a href=\"").append(entry_href(entry, path)).append("\">");
+    out.append(shown_name(entry.name)).append(slash).append("</a></td> <td>");
+    // In the attribute too the time stands behind a space, as Kodi looks for it.
     if (const auto time = iso_time(entry.mtime, false)) {
         const std::string_view text = *time;
-        fmt::format_to(std::back_inserter(out), "<time datetime=\"{}\">{}<span> {}</span></time>",
-                       text, text.substr(0, 10), text.substr(11, 5));
+        const std::string_view date = text.substr(0, 10);
+        fmt::format_to(std::back_inserter(out),
+                       "<time datetime=\"{} {}\">{}<span> {}</span></time>", date, text.substr(11),
+                       date, text.substr(11, 5));
     }
-    out += "</td></tr>\n";
+    if (entry.folder) {
+        out += "</td> <td>-</td></tr>\n"; // as Apache's, or lftp takes no date either
+    } else {
+        fmt::format_to(std::back_inserter(out), "</td> <td title=\"{}\">{}</td></tr>\n",
+                       counted(entry.size, "byte", "bytes"), human_size(entry.size));
+    }
 }
 
 void append_footer(std::string& out, const Listing& listing) {
@@ -106,8 +109,8 @@ void append_footer(std::string& out, const Listing& listing) {
         fmt::format_to(std::back_inserter(out), ", <span title=\"{}\">{}</span>",
                        counted(bytes, "byte", "bytes"), human_size(bytes));
     }
-    out += "</span><span>Times are UTC</span><a href=\"./?format=json\" "
-           "rel=\"nofollow\">JSON</a><span>fsrv</span></footer>\n";
+    out += "</span><span>Times are UTC</span><form><button name=\"format\" "
+           "value=\"json\">JSON</button></form><span>fsrv</span></footer>\n";
 }
 
 } // namespace
@@ -128,8 +131,8 @@ std::optional<http::Body> listing_html(const Listing& listing, std::string_view 
     }
     out += "<table>\n<thead><tr>";
     append_column(out, "Name", Key::name, "name", order);
-    append_column(out, "Size", Key::size, "size", order);
     append_column(out, "Modified", Key::time, "time", order);
+    append_column(out, "Size", Key::size, "size", order);
     out += "</tr></thead>\n<tbody>\n";
     if (!path.empty())
         out += "<tr><td><a href=\"../\">Parent folder</a></td><td></td><td></td></tr>\n";

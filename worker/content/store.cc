@@ -147,7 +147,7 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
                             .extra_fields = "Vary: Accept\r\nCache-Control: no-cache\r\n"};
     if (!json) {
         fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
-                       http::page_security_policy());
+                       http::page_security_policy(http::Forms::own));
     }
     return resource;
 }

@@ -23,16 +23,18 @@ p{margin:0 0 1rem}
 h1,p,nav,footer{padding:0 .5rem}
 a{color:var(--link);text-decoration:none}
 a:hover{text-decoration:underline}
-a:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
+a:focus-visible,button:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
 td>a:focus-visible{outline-offset:-2px}
 nav ol{display:flex;flex-wrap:wrap;margin:0 0 .25rem;padding:0;list-style:none;color:var(--soft);overflow-wrap:anywhere}
 nav li+li::before{content:"/";margin:0 .45rem;color:var(--soft)}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
 th{font-weight:500;font-size:.875rem;color:var(--soft);text-align:left}
-th a{color:inherit}
-th[aria-sort] a{color:var(--ink)}
-th[aria-sort=ascending] a::after{content:" \2191"}
-th[aria-sort=descending] a::after{content:" \2193"}
+button{margin:0;padding:0;border:0;background:none;font:inherit;color:var(--link);cursor:pointer}
+button:hover{text-decoration:underline}
+th button{color:inherit}
+th[aria-sort] button{color:var(--ink)}
+th[aria-sort=ascending] button::after{content:" \2191"}
+th[aria-sort=descending] button::after{content:" \2193"}
 th,td{padding:.45rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
 td+td,th+th{width:1%;white-space:nowrap;text-align:right;color:var(--soft);padding-left:1rem}
 td:first-child{padding:0;overflow-wrap:anywhere}
@@ -104,12 +106,14 @@ std::string render_page(std::string_view title, std::string_view body_html) {
     return out;
 }
 
-std::string_view page_security_policy() {
-    // The style is in the page, the icon in a data: URL; nothing else is loaded, sent or framed
-    // elsewhere.
-    return "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-           "form-action 'none'; "
-           "frame-ancestors 'self'";
+// The style is in the page, the icon in a data: URL; nothing else is loaded, sent or framed
+// elsewhere.
+#define FSRV_POLICY(form_action)                                                                   \
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "              \
+    "form-action '" form_action "'; frame-ancestors 'self'"
+
+std::string_view page_security_policy(Forms forms) {
+    return forms == Forms::own ? FSRV_POLICY("self") : FSRV_POLICY("none");
 }
 
 } // namespace fsrv::http

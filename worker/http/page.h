@@ -22,7 +22,9 @@ std::string_view page_end();
 std::string_view page_palette();
 std::string_view page_icon();
 
-// Value of Content-Security-Policy for such a page.
-std::string_view page_security_policy();
+// Value of Content-Security-Policy for such a page, which may have forms that ask this server for
+// the next one, or none.
+enum class Forms { none, own };
+std::string_view page_security_policy(Forms forms = Forms::none);
 
 } // namespace fsrv::http

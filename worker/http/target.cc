@@ -126,10 +126,18 @@ bool asks_for_json(std::string_view query) {
     return format && *format == "json";
 }
 
+constexpr bool is_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+constexpr bool is_unreserved(char c) { // RFC 3986
+    return is_letter_or_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
 // RFC 3986 unreserved, and of the rest what means nothing in a path, in an attribute of HTML or to
 // those who split queries.
 constexpr bool is_plain(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+    return is_letter_or_digit(c) ||
            std::string_view("-._~!$()*,=@").find(c) != std::string_view::npos;
 }
 
@@ -237,7 +245,7 @@ std::string encode_segment(std::string_view name) {
     std::string out;
     out.reserve(name.size() + 16);
     for (const char c : name) {
-        if (is_plain(c))
+        if (out.empty() ? is_letter_or_digit(c) : is_unreserved(c))
             out.push_back(c);
         else
             append_encoded(out, c);

@@ -48,7 +48,10 @@ bool has_hidden_segment(std::string_view path);
 // Percent-encodes a path for a Location or href: everything but unreserved, "/" and the sub-delims
 // that are safe there; never starts with "//" and never holds a control character.
 std::string encode_path(std::string_view path);
-std::string encode_segment(std::string_view name); // "/" encoded too
+// A name as a relative reference, and nothing else: never a scheme, a query or a path. Everything
+// but unreserved is encoded, and what it begins with unless that is a letter or a digit: httpdirfs
+// sees no others, and Kodi takes "+" for a space and ";" for the end.
+std::string encode_segment(std::string_view name);
 // Percent-encodes the bytes above 0x7F, which is what they mean in a request line, and nothing
 // else.
 std::string encode_raw_bytes(std::string_view line);
