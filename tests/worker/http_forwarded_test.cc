@@ -105,6 +105,22 @@ const Sent kSent[] = {
     {{{kForwarded, "for=\"203.0.113.9"}}, "10.0.0.9"},
     {{{kForwarded, "host=\"open, for=1.2.3.4"}}, "10.0.0.9"},
     {{{kForwarded, "host=\"\\\", for=1.2.3.4\", for=203.0.113.9"}}, "203.0.113.9"},
+    // A client's quote that does not end swallows no proxy's word.
+    {{{kForwarded, "for=6.6.6.6;x=\", for=203.0.113.9"}}, "10.0.0.9"},
+    {{{kForwarded, "for=6.6.6.6;x=\",for=\"[2001:db8::5]:1\""}}, "10.0.0.9"},
+    {{{kForwarded, "for=6.6.6.6;x=\"\\, for=203.0.113.9;by=\"10.0.0.9:1\""}}, "10.0.0.9"},
+    {{{kForwarded, "for=6.6.6.6;x=\"\\"}}, "10.0.0.9"},
+    {{{kForwarded, "for=6.6.6.6;x=a\"b, for=203.0.113.9"}}, "10.0.0.9"},
+    {{{kForwarded, "for=6.6.6.6, for=10.1.1.1;x=\", for=203.0.113.9, for=10.2.2.2"}}, "10.0.0.9"},
+    {{{kForwarded, "for=6.6.6.6;x=\""}, {kForwarded, "for=203.0.113.9"}}, "203.0.113.9"},
+    {{{kForwarded, "for=6.6.6.6;x=\""}, {kForwarded, "for=10.1.1.1"}}, "10.1.1.1"},
+    {{{kForwarded, "for=6.6.6.6;x=\"a\\\"b\", for=203.0.113.9"}}, "203.0.113.9"},
+    {{{kForwarded, "(for=6.6.6.6\"), for=203.0.113.9"}}, "10.0.0.9"}, // there are no comments
+    {{{kForwarded, "for=\"203.0.113.9\"6.6.6.6"}}, "10.0.0.9"},
+    {{{kForwarded, "for=\"203.0.113\\.9\""}}, "10.0.0.9"}, // escapes are no part of an address
+    {{{kCustomary, "\"6.6.6.6, 203.0.113.9"}}, "203.0.113.9"},
+    {{{kCustomary, "\"6.6.6.6, 203.0.113.9\""}}, "10.0.0.9"},
+    {{{kCustomary, "6.6.6.6\\, 203.0.113.9"}}, "203.0.113.9"},
     {{{kForwarded, "for="}}, "10.0.0.9"},
     {{{kForwarded, "for"}}, "10.0.0.9"},
 

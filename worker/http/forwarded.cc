@@ -23,9 +23,9 @@ class Hops final {
     std::size_t count_ = 0;
 };
 
-// Up to `separator` outside quotes; takes it off `text`.
-std::string_view take_until(std::string_view& text, char separator) {
-    bool quoted = false;
+// Up to `separator` outside quotes; takes it off `text`. `quoted`: no quote ended the last one.
+std::string_view take_until(std::string_view& text, char separator, bool& quoted) {
+    quoted = false;
     std::size_t i = 0;
     for (; i < text.size(); ++i) {
         if (quoted && text[i] == '\\')
@@ -44,8 +44,9 @@ std::string_view take_until(std::string_view& text, char separator) {
 // The node of for=NODE in one element of Forwarded; empty when there is not exactly one.
 std::string_view node_of(std::string_view element) {
     std::string_view node;
+    bool quoted = false;
     while (!element.empty()) {
-        std::string_view pair = trim(take_until(element, ';'));
+        std::string_view pair = trim(take_until(element, ';', quoted));
         const std::string_view name = pair.substr(0, pair.find('='));
         if (!equal_ignoring_case(name, "for") || pair.size() == name.size()) continue;
         if (!node.empty()) return {};
@@ -88,7 +89,12 @@ in6_addr client_address(const Request& request, const in6_addr& peer,
     for (const Field& field : request.all_fields()) {
         std::string_view rest = field.value;
         if (equal_ignoring_case(field.name, "forwarded")) {
-            while (!rest.empty()) standard.add(node_of(take_until(rest, ',')));
+            // A quote that does not end has swallowed what proxies wrote behind it: quotes come in
+            // pairs in what they write.
+            for (bool quoted = false; !rest.empty();) {
+                const std::string_view element = take_until(rest, ',', quoted);
+                standard.add(quoted ? std::string_view() : node_of(element));
+            }
         } else if (equal_ignoring_case(field.name, "x-forwarded-for")) {
             for (bool more = true; more;) {
                 const std::size_t comma = rest.find(',');
