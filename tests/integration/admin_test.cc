@@ -49,7 +49,7 @@ TEST_F(AdminTest, TellsThatItLivesAndThatTheServerIsReady) {
         EXPECT_EQ(bare.status, 200);
         EXPECT_EQ(bare.content_length(), response.body.size());
     }
-    EXPECT_EQ(admin.get("/").field("location"), "/status");
+    EXPECT_EQ(admin.get("/").field("location"), "status");
     EXPECT_EQ(admin.get("/nothing").status, 404);
     EXPECT_EQ(admin.get("/t.bin").status, 404) << "it serves no files";
     EXPECT_EQ(admin.get("/healthz/").status, 404);
