@@ -26,6 +26,15 @@ std::string show(const Result<Target, TargetRefusal>& target) {
            (target->wants_folder ? "/" : "");
 }
 
+TEST(Target, WithoutTheApiFilesIsANameLikeOthers) {
+    for (const auto& [origin, answer] : {std::pair{"/files?path=a", "tree files"},
+                                         {"/files", "tree files"},
+                                         {"/files/?path=a", "tree files/"},
+                                         {"/files/a", "tree files/a"},
+                                         {"/-/health", "health"}})
+        EXPECT_EQ(show(parse_target(origin, false)), answer);
+}
+
 TEST(Target, IsDecodedOnceAndNormalisedOnce) {
     const Row table[] = {
         {"root", "/", "tree /"},

@@ -190,7 +190,7 @@ std::string_view skip_ignorable(std::string_view name) {
 
 } // namespace
 
-Result<Target, TargetRefusal> parse_target(std::string_view origin) {
+Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
     if (origin == "*") return Target{.kind = Target::Kind::server};
     const auto mark = origin.find('?');
     const auto query =
@@ -201,7 +201,7 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin) {
     auto normalised = normalise(*decoded);
     if (!normalised) return unexpected(kAboveRoot);
 
-    if (normalised->path == "files" && !normalised->wants_folder) return parse_api(query);
+    if (api && normalised->path == "files" && !normalised->wants_folder) return parse_api(query);
     if (normalised->path == "-/health" && !normalised->wants_folder)
         return Target{.kind = Target::Kind::health, .query = query};
     if (normalised->path.starts_with("-/") || (normalised->path == "-" && normalised->wants_folder))

@@ -36,8 +36,9 @@ struct TargetRefusal {
     std::string_view what;
 };
 
-// `origin`: Request::origin, starts with "/" or is "*".
-Result<Target, TargetRefusal> parse_target(std::string_view origin);
+// `origin`: Request::origin, starts with "/" or is "*". Without `api`, /files is a name like
+// others.
+Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api = true);
 
 // A name that begins with a dot, ".well-known" excepted; the dot may have code points before it
 // that a file system may not see (ignorable.def).

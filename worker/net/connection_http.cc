@@ -141,7 +141,7 @@ void Connection::dispatch() {
         answer_from(*file);
         return;
     }
-    auto target = http::parse_target(x.request.origin);
+    auto target = http::parse_target(x.request.origin, worker_.options().api);
     if (!target) {
         respond(http::plan_status(x.request, target.error().status, target.error().what));
     } else if (target->kind == http::Target::Kind::health) {
