@@ -28,6 +28,10 @@ bool same_prefix(const in6_addr& a, const in6_addr& b, unsigned bits) {
 
 } // namespace
 
+bool is_loopback(const in6_addr& address) {
+    return is_ipv4(address) ? address.s6_addr[12] == 127 : IN6_IS_ADDR_LOOPBACK(&address) != 0;
+}
+
 bool same_address(const in6_addr& a, const in6_addr& b) {
     return std::memcmp(&a, &b, sizeof a) == 0;
 }

@@ -9,6 +9,8 @@
 
 namespace fsrv {
 
+bool is_loopback(const in6_addr& address); // 127.0.0.0/8, ::1
+
 bool same_address(const in6_addr& a, const in6_addr& b);
 
 // "192.0.2.1", "2001:db8::1"; no brackets, no zone, not "::".

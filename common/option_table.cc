@@ -46,6 +46,11 @@ struct NamedBounds {
 // Options whose bounds are not those of their type.
 constexpr NamedBounds kBounds[] = {
     {"root", {1, kMaxPath, "the path of a folder"}},
+    {"server-name",
+     {.least = 1,
+      .most = 255,
+      .description = "names such as files.example.org or *.example.org, without a port, or *",
+      .is_host_name = true}},
     {"index", {0, 255, "the name of a file, without a slash", true}},
     {"unix", {0, kMaxUnixPath, "a path of at most 107 bytes"}},
     {"admin",

@@ -106,12 +106,22 @@ std::optional<Millis> parse_duration(std::string_view text, const OptionBounds& 
     return Millis(static_cast<Millis::rep>(*ms));
 }
 
+bool is_host_name(std::string_view text) {
+    if (text == "*") return true;
+    if (text.starts_with("*.")) text.remove_prefix(2);
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               std::string_view("-._~").find(c) != std::string_view::npos;
+    });
+}
+
 std::optional<std::string> parse_text(std::string_view text, const OptionBounds& bounds) {
     if (text.size() < bounds.least || text.size() > bounds.most) return std::nullopt;
     if (text.find('\0') != std::string_view::npos) return std::nullopt;
     if (bounds.is_file_name &&
         (text.find('/') != std::string_view::npos || text == "." || text == ".."))
         return std::nullopt;
+    if (bounds.is_host_name && !is_host_name(text)) return std::nullopt;
     return std::string(text);
 }
 

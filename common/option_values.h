@@ -19,6 +19,7 @@ struct OptionBounds {
     std::uint64_t most = 0;
     std::string_view description; // of a text
     bool is_file_name = false;    // of a text: one name, no path
+    bool is_host_name = false;    // of a text: as in a Host, without a port; "*." may come first
 };
 
 std::optional<bool> parse_on_off(std::string_view text);

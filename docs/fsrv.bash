@@ -13,12 +13,14 @@ _fsrv() {
     --listing) from=(-W 'on off') ;;
     --index) return ;;
     --hidden) from=(-W 'on off') ;;
+    --api) from=(-W 'on off') ;;
     --symlinks) from=(-W 'inside never follow') ;;
     --host) return ;;
     --port) return ;;
     --unix) from=(-f) ;;
     --proxy-protocol) from=(-W 'on off') ;;
     --trusted-proxies) from=(-W 'unix') ;;
+    --server-name) from=(-W '*') ;;
     --admin) return ;;
     --workers) from=(-W 'auto') ;;
     --io) from=(-W 'auto threads inline') ;;
@@ -48,7 +50,7 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) from=(-W 'reload upgrade stop status top workers') ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --symlinks --host --port --unix --proxy-protocol --trusted-proxies --admin --workers --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --host --port --unix --proxy-protocol --trusted-proxies --server-name --admin --workers --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

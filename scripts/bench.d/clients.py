@@ -33,7 +33,7 @@ def connect(port, path, receive_buffer=0):
 
 
 def ask(s, path):
-    s.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
 
 def read_head(s):
@@ -103,7 +103,7 @@ def slow(port, path, connections, seconds, rate):
 
 
 def head(port, path, connections, seconds):
-    request = f"HEAD {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+    request = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     poll = select.epoll()
     sockets = {}
     for _ in range(connections):

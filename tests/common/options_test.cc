@@ -154,7 +154,16 @@ struct Bad {
 };
 const std::string kListenPlace = "ADDR:PORT, such as 127.0.0.1:9090 or [::1]:9090, or unix: and a "
                                  "path of at most 107 bytes";
+const std::string kServerName =
+    "names such as files.example.org or *.example.org, without a port, or *";
 const Bad kBad[] = {
+    {"server-name", "files.example.org:80", kServerName},
+    {"server-name", "https://files.example.org", kServerName},
+    {"server-name", "a b", kServerName},
+    {"server-name", "*.", kServerName},
+    {"server-name", "a.*", kServerName},
+    {"server-name", "[::1]", kServerName},
+    {"server-name", std::string(256, 'x'), kServerName},
     {"admin", "9090", kListenPlace},
     {"admin", ":9090", kListenPlace},
     {"admin", "127.0.0.1", kListenPlace},

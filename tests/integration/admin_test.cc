@@ -71,8 +71,8 @@ TEST_F(AdminTest, CountsWhatWasAskedAndSent) {
     EXPECT_EQ(part.status, 206);
     RawClient client(server.port());
     EXPECT_EQ(client.ask(head("/t.bin"), true).status, 200);
-    EXPECT_EQ(client.ask("DELETE /t.bin HTTP/1.1\r\nHost: t\r\n\r\n").status, 405);
-    EXPECT_EQ(client.ask("OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n").status, 204);
+    EXPECT_EQ(client.ask("DELETE /t.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 405);
+    EXPECT_EQ(client.ask("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 204);
     EXPECT_EQ(client.ask("nonsense\r\n\r\n").status, 400);
 
     // An answer is counted after its last byte was sent: the client may be here first.
@@ -294,7 +294,7 @@ TEST_F(AdminTest, AnswersAnAgentOneLineAndEverybodyElseHttp) {
 TEST_F(AdminTest, RefusesWhatIsNoRequestAsAWorkerWould) {
     Server server(root_.path(), setup());
     const Admin admin(server);
-    const std::string good = "Host: t\r\n\r\n";
+    const std::string good = "Host: localhost\r\n\r\n";
     const struct {
         std::string request;
         int status;
@@ -304,7 +304,7 @@ TEST_F(AdminTest, RefusesWhatIsNoRequestAsAWorkerWould) {
         {"BREW /status HTTP/1.1\r\n" + good, 501},
         {"GET /healthz HTTP/1.1\r\n\r\n", 400},
         {"GET /healthz HTTP/1.1\r\nHost: a\r\n" + good, 400},
-        {"GET /healthz HTTP/1.1\nHost: t\n\n", 400},
+        {"GET /healthz HTTP/1.1\nHost: localhost\n\n", 400},
         {"GET /healthz HTTP/1.1\r\nA : b\r\n" + good, 400},
         {std::string("GET /health\0z HTTP/1.1\r\n", 24) + good, 400},
         {"GET /healthz HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n" + good,
@@ -348,7 +348,8 @@ TEST_F(AdminTest, ABodyEndsTheConnection) {
     Server server(root_.path(), setup());
     const Admin admin(server);
     RawClient client(admin.port());
-    client.send("GET /healthz HTTP/1.1\r\nHost: t\r\nContent-Length: 36\r\n\r\n" + get("/none"));
+    client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 36\r\n\r\n" +
+                get("/none"));
     const Response response = client.read_response();
     EXPECT_EQ(response.status, 200);
     EXPECT_TRUE(response.announces_close());

@@ -419,7 +419,7 @@ TEST_F(Lifecycle, DrainingItFinishesDownloadsAndTakesNothingNew) {
         EXPECT_EQ(fetch(server.port(), "/-/health").status, 200); // so that it was accepted
         server.signal(signal);
         EXPECT_EQ(idle.await_end(), Got::fin) << "nobody waits for an idle one";
-        const Response health = fresh.ask("lth HTTP/1.1\r\nHost: t\r\n\r\n");
+        const Response health = fresh.ask("lth HTTP/1.1\r\nHost: localhost\r\n\r\n");
         EXPECT_EQ(health.status, 503) << got_name(health.got);
         EXPECT_TRUE(health.announces_close());
         fresh.close();

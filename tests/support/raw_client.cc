@@ -170,12 +170,13 @@ Response RawClient::ask(std::string_view request, bool to_head) {
 }
 
 std::string get(std::string_view target, std::string_view fields) {
-    return "GET " + std::string(target) + " HTTP/1.1\r\nHost: t\r\n" + std::string(fields) + "\r\n";
+    return "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(fields) +
+           "\r\n";
 }
 
 std::string head(std::string_view target, std::string_view fields) {
-    return "HEAD " + std::string(target) + " HTTP/1.1\r\nHost: t\r\n" + std::string(fields) +
-           "\r\n";
+    return "HEAD " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n" +
+           std::string(fields) + "\r\n";
 }
 
 Response fetch(std::uint16_t port, std::string_view target, std::string_view fields) {

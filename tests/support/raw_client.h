@@ -61,7 +61,7 @@ class RawClient final {
     unsigned interim_ = 0;
 };
 
-// "GET /x HTTP/1.1\r\nHost: t\r\n" + fields (each with its CRLF) + "\r\n".
+// "GET /x HTTP/1.1\r\nHost: localhost\r\n" + fields (each with its CRLF) + "\r\n".
 std::string get(std::string_view target, std::string_view fields = "");
 std::string head(std::string_view target, std::string_view fields = "");
 

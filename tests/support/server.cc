@@ -113,7 +113,8 @@ static pid_t pid_in(const std::string& start_line) {
 void Server::start(const std::filesystem::path& root) {
     std::vector<std::string> command = setup_.wrapper;
     command.push_back(setup_.binary.empty() ? fsrv_binary() : setup_.binary);
-    if (setup_.loopback) command.insert(command.end(), {"--host", "127.0.0.1", "--port", "0"});
+    if (setup_.loopback)
+        command.insert(command.end(), {"--host", "127.0.0.1", "--port", "0", "--server-name", "*"});
     command.insert(command.end(), setup_.args.begin(), setup_.args.end());
     if (!root.empty()) command.push_back(root.string());
     std::vector<char*> argv;

@@ -55,7 +55,7 @@ struct ServerSetup {
     std::vector<std::string> environment; // "NAME=value"
     std::vector<std::string> wrapper;  // a command that runs the server, e.g. strace with its flags
     std::function<void()> before_exec; // in the child; system calls only
-    bool loopback = true;              // add --host 127.0.0.1 --port 0
+    bool loopback = true;              // add --host 127.0.0.1 --port 0, and any --server-name
     std::vector<std::string> trouble;  // parts of warn: and error: lines that belong to the test
     bool must_start = true;            // false: the test looks at started() itself
     // The test leaves the server no descriptor. UBSan's check of a dynamic type needs some, and

@@ -36,8 +36,8 @@ void append_body(std::string& out, const http::Body& body) {
 
 } // namespace
 
-AdminConnection::AdminConnection(AdminServer& server, int fd)
-    : server_(server), fd_(fd), parser_({.max_head_bytes = kMaxHead}) {}
+AdminConnection::AdminConnection(AdminServer& server, int fd, bool local)
+    : server_(server), fd_(fd), checks_name_(local), parser_({.max_head_bytes = kMaxHead}) {}
 
 AdminConnection::~AdminConnection() {
     FSRV_CHECK(fd_ < 0, "a connection died without close()");
@@ -132,7 +132,12 @@ bool AdminConnection::take_request() {
     case http::HeadStatus::refused: refuse(result.refusal); return true;
     case http::HeadStatus::complete: break;
     }
-    const http::Plan plan = answer(request_, [this] { return server_.status(); });
+    const http::Plan plan =
+        checks_name_ && !server_.names().answer(request_.host)
+            ? http::plan_status(request_, 421,
+                                "on a loopback address this page does not answer to that name: see "
+                                "--server-name")
+            : answer(request_, [this] { return server_.status(); });
     keep_alive_ = request_.keep_alive && !plan.close && !request_.has_body() && !server_.ending();
     answer_with(plan);
     received_ -= result.head_bytes;

@@ -22,7 +22,8 @@ class AdminServer;
 
 class AdminConnection final {
   public:
-    AdminConnection(AdminServer& server, int fd);
+    // `local`: of a loopback address, where a stranger's page may have led a browser.
+    AdminConnection(AdminServer& server, int fd, bool local);
     AdminConnection(const AdminConnection&) = delete;
     AdminConnection& operator=(const AdminConnection&) = delete;
     ~AdminConnection();
@@ -52,6 +53,7 @@ class AdminConnection final {
     AdminServer& server_;
     uv_poll_t poll_{};
     int fd_;
+    bool checks_name_;
     State state_ = State::reading;
     std::uint64_t due_ms_ = 0;
     bool fresh_ = true; // nothing was answered yet

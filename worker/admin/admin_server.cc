@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,16 @@ namespace fsrv::admin {
 namespace {
 
 constexpr unsigned kAcceptBatch = 8;
+
+// Who connects to a loopback address comes from one.
+bool is_local(const sockaddr_storage& peer) {
+    if (peer.ss_family == AF_INET) {
+        const auto& address = reinterpret_cast<const sockaddr_in&>(peer);
+        return ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    return peer.ss_family == AF_INET6 &&
+           is_loopback(reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr);
+}
 
 template <class Handle>
 uv_handle_t* as_handle(Handle& handle) {
@@ -25,7 +36,7 @@ uv_handle_t* as_handle(Handle& handle) {
 } // namespace
 
 AdminServer::AdminServer(Heritage heritage, int terminate_fd)
-    : heritage_(std::move(heritage)), terminate_fd_(terminate_fd) {
+    : heritage_(std::move(heritage)), terminate_fd_(terminate_fd), names_(options().server_names) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
 }
@@ -78,7 +89,10 @@ void AdminServer::listen(Listener& listener) {
 
 void AdminServer::accept(Listener& listener) {
     for (unsigned i = 0; i < kAcceptBatch; ++i) {
-        const int fd = ::accept4(listener.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        sockaddr_storage peer{};
+        socklen_t length = sizeof peer;
+        const int fd = ::accept4(listener.fd, reinterpret_cast<sockaddr*>(&peer), &length,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             // Out of descriptors: the timer tries again, else the waiting queue would spin the
             // loop.
@@ -88,7 +102,7 @@ void AdminServer::accept(Listener& listener) {
         }
         if (open_ >= kMaxConnections) make_room();
         ++open_;
-        connections_.push_back(std::make_unique<AdminConnection>(*this, fd));
+        connections_.push_back(std::make_unique<AdminConnection>(*this, fd, is_local(peer)));
         connections_.back()->start();
     }
 }

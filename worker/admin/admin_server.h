@@ -6,6 +6,7 @@
 #include "common/heritage.h"
 #include "worker/admin/sampler.h"
 #include "worker/admin/status.h"
+#include "worker/http/server_names.h"
 
 #include <cstdint>
 #include <list>
@@ -37,6 +38,7 @@ class AdminServer final {
     const Options& options() const { return *heritage_.options; }
     bool ending() const { return ending_; } // answers are the last of their connections
     std::optional<Status> status();
+    http::ServerNames& names() { return names_; }
     std::string_view date();   // IMF-fixdate of now
     void closed() { --open_; } // a connection, which is destroyed later
     void destroy(AdminConnection& connection);
@@ -62,6 +64,7 @@ class AdminServer final {
     uv_poll_t control_{};
     uv_poll_t terminate_{};
     int terminate_fd_;
+    http::ServerNames names_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::list<std::unique_ptr<AdminConnection>> connections_; // closing ones too
     std::size_t open_ = 0;

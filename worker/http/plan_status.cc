@@ -34,6 +34,7 @@ constexpr std::array kStatuses = {
     StatusText{413, "Content Too Large", "the request's body is too large"},
     StatusText{414, "URI Too Long", "the address is too long"},
     StatusText{416, "Range Not Satisfiable", "no byte of the range exists"},
+    StatusText{421, "Misdirected Request", "this server does not have that name"},
     StatusText{431, "Request Header Fields Too Large", "the request's head is too large"},
     StatusText{500, "Internal Server Error", "the file could not be read"},
     StatusText{501, "Not Implemented", "the request asks for something unknown"},

@@ -70,7 +70,9 @@ Connection::Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t i
       fd_(fd),
       id_(id),
       wants_proxy_header_(worker.options().proxy_protocol),
-      peer_is_trusted_(any_holds(worker.options().trusted_proxies, peer.address)) {}
+      peer_is_trusted_(any_holds(worker.options().trusted_proxies, peer.address)),
+      // Who connects to a loopback address comes from one.
+      checks_name_(!peer_is_trusted_ && is_loopback(peer.address) && !worker.has_any_name()) {}
 
 Connection::~Connection() {
     FSRV_CHECK(fd_ < 0, "a connection died without close()");

@@ -205,6 +205,7 @@ class Connection final : public SenderOwner, public PollTarget {
     bool overloaded_ = false;     // one of the worker's overload_answers_
     bool wants_proxy_header_;     // first of all
     bool peer_is_trusted_;        // its word on where a client is counts
+    bool checks_name_;            // a browser of this machine may have been led here
     State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
 };

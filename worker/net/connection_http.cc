@@ -129,6 +129,12 @@ bool Connection::take_head() {
 void Connection::dispatch() {
     Exchange& x = *exchange_;
     worker_.score().set_last_request(x.request.target);
+    if (checks_name_ && !worker_.has_name(x.request.host)) {
+        respond(http::plan_status(x.request, 421,
+                                  "on a loopback address this server does not answer to that name: "
+                                  "see --server-name"));
+        return;
+    }
     if (x.request.method == http::Method::options) {
         respond(http::plan_options());
         return;

@@ -55,6 +55,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
       pool_(heritage_.options->threads),
+      names_(heritage_.options->server_names),
       closer_(loop_, pool_),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(*heritage_.options, heritage_.sockets.size())),

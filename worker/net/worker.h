@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "worker/content/mounts.h"
 #include "worker/content/store.h"
+#include "worker/http/server_names.h"
 #include "worker/net/access_log.h"
 #include "worker/net/chunk_pool.h"
 #include "worker/net/connection.h"
@@ -88,6 +89,9 @@ class Worker final : public PollTarget {
     void adopt(
         int fd,
         const Peer& peer); // a new connection; sheds others, or refuses it, when there are too many
+    // False: no name of this server's, on a loopback address; told in the log now and then.
+    bool has_name(std::string_view host);
+    bool has_any_name() const { return names_.any(); }
     bool accepting() const { return !draining_ && now_ms() >= accept_again_ms_; }
     void cannot_accept(int error); // accept failed: pauses accepting
 
@@ -137,6 +141,8 @@ class Worker final : public PollTarget {
     PageCache page_cache_;
     PageLender lender_;
     PoolShares pool_;
+    http::ServerNames names_;
+    std::uint64_t name_trouble_ms_ = 0; // told last
     FileCloser closer_;
     content::Mounts mounts_;
     FileCache cache_;

@@ -139,6 +139,19 @@ const CachedFile* Worker::cached(std::string_view target) {
     return file;
 }
 
+bool Worker::has_name(std::string_view host) {
+    if (names_.answer(host)) return true;
+    if (name_trouble_ms_ != 0 && now_ms() - name_trouble_ms_ < limits::kTroubleReportMs)
+        return false;
+    name_trouble_ms_ = now_ms();
+    log_warn(
+        "421 on a loopback address for the name {}, which a stranger's page could have given "
+        "it: if it is this server's, start it with --server-name {}, or with --trusted-proxies "
+        "and the address of the proxy that sends it",
+        host, host);
+    return false;
+}
+
 void Worker::count_answer(Asked method, int status, std::uint64_t started_ms) {
     score().count(Metric::requests, method, class_of_status(status));
     // The loop's clock may be behind by the length of a turn.
