@@ -88,6 +88,11 @@ void MetricWords::add_to(MetricTotals& totals) const {
         totals.words()[i] += words_[i].load(std::memory_order_acquire);
 }
 
+void MetricWords::show(const MetricWords& other) {
+    for (std::size_t i = 0; i < kMetricWords; ++i)
+        words_[i].store(other.words_[i].load(std::memory_order_relaxed), std::memory_order_release);
+}
+
 void MetricWords::take_over(MetricWords& ended) {
     std::size_t word = 0;
     for (const MetricShape& shape : kMetricShapes) {

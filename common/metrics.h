@@ -239,6 +239,8 @@ class MetricWords {
     // Counters and histograms of a process that has ended, which then are 0 there, as its gauges.
     // Stored with release, for the scoreboard's sequence number.
     void take_over(MetricWords& ended);
+    // A copy for readers, stored with release.
+    void show(const MetricWords& other);
 
   private:
     static constexpr std::size_t first(Metric metric) {

@@ -175,17 +175,15 @@ struct ScoreView::SharedRow {
 // stored with release, so that who reads any of it (with acquire) also sees the odd number.
 class Scoreboard::Change final {
   public:
-    explicit Change(SharedWord& sequence)
-        : sequence_(sequence), before_(sequence.load(std::memory_order_relaxed)) {
-        sequence_.store(before_ + 1, std::memory_order_relaxed);
+    explicit Change(Scoreboard& board) : board_(board) {
+        board_.head_->sequence.store(++board_.sequence_, std::memory_order_relaxed);
     }
-    ~Change() { sequence_.store(before_ + 2, std::memory_order_release); }
+    ~Change() { board_.head_->sequence.store(++board_.sequence_, std::memory_order_release); }
     Change(const Change&) = delete;
     Change& operator=(const Change&) = delete;
 
   private:
-    SharedWord& sequence_;
-    std::uint64_t before_;
+    Scoreboard& board_;
 };
 
 std::uint64_t ScoreView::layout() {
@@ -284,20 +282,22 @@ unsigned Scoreboard::free() const {
 
 void Scoreboard::retire(unsigned i) {
     FSRV_CHECK(taken_[i], "a slot is given back twice");
-    const Change change(head_->sequence);
-    head_->retired.take_over(slots_[i]);
+    const Change change(*this);
+    retired_.take_over(slots_[i]);
+    head_->retired.show(retired_);
     taken_[i] = false;
 }
 
-MetricWords& Scoreboard::own() {
-    return head_->retired;
+void Scoreboard::publish_retired() {
+    const Change change(*this);
+    head_->retired.show(retired_);
 }
 
 void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> processes) {
     const auto put = [](SharedWord& word, std::uint64_t value) {
         word.store(value, std::memory_order_release);
     };
-    const Change change(head_->sequence);
+    const Change change(*this);
     put(head_->pid, static_cast<std::uint64_t>(server.pid));
     put(head_->started_s, server.started_s);
     put(head_->started_ms, server.started_ms);
@@ -319,10 +319,20 @@ void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> pr
     put(head_->rows, count);
 }
 
-void Scoreboard::protect_all_but(unsigned own) {
-    if (mprotect(head_, bytes_, PROT_READ) != 0 ||
-        mprotect(&slots_[own], sizeof(ScoreSlot), PROT_READ | PROT_WRITE) != 0)
+// Mapped anew, since what is sealed now cannot be made writable again, as it could by mprotect().
+bool Scoreboard::make_read_only(std::size_t from, std::size_t to) {
+    if (from == to) return true;
+    char* const at = reinterpret_cast<char*>(head_) + from;
+    if (!memory_) return mprotect(at, to - from, PROT_READ) == 0;
+    return mmap(at, to - from, PROT_READ, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memory_.get(),
+                static_cast<off_t>(from)) != MAP_FAILED;
+}
+
+void Scoreboard::keep_only(unsigned own) {
+    const std::size_t at = slots_at_ + own * sizeof(ScoreSlot);
+    if (!make_read_only(0, at) || !make_read_only(at + sizeof(ScoreSlot), bytes_))
         log_warn("the figures stay writable: {}", errno_text(errno));
+    memory_.reset();
 }
 
 std::optional<ScoreReading> ScoreView::read() const {

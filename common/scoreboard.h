@@ -3,6 +3,7 @@
 //   ScoreSlot   one per living process, written by it alone. The supervisor believes none of it
 //               beyond "it moved" and text that it escapes when it prints it. It outlives a crash.
 //   the head    the supervisor's: what processes there are, and the counters of those that ended.
+//               It only writes there.
 //
 // Counters never go down: when a process has ended, retire() moves its counters to the head in the
 // same breath as its slot becomes free, and read() sees both or neither (a sequence number).
@@ -198,21 +199,32 @@ class Scoreboard final : public ScoreView {
     std::optional<unsigned> take(); // a free slot, cleared; none: too many processes are draining
     unsigned free() const;          // how many more there are
     void retire(unsigned i);        // its process has ended: its counters stay, the slot is free
-    MetricWords& own();             // to count what only the supervisor knows
+    // Counts what only the supervisor knows.
+    template <MetricLabel Label>
+    void count(Metric metric, Label label) {
+        retired_.count(metric, label);
+        publish_retired();
+    }
     void publish(const ServerRow& server, std::span<const ProcessRow> processes);
     // For ScoreView::open() of others, who cannot write to it, nor make it smaller. -1: the kernel
     // is too old for that (Linux 5.1), and nobody gets any.
     int fd() const { return memory_.get(); }
-    void close_fd() { memory_.reset(); } // in a child
 
-    // --- everybody's
-    // From now on this process can write to its own slot alone.
-    void protect_all_but(unsigned own);
+    // --- a child's
+    // From now on this process can write to its own slot alone, and lets nobody else have any.
+    // There is no way back, unless the kernel is older than that (Linux 5.1).
+    void keep_only(unsigned own);
 
   private:
     class Change; // while it lives, readers wait
 
+    void publish_retired();
+    bool make_read_only(std::size_t from, std::size_t to); // bytes
+
     UniqueFd memory_;
+    // What the head shows of it; the supervisor believes nothing that lies there.
+    std::uint64_t sequence_ = 0;
+    MetricWords retired_;
     std::vector<bool> taken_;
 };
 

@@ -59,10 +59,10 @@ Health Supervisor::health() const {
 void Supervisor::count_end(SlotState before, ExitStatus status) {
     if (stop_ != Stop::no) return;
     const bool hung = before == SlotState::aborting || before == SlotState::killing;
-    scoreboard_.own().count(Metric::ended_workers, hung                 ? EndCause::hung
-                                                   : status.clean()     ? EndCause::left
-                                                   : status.by_signal() ? EndCause::crashed
-                                                                        : EndCause::failed);
+    scoreboard_.count(Metric::ended_workers, hung                 ? EndCause::hung
+                                             : status.clean()     ? EndCause::left
+                                             : status.by_signal() ? EndCause::crashed
+                                                                  : EndCause::failed);
 }
 
 void Supervisor::tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,

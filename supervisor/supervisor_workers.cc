@@ -47,6 +47,7 @@ void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now
 // are closed.
 int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd control) {
     close_what_is_ours(generation);
+    scoreboard_.keep_only(generation.workers[index].score);
     if (setup_.admin != nullptr) setup_.admin->forget();
     Configuration& config = generation.config;
     log_set_level(config.options.log_level); // ours is the one of the generation that serves
@@ -66,6 +67,7 @@ int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd cont
 
 int Supervisor::run_admin(UniqueFd control, unsigned score) {
     close_what_is_ours(*current_);
+    scoreboard_.keep_only(score);
     Configuration& config = current_->config;
     config.access_log.take().reset();
     Heritage heritage{.admin = true,
@@ -88,7 +90,6 @@ void Supervisor::close_what_is_ours(Generation& kept) {
     successor_.reset();
     setup_.predecessor.reset();
     if (setup_.control != nullptr) setup_.control->forget();
-    scoreboard_.close_fd();
     if (setup_.in_child) setup_.in_child();
     if (admin_) admin_->close_in_child();
     for (Worker& worker : kept.workers) worker.control.reset();

@@ -1,6 +1,8 @@
 #include "common/scoreboard.h"
 
+#include <cerrno>
 #include <fcntl.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <set>
 #include <sys/mman.h>
@@ -164,6 +166,68 @@ TEST(Scoreboard, OutlivesTheProcessThatWroteIt) {
     EXPECT_EQ(board.slot(i).tick_ms, 42U);
     EXPECT_EQ(board.slot(i).value(Metric::cold_reads), 7U);
     EXPECT_EQ(board.slot(i).last_request(), "GET /big.tar HTTP/1.1");
+}
+
+// Who took a worker over could stop all readers by the head, and have a neighbour killed by its
+// heartbeat.
+TEST(Scoreboard, AChildWritesToItsOwnSlotAlone) {
+    Scoreboard board(2);
+    const unsigned before = board.take().value(), own = board.take().value(),
+                   behind = board.take().value();
+    const auto in_child = [&](const std::function<bool()>& attempt) {
+        const pid_t child = fork();
+        if (child == 0) {
+            board.keep_only(own);
+            _exit(attempt() ? 0 : 1);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        return status;
+    };
+    EXPECT_EQ(in_child([&] {
+                  board.slot(own).tick_ms = 42;
+                  return board.slot(before).tick_ms == 0 && board.fd() < 0;
+              }),
+              0);
+    EXPECT_EQ(board.slot(own).tick_ms, 42U);
+    auto* const slots = reinterpret_cast<char*>(&board.slot(0));
+    const std::pair<const char*, char*> foreign[] = {
+        {"the head", slots - kSharedPage},
+        {"a neighbour", reinterpret_cast<char*>(&board.slot(before))},
+        {"another", reinterpret_cast<char*>(&board.slot(behind))}};
+    for (const auto& [name, page] : foreign) {
+        EXPECT_NE(in_child([page = page] {
+                      *static_cast<volatile char*>(page) = 1;
+                      return true;
+                  }),
+                  0)
+            << name;
+        EXPECT_EQ(in_child([page = page] {
+                      return mprotect(page, kSharedPage, PROT_READ | PROT_WRITE) != 0 &&
+                             errno == EACCES;
+                  }),
+                  0)
+            << name;
+    }
+}
+
+// What lies in shared memory is not what the supervisor goes on from.
+TEST(Scoreboard, WhatIsWrittenIntoTheHeadIsNotBelieved) {
+    Scoreboard board(1);
+    const unsigned first = board.take().value();
+    board.slot(first).count(Metric::cold_reads, 3);
+    board.retire(first);
+    auto* const head = reinterpret_cast<SharedWord*>(&board.slot(0)) -
+                       2 * kSharedPage / sizeof(SharedWord); // in front of its rows
+    constexpr std::size_t kSequence = 2;
+    static_assert((kMetricWords + 10) * sizeof(SharedWord) <= kSharedPage, "a page for the head");
+    ASSERT_EQ(head[kSequence] % 2, 0U);
+    head[kSequence].fetch_add(1);
+    EXPECT_FALSE(board.read());
+    board.publish({}, {});
+    const auto reading = board.read();
+    ASSERT_TRUE(reading) << "the next change sets it right";
+    EXPECT_EQ(reading->totals.value(Metric::cold_reads), 3U);
 }
 
 // Reading while another thread (as well as another process: the memory is the same) writes is no

@@ -11,8 +11,6 @@ int admin_main(Heritage heritage, int terminate_fd) {
     // queue alive.
     for (const ListenSocket& socket : heritage.sockets) ::close(socket.fd);
     if (heritage.root_fd >= 0) ::close(heritage.root_fd);
-    const auto own = static_cast<unsigned>(heritage.score - &heritage.scoreboard->slot(0));
-    heritage.scoreboard->protect_all_but(own);
     AdminServer server(std::move(heritage), terminate_fd);
     return server.run();
 }
