@@ -1,11 +1,52 @@
 #include "supervisor/listen_sockets.h"
 
+#include "common/limits.h"
 #include "supervisor/tcp_sockets.h"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 namespace fsrv {
+namespace {
+
+bool make_nonblocking(int fd) {
+    const int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+bool stop_lingering(int fd) {
+    linger found{};
+    socklen_t size = sizeof found;
+    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &found, &size) != 0 || found.l_onoff == 0)
+        return false;
+    found = {};
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &found, sizeof found) == 0;
+}
+
+// One that was bound to any free port has lost it by being shut, although getsockname() still says
+// it; one that has not stays as it is bound.
+bool listen_again(int fd, std::uint16_t port) {
+    int listens = 1;
+    socklen_t size = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens != 0)
+        return false;
+    Address address{.length = sizeof address.storage};
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) == 0 &&
+        address.family() != AF_UNIX) {
+        if (address.port() == 0) address.set_port(port);
+        bind(fd, address.get(), address.length);
+    }
+    return listen(fd, limits::kListenBacklog) == 0;
+}
+
+bool mend_socket(const ListenSocket& socket, std::uint16_t port) {
+    const bool blocked = make_nonblocking(socket.fd);
+    const bool lingered = stop_lingering(socket.fd);
+    return listen_again(socket.fd, port) || blocked || lingered;
+}
+
+} // namespace
 
 Result<ListenSockets, StartError> ListenSockets::open(Request request) {
     ListenSockets result;
@@ -93,6 +134,12 @@ std::vector<ListenSockets::Handed> ListenSockets::for_successor() const {
     for (std::size_t i = 0; i < sockets_.size(); ++i)
         all.push_back({.fd = sockets_[i].fd, .name = names_[i]});
     return all;
+}
+
+unsigned ListenSockets::mend() const {
+    unsigned mended = 0;
+    for (const ListenSocket& socket : sockets_) mended += mend_socket(socket, port_) ? 1 : 0;
+    return mended;
 }
 
 void ListenSockets::stop_listening() {

@@ -60,6 +60,11 @@ class ListenSockets final {
     // theirs. They are shared from the start when any was inherited.
     void set_shared(bool shared) { shared_ = shared; }
 
+    // Whoever holds a copy of a socket can shut it, make it block, or have those that are accepted
+    // on it linger in close(). Undone here; how many of the sockets had it. A Unix socket that is
+    // shut stays so.
+    unsigned mend() const;
+
     // From now on a new connection is refused, whoever holds copies of these sockets: what waits in
     // a queue is reset. Those of the service manager, and shared ones, are only closed: their
     // queues wait for the other server or the next one.

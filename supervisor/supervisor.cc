@@ -16,9 +16,10 @@ namespace {
 
 constexpr unsigned kMessagesPerTurn =
     16; // of one worker, so that a talkative one does not hold up the rest
-constexpr unsigned kUselessMessages = 64; // then it is no longer listened to
-constexpr std::uint64_t kResendMs = 100;  // a channel that was full
-constexpr std::uint64_t kLateMs = 1'000;  // a turn that comes so late means that we were stopped
+constexpr unsigned kUselessMessages = 64;         // then it is no longer listened to
+constexpr std::uint64_t kLookAtSocketsMs = 5'000; // or when a worker has ended
+constexpr std::uint64_t kResendMs = 100;          // a channel that was full
+constexpr std::uint64_t kLateMs = 1'000; // a turn that comes so late means that we were stopped
 } // namespace
 
 Supervisor::Supervisor(Setup setup, ProcessOps& ops)
@@ -73,6 +74,7 @@ std::optional<int> Supervisor::turn() {
         watch_time(*generation, now);
     }
     watch_leavers(now);
+    see_that_sockets_listen(now);
     if (admin_ && late) admin_->forgive_silence(now);
     if (admin_ && !setup_.predecessor) admin_->turn(now); // whose the address is until then
     see_whether_started(now);
@@ -104,6 +106,16 @@ std::uint64_t Supervisor::next_deadline() const {
     if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
     if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
     return earliest;
+}
+
+// A worker that is taken over, and not locked in, can spoil what it shares with all others.
+void Supervisor::see_that_sockets_listen(std::uint64_t now) {
+    if (now < sockets_due_) return;
+    sockets_due_ = now + kLookAtSocketsMs;
+    if (const unsigned mended = setup_.sockets.mend(); mended > 0)
+        log_warn("{} listening sockets had been shut or changed, by a worker or who else has them; "
+                 "they are as they were",
+                 mended);
 }
 
 void Supervisor::take_signal(std::uint64_t now) {

@@ -93,6 +93,7 @@ class Supervisor final {
                     std::uint64_t now);
     void on_useless_message(Worker& worker, unsigned index);
     void see_that_all_are_served();
+    void see_that_sockets_listen(std::uint64_t now);
     void see_whether_started(std::uint64_t now);
     void send_what_is_due();
     void reopen_log();
@@ -181,6 +182,7 @@ class Supervisor final {
     bool reload_again_ = false;          // asked for meanwhile
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
     std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
+    std::uint64_t sockets_due_ = 0;      // a look at the listening sockets, in the next turn then
     Stop stop_ = Stop::no;
     std::uint64_t drain_ms_ = 0;     // as in ControlKind::drain
     std::uint64_t stop_at_ = kNever; // a stop is announced, and begins then

@@ -203,6 +203,7 @@ void Supervisor::on_worker_ended(Generation& generation, unsigned index, ExitSta
     tell_end(index, pid, worker.score, spawned_at, status, now);
     count_end(worker.slot.state(), status);
     scoreboard_.retire(std::exchange(worker.score, kNoScore));
+    sockets_due_ = now;
     worker.slot.on_ended(status, now);
     worker.control.reset();
     worker.wants_drain = worker.wants_log = worker.wants_announcement = false;

@@ -39,6 +39,11 @@ bool peer_is_to_blame(int error) {
            std::end(kPeerErrors);
 }
 
+// Of the process or the system: no socket would accept.
+bool is_out_of_room(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 } // namespace
 
 void Listener::start() {
@@ -56,6 +61,7 @@ void Listener::suspend() {
 }
 
 void Listener::resume() {
+    broken_until_ms_ = 0;
     if (!active_ || !worker_.accepting()) return;
     const bool watched = worker_.poller().watch_readable(socket_.fd, *this);
     if (!watched && errno != EEXIST) worker_.cannot_accept(errno);
@@ -75,8 +81,13 @@ void Listener::accept_batch(unsigned limit) {
             worker_.adopt(fd, to_peer(address));
         } else if (errno == EAGAIN) {
             return;
-        } else if (!peer_is_to_blame(errno)) {
+        } else if (is_out_of_room(errno)) {
             worker_.cannot_accept(errno);
+            return;
+        } else if (!peer_is_to_blame(errno)) {
+            broken_until_ms_ = worker_.now_ms() + limits::kAcceptPauseMs;
+            worker_.tell_of_accept_trouble(errno);
+            suspend();
             return;
         }
     }

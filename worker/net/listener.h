@@ -24,6 +24,9 @@ class Listener final : public PollTarget {
                     // the waiting queue
     void resume();
     void accept_batch(unsigned limit);
+    bool is_due(std::uint64_t now) const {
+        return broken_until_ms_ != 0 && now >= broken_until_ms_;
+    }
 
   private:
     void on_ready(std::uint32_t events) override;
@@ -31,6 +34,7 @@ class Listener final : public PollTarget {
     Worker& worker_;
     ListenSocket socket_;
     bool active_ = false;
+    std::uint64_t broken_until_ms_ = 0; // this socket alone does not accept; 0: it does
 };
 
 } // namespace fsrv::net

@@ -211,6 +211,8 @@ void Worker::on_timer() {
         accept_again_ms_ = 0;
         for (const auto& listener : listeners_) listener->resume();
     }
+    for (const auto& listener : listeners_)
+        if (listener->is_due(now)) listener->resume();
     const Options& o = options();
     const auto ms = [](Millis time) { return static_cast<std::uint64_t>(time.count()); };
     sweep(State::accepted, server_stops() ? std::min(ms(o.header_timeout), limits::kDrainFreshMs)

@@ -93,7 +93,8 @@ class Worker final : public PollTarget {
     bool has_name(std::string_view host);
     bool has_any_name() const { return names_.any(); }
     bool accepting() const { return !draining_ && now_ms() >= accept_again_ms_; }
-    void cannot_accept(int error); // accept failed: pauses accepting
+    void cannot_accept(int error); // out of descriptors or memory: pauses accepting
+    void tell_of_accept_trouble(int error);
 
     void moved(Connection& connection, State from, State to); // keeps the lists
     void touched(Connection& connection);                     // its deadline starts anew

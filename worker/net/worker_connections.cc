@@ -81,12 +81,16 @@ void Worker::make_room_for_listing() {
     }
 }
 
-void Worker::cannot_accept(int error) {
+void Worker::tell_of_accept_trouble(int error) {
     if (accept_trouble_ms_ == 0 || now_ms() - accept_trouble_ms_ >= limits::kTroubleReportMs) {
         log_warn("slot={} cannot accept: {}; trying again every {} ms", heritage_.slot,
                  errno_text(error), limits::kAcceptPauseMs);
         accept_trouble_ms_ = now_ms();
     }
+}
+
+void Worker::cannot_accept(int error) {
+    tell_of_accept_trouble(error);
     accept_again_ms_ = now_ms() + limits::kAcceptPauseMs;
     for (const auto& listener : listeners_) listener->suspend();
 }
