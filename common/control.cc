@@ -31,6 +31,14 @@ bool peer_is_gone(int socket) {
 
 } // namespace
 
+Result<ControlPair, Errno> open_control_pair() {
+    int ends[2] = {-1, -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return unexpected(Errno::last());
+    refuse_descriptors(ends[0]);
+    return ControlPair{.supervisor = UniqueFd(ends[0]), .worker = UniqueFd(ends[1])};
+}
+
 bool send_control(int socket, const ControlMessage& message, int fd) {
     ControlMessage copy = message;
     iovec part{.iov_base = &copy, .iov_len = sizeof copy};
@@ -40,7 +48,10 @@ bool send_control(int socket, const ControlMessage& message, int fd) {
     header.msg_iovlen = 1;
     if (fd >= 0) passed.put(header, fd);
     ssize_t sent = -1;
-    do sent = sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    // A worker's sandbox keeps it from sendmsg() on this socket, for what that can attach.
+    do
+        sent = fd < 0 ? send(socket, &copy, sizeof copy, MSG_DONTWAIT | MSG_NOSIGNAL)
+                      : sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return sent == static_cast<ssize_t>(sizeof copy);
 }

@@ -4,6 +4,7 @@
 // blocks on a send (a worker that does not read is hanging anyway).
 #pragma once
 
+#include "common/result.h"
 #include "common/unique_fd.h"
 
 #include <cstdint>
@@ -31,6 +32,14 @@ struct ControlMessage {
     std::uint64_t value = 0;
 };
 static_assert(sizeof(ControlMessage) == 16);
+
+struct ControlPair {
+    UniqueFd supervisor;
+    UniqueFd worker;
+};
+// No descriptor travels up: refuse_descriptors() where the kernel can, and a worker's sandbox lets
+// it send none.
+Result<ControlPair, Errno> open_control_pair();
 
 // Non-blocking, no SIGPIPE. False when it could not be sent whole now. `fd` >= 0 travels along.
 bool send_control(int socket, const ControlMessage& message, int fd = -1);

@@ -22,6 +22,7 @@ enum class OptionType {
     OnOff,
     Port,
     Count,
+    FileMode,
     Workers,
     Size,
     Duration,
@@ -139,6 +140,8 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
             return assign(field, parse_on_off(text));
         else if constexpr (type == OptionType::InPlaceWrites)
             return assign(field, parse_in_place_writes(text));
+        else if constexpr (type == OptionType::FileMode)
+            return assign(field, parse_file_mode(text));
         else if constexpr (type == OptionType::Workers)
             return assign(field, parse_workers(text, bounds));
         else if constexpr (type == OptionType::Size)
@@ -157,6 +160,8 @@ std::string expected(const OptionBounds& bounds) {
     if constexpr (type == OptionType::Text || type == OptionType::ListenPlace ||
                   type == OptionType::TextList || type == OptionType::Networks)
         return std::string(bounds.description);
+    else if constexpr (type == OptionType::FileMode)
+        return "an octal mode such as 0660, or auto";
     else if constexpr (type == OptionType::Workers)
         return expected_workers(bounds);
     else if constexpr (type == OptionType::Size)

@@ -74,6 +74,15 @@ std::optional<InPlaceWrites> parse_in_place_writes(std::string_view text) {
     return *on ? InPlaceWrites::on : InPlaceWrites::off;
 }
 
+std::optional<option_type::FileMode> parse_file_mode(std::string_view text) {
+    if (text == "auto") return option_type::FileMode();
+    unsigned mode = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, mode, 8);
+    if (error != std::errc{} || stop != end || mode > 0777) return std::nullopt;
+    return mode;
+}
+
 std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBounds& bounds) {
     return parse_quantity(text, kNoUnit, bounds);
 }

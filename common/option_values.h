@@ -24,6 +24,7 @@ struct OptionBounds {
 
 std::optional<bool> parse_on_off(std::string_view text);
 std::optional<InPlaceWrites> parse_in_place_writes(std::string_view text);
+std::optional<option_type::FileMode> parse_file_mode(std::string_view text);
 std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBounds& bounds);
 std::optional<WorkerRange> parse_workers(std::string_view text, const OptionBounds& bounds);
 std::optional<std::uint64_t> parse_size(std::string_view text, const OptionBounds& bounds);

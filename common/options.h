@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,7 @@ using TextList = std::vector<std::string>; // repeated flag; commas in a variabl
 using OnOff = bool;                        // on, off, true, false, yes, no, 1, 0
 using Port = std::uint16_t;                // 0 to 65535
 using Count = unsigned;                    // a decimal number
+using FileMode = std::optional<unsigned>;  // octal, up to 0777; auto: none
 using Workers = WorkerRange;               // 4, 1..4 (at most limits::kMaxWorkers), auto
 using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB (K = KiB = 1024)
 using Duration = Millis;                   // 500ms, 10s, 5m, 1h; nothing is 0 or 0s

@@ -8,6 +8,16 @@
 
 namespace fsrv {
 
+// From now on nobody can attach a descriptor to what this Unix socket receives, nor to what those
+// receive that are accepted on it; who tries gets EPERM. To drop one can take as long as a stranger
+// likes: a TCP socket with unsent bytes and SO_LINGER sleeps in close(). False: the kernel cannot
+// (before Linux 6.16).
+inline bool refuse_descriptors(int socket) {
+    constexpr int kPassRights = 83; // SO_PASSRIGHTS, younger than the headers
+    const int off = 0;
+    return setsockopt(socket, SOL_SOCKET, kPassRights, &off, sizeof off) == 0;
+}
+
 class PassedFd final {
   public:
     // To send: `header` is of this object until it was sent.

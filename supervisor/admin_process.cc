@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <sys/socket.h>
 #include <utility>
 
 namespace fsrv {
@@ -42,16 +41,14 @@ void AdminProcess::turn(std::uint64_t now) {
 
 void AdminProcess::spawn(std::uint64_t now) {
     const auto score = scoreboard_.take();
-    int ends[2] = {-1, -1};
-    Errno error{EAGAIN};
-    if (score && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
-        error = Errno::last();
-    control_.reset(ends[0]); // before the fork, so that the child closes it
-    UniqueFd theirs(ends[1]);
-    Result<pid_t, Errno> pid = unexpected(error);
-    if (theirs)
-        pid = ops_.spawn(std::move(theirs),
+    Result<ControlPair, Errno> channel = unexpected(Errno{EAGAIN});
+    if (score) channel = open_control_pair();
+    Result<pid_t, Errno> pid = unexpected(channel ? Errno{} : channel.error());
+    if (channel) {
+        control_ = std::move(channel->supervisor); // before the fork, so that the child closes it
+        pid = ops_.spawn(std::move(channel->worker),
                          [&](UniqueFd control) { return child_(std::move(control), *score); });
+    }
     if (!pid) {
         if (score) scoreboard_.retire(*score);
         control_.reset();

@@ -61,8 +61,8 @@ Result<ListenSockets, StartError> ListenSockets::open(Request request) {
         result.serve_activated(std::move(activated), request.slots);
     else if (auto ok = result.bind_own(request, inherited); !ok)
         return unexpected(std::move(ok.error()));
-    if (!request.unix_path.empty())
-        if (auto ok = result.open_unix(request.unix_path, inherited); !ok)
+    if (!request.unix_socket.path.empty())
+        if (auto ok = result.open_unix(request.unix_socket, inherited); !ok)
             return unexpected(std::move(ok.error()));
     return result;
 }
@@ -113,14 +113,15 @@ void ListenSockets::serve_activated(std::vector<AdoptedSocket> activated, unsign
     for (AdoptedSocket& socket : activated) fds_.push_back(std::move(socket.fd));
 }
 
-Result<void, StartError> ListenSockets::open_unix(const std::string& path,
+Result<void, StartError> ListenSockets::open_unix(const UnixPlace& place,
                                                   std::vector<AdoptedSocket>& inherited) {
+    const std::string& path = place.path;
     const auto is_it = [&](const AdoptedSocket& socket) {
         return socket.fd && UnixListener::is_bound_to(socket.fd.get(), path);
     };
     const auto found = std::find_if(inherited.begin(), inherited.end(), is_it);
     auto listener = found != inherited.end() ? UnixListener::take_over(std::move(found->fd), path)
-                                             : UnixListener::open({.path = path});
+                                             : UnixListener::open(place);
     if (!listener) return unexpected(std::move(listener.error()));
     unix_ = std::move(*listener);
     unix_names_.push_back(unix_->path());

@@ -23,7 +23,7 @@ class ListenSockets final {
     struct Request {
         std::span<const std::string> hosts; // none: all addresses
         std::uint16_t port = 0;             // 0: any free one, the same for all
-        std::string unix_path;              // empty: none
+        UnixPlace unix_socket{};            // without a path: none
         unsigned slots = 1;
         std::vector<OfferedSocket> offered;
     };
@@ -74,7 +74,7 @@ class ListenSockets final {
     Result<void, StartError> bind_own(const Request& request,
                                       std::vector<AdoptedSocket>& inherited);
     void serve_activated(std::vector<AdoptedSocket> activated, unsigned slots);
-    Result<void, StartError> open_unix(const std::string& path,
+    Result<void, StartError> open_unix(const UnixPlace& place,
                                        std::vector<AdoptedSocket>& inherited);
 
     std::vector<ListenSocket> sockets_; // borrowed from fds_ and unix_

@@ -54,6 +54,15 @@ std::vector<std::string> urls_of(const ListenSockets& sockets) {
     return urls;
 }
 
+// Where a group is named it is for it, so that a proxy can be let in and nobody else.
+UnixPlace unix_place(const Configuration& config) {
+    const Options& options = config.options;
+    UnixPlace place{.path = options.unix_path,
+                    .mode = options.unix_mode.value_or(options.group.empty() ? 0666 : 0660)};
+    if (config.credentials) place.group = config.credentials->gid;
+    return place;
+}
+
 std::uint64_t monotonic_us() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -78,7 +87,7 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
     const unsigned slots = options.workers.most;
     auto sockets = ListenSockets::open({.hosts = options.host,
                                         .port = options.port,
-                                        .unix_path = options.unix_path,
+                                        .unix_socket = unix_place(config),
                                         .slots = slots,
                                         .offered = std::move(offered)});
     if (!sockets) return give_up(sockets.error());

@@ -2,6 +2,7 @@
 
 #include "common/limits.h"
 #include "common/pacing.h"
+#include "common/passed_fd.h"
 
 #include <cstring>
 #include <netinet/in.h>
@@ -35,6 +36,7 @@ bool is_loopback(int listener) {
 void set_options_of_clients(int listener, int family) {
     if (family == AF_UNIX) {
         set_option(listener, SOL_SOCKET, SO_SNDBUF, limits::kUnixSendBuffer);
+        refuse_descriptors(listener);
         return;
     }
     set_option(listener, IPPROTO_TCP, TCP_NODELAY, 1);

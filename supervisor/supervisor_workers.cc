@@ -8,26 +8,24 @@
 
 #include <algorithm>
 #include <csignal>
-#include <sys/socket.h>
 #include <utility>
 
 namespace fsrv {
 
 void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now) {
     Worker& worker = generation.workers[index];
-    int ends[2] = {-1, -1};
-    Errno error{EAGAIN};
     const auto score = scoreboard_.take();
     worker.score = score.value_or(kNoScore);
-    if (score && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
-        error = Errno::last();
-    worker.control.reset(ends[0]); // before the fork, so that the child closes it like the others
-    UniqueFd theirs(ends[1]);
-    Result<pid_t, Errno> pid = unexpected(error);
-    if (score && theirs)
-        pid = ops_.spawn(std::move(theirs), [&](UniqueFd control) {
+    Result<ControlPair, Errno> channel = unexpected(Errno{EAGAIN});
+    if (score) channel = open_control_pair();
+    Result<pid_t, Errno> pid = unexpected(channel ? Errno{} : channel.error());
+    if (channel) {
+        // Before the fork, so that the child closes it like the others.
+        worker.control = std::move(channel->supervisor);
+        pid = ops_.spawn(std::move(channel->worker), [&](UniqueFd control) {
             return run_worker(generation, index, std::move(control));
         });
+    }
     if (!pid) {
         if (score) scoreboard_.retire(*score);
         worker.score = kNoScore;

@@ -110,6 +110,9 @@ Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {
     if (bound != 0) return unexpected(refused(path, errno_text(error.code)));
 
     listener.remember_file(path);
+    if (place.group && lchown(path.c_str(), static_cast<uid_t>(-1), *place.group) != 0)
+        return unexpected(refused(path, fmt::format("it cannot be given to group {}: {}",
+                                                    *place.group, errno_text(errno))));
     if (listen(listener.fd_.get(), limits::kListenBacklog) != 0)
         return unexpected(refused(path, errno_text(errno)));
     return listener;
@@ -129,6 +132,7 @@ bool UnixListener::is_bound_to(int fd, const std::string& path) {
 UnixListener UnixListener::take_over(UniqueFd fd, const std::string& path) {
     UnixListener listener;
     listener.fd_ = std::move(fd);
+    set_options_of_clients(listener.fd_.get(), AF_UNIX);
     listener.remember_file(path);
     return listener;
 }

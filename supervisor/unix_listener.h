@@ -5,6 +5,7 @@
 #include "common/unique_fd.h"
 #include "supervisor/start_error.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -17,8 +18,9 @@ struct UnixPlace {
     std::string path;
     std::string_view option = "--unix"; // that names it
     int type = SOCK_STREAM;
-    // Who may connect is decided by the folder's permissions, as for a TCP port by the network's.
+    // Who may connect. 0666: whoever may enter the folder.
     mode_t mode = 0666;
+    std::optional<gid_t> group = {}; // of the file; none: ours
 };
 
 sockaddr_un unix_address(const std::string& path); // of a path that check_path() accepts

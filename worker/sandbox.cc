@@ -30,7 +30,7 @@ std::string SandboxReport::text() const {
 }
 
 Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, Symlinks symlinks,
-                                                 std::span<const int> listeners) {
+                                                 const SharedFds& shared) {
     SandboxReport report;
     if (mode == SandboxMode::off) return report;
     if (kSanitized) {
@@ -40,7 +40,7 @@ Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, 
             report.landlock_abi = *abi;
         else
             add(report.missing, "Landlock", abi.error());
-        if (const auto done = confine_calls(listeners); done)
+        if (const auto done = confine_calls(shared); done)
             report.seccomp = true;
         else
             add(report.missing, "seccomp", done.error());

@@ -26,18 +26,23 @@ struct SandboxReport {
     std::string text() const;
 };
 
+// Descriptors that are not the worker's alone.
+struct SharedFds {
+    std::span<const int> listeners;
+    int control = -1; // to the supervisor
+};
+
 // Instead of a root: no file at all.
 inline constexpr int kNoFiles = -1;
 
 // Puts in force what `mode` asks for and the kernel has. An error, for SandboxMode::on alone: what
-// is missing. `listeners`: descriptors that other processes accept on too. Needs
-// PR_SET_NO_NEW_PRIVS. A build with a sanitizer takes part in neither wall: its
+// is missing. Needs PR_SET_NO_NEW_PRIVS. A build with a sanitizer takes part in neither wall: its
 // run-time has to read and call what they forbid.
 Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, Symlinks symlinks,
-                                                 std::span<const int> listeners);
+                                                 const SharedFds& shared);
 
 // The walls, each by itself: for enter_sandbox() and tests.
 Result<int, std::string> confine_files(int root_fd, Symlinks symlinks); // the ABI in force
-Result<void, std::string> confine_calls(std::span<const int> listeners);
+Result<void, std::string> confine_calls(const SharedFds& shared);
 
 } // namespace fsrv

@@ -219,7 +219,7 @@ Code FilterMaker::make(const std::vector<Row>& rows) const {
     return code;
 }
 
-std::vector<Row> table() {
+std::vector<Row> table(int control) {
     const pid_t own_pid = ::getpid();
     return {
 #define FSRV_CALL(name) {.number = SYS_##name, .conditions = {}},
@@ -235,10 +235,11 @@ std::vector<Row> table() {
 
 } // namespace
 
-Result<void, std::string> confine_calls(std::span<const int> listeners) {
+Result<void, std::string> confine_calls(const SharedFds& shared) {
     if (kMachine == 0)
         return unexpected(std::string("there is no list of system calls for this machine"));
-    Code code = FilterMaker({listeners.begin(), listeners.end()}).make(table());
+    Code code =
+        FilterMaker({shared.listeners.begin(), shared.listeners.end()}).make(table(shared.control));
     if (code.size() > BPF_MAXINSNS)
         return unexpected(std::string("the listening sockets are too many, and too scattered"));
     const sock_fprog program{.len = static_cast<unsigned short>(code.size()),

@@ -37,10 +37,10 @@ bool lock_in(const Heritage& heritage) {
     const Options& options = *heritage.options;
     std::vector<int> listeners(heritage.admin_sockets.begin(), heritage.admin_sockets.end());
     for (const ListenSocket& socket : heritage.sockets) listeners.push_back(socket.fd);
+    const SharedFds shared{.listeners = listeners, .control = heritage.control.get()};
     const auto sandbox =
-        heritage.admin
-            ? enter_sandbox(options.sandbox, kNoFiles, Symlinks::never, listeners)
-            : enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks, listeners);
+        heritage.admin ? enter_sandbox(options.sandbox, kNoFiles, Symlinks::never, shared)
+                       : enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks, shared);
     if (!sandbox) {
         log_error("slot={} --sandbox on: {}", heritage.slot, sandbox.error());
         return false;

@@ -1,6 +1,9 @@
 #include "common/control.h"
 
+#include "common/passed_fd.h"
+
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -46,6 +49,19 @@ unsigned open_descriptors() {
     for (int fd = 0; fd < 1024; ++fd)
         if (fcntl(fd, F_GETFD) >= 0) ++count;
     return count;
+}
+
+// Of a worker that somebody took over: dropping the descriptor could put the supervisor to sleep.
+TEST(Control, NoDescriptorTravelsUp) {
+    const auto pair = open_control_pair();
+    ASSERT_TRUE(pair);
+    const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!refuse_descriptors(probe.get())) GTEST_SKIP() << "before Linux 6.16";
+    EXPECT_FALSE(send_control(pair->worker.get(), {.kind = ControlKind::ready}, 0));
+    EXPECT_EQ(errno, EPERM);
+    EXPECT_TRUE(send_control(pair->worker.get(), {.kind = ControlKind::ready}));
+    EXPECT_TRUE(send_control(pair->supervisor.get(), {.kind = ControlKind::log_file}, 0));
+    EXPECT_TRUE(receive_control(pair->worker.get()).fd);
 }
 
 TEST(Control, EveryKindArrivesAsItWasSent) {

@@ -122,6 +122,9 @@ TEST(Options, GoodValuesOfEveryType) {
     expect_values<IoMode>(
         "io", &Options::io,
         {{"auto", IoMode::automatic}, {"threads", IoMode::threads}, {"inline", IoMode::inline_}});
+    expect_values<option_type::FileMode>(
+        "unix-mode", &Options::unix_mode,
+        {{"auto", std::nullopt}, {"0660", 0660}, {"600", 0600}, {"0777", 0777}, {"0", 0}});
     expect_values<Symlinks>(
         "symlinks", &Options::symlinks,
         {{"inside", Symlinks::inside}, {"never", Symlinks::never}, {"follow", Symlinks::follow}});
@@ -196,6 +199,11 @@ const Bad kBad[] = {
     {"port", "8.0", "a number from 0 to 65535"},
     {"port", "http", "a number from 0 to 65535"},
     {"port", "18446744073709551696", "a number from 0 to 65535"},
+    {"unix-mode", "0888", "an octal mode such as 0660, or auto"},
+    {"unix-mode", "1777", "an octal mode such as 0660, or auto"},
+    {"unix-mode", "-1", "an octal mode such as 0660, or auto"},
+    {"unix-mode", "u+rw", "an octal mode such as 0660, or auto"},
+    {"unix-mode", "", "an octal mode such as 0660, or auto"},
     {"threads", "0", "a number from 1 to 1024"},
     {"threads", "1025", "a number from 1 to 1024"},
     {"threads", "4294967300", "a number from 1 to 1024"},

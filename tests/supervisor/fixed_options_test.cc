@@ -16,6 +16,7 @@ TEST(FixedOptions, WhatIsMadeOnceIsRefusedByName) {
         {"host", [](Options& o) { o.host = {"::1"}; }},
         {"port", [](Options& o) { o.port = 1; }},
         {"unix", [](Options& o) { o.unix_path = "/x"; }},
+        {"unix-mode", [](Options& o) { o.unix_mode = 0600; }},
         {"user", [](Options& o) { o.user = "x"; }},
         {"group", [](Options& o) { o.group = "x"; }},
         {"pid-file", [](Options& o) { o.pid_file = "/x"; }},

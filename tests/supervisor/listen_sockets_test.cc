@@ -24,7 +24,7 @@ using List = std::vector<std::string>;
 const List kLoopback{"127.0.0.1"};
 
 Result<ListenSockets, StartError> open(const List& hosts, std::uint16_t port, unsigned slots) {
-    return ListenSockets::open({.hosts = hosts, .port = port, .unix_path = {}, .slots = slots});
+    return ListenSockets::open({.hosts = hosts, .port = port, .slots = slots});
 }
 
 sockaddr_in loopback(std::uint16_t port) {

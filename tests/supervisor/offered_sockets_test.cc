@@ -162,11 +162,8 @@ std::vector<UniqueFd> list(Fds... fds) {
 }
 
 Result<ListenSockets, StartError> open_offered(std::vector<UniqueFd> fds, unsigned slots) {
-    return ListenSockets::open({.hosts = {},
-                                .port = 8080,
-                                .unix_path = {},
-                                .slots = slots,
-                                .offered = offer(std::move(fds))});
+    return ListenSockets::open(
+        {.hosts = {}, .port = 8080, .slots = slots, .offered = offer(std::move(fds))});
 }
 
 int option(int fd, int level, int name) {
@@ -338,7 +335,7 @@ Result<ListenSockets, StartError> start(const Wanted& wanted,
                                         std::vector<OfferedSocket> inherited = {}) {
     return ListenSockets::open({.hosts = kLoopback,
                                 .port = wanted.port,
-                                .unix_path = wanted.unix_path,
+                                .unix_socket = {.path = wanted.unix_path},
                                 .slots = wanted.slots,
                                 .offered = std::move(inherited)});
 }

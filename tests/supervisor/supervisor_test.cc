@@ -2,6 +2,7 @@
 
 #include "tests/supervisor/supervisor_world.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -351,8 +352,11 @@ TEST_F(SupervisorTest, DescriptorsThatAWorkerSendsAreClosed) {
         return count;
     };
     const int before = open_fds();
-    for (int i = 0; i < 10; ++i)
-        ASSERT_TRUE(send_control(ops_.alive.at(pid(1)).get(), {.kind = ControlKind::ready}, 0));
+    for (int i = 0; i < 10; ++i) {
+        const bool sent =
+            send_control(ops_.alive.at(pid(1)).get(), {.kind = ControlKind::ready}, 0);
+        ASSERT_TRUE(sent || errno == EPERM) << "from Linux 6.16 on they do not even come";
+    }
     turn();
     EXPECT_EQ(open_fds(), before);
 }
@@ -410,8 +414,8 @@ TEST_F(SupervisorTest, TermDrainsWithinTheGraceAndEndsWith0) {
 TEST_F(SupervisorTest, ListenSocketsAreShutWhenAllHaveLeftOrAfterASecond) {
     const std::vector<std::string> loopback{"127.0.0.1"};
     for (const bool all_leave : {true, false}) {
-        auto opened = ListenSockets::open(
-            {.hosts = loopback, .port = 0, .unix_path = {}, .slots = options_.workers.most});
+        auto opened =
+            ListenSockets::open({.hosts = loopback, .port = 0, .slots = options_.workers.most});
         ASSERT_TRUE(opened);
         sockets_ = std::move(*opened);
         make();

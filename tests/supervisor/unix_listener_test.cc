@@ -1,5 +1,6 @@
 #include "supervisor/unix_listener.h"
 
+#include "common/passed_fd.h"
 #include "tests/support/await.h"
 #include "tests/support/files.h"
 
@@ -8,6 +9,7 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <map>
+#include <optional>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -46,6 +48,56 @@ class UnixListenerTest : public testing::Test {
     test::TempDir dir_;
     std::string path_ = (dir_ / "s").string();
 };
+
+TEST_F(UnixListenerTest, ListensForAGroup) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root gives files to others";
+    constexpr gid_t kGroup = 4711;
+    const auto listener = UnixListener::open({.path = path_, .mode = 0660, .group = kGroup});
+    ASSERT_TRUE(listener) << listener.error().message;
+    struct stat st {};
+    ASSERT_EQ(stat(path_.c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0660U);
+    EXPECT_EQ(st.st_uid, 0U);
+    EXPECT_EQ(st.st_gid, kGroup);
+}
+
+// What a client attaches could put who drops it to sleep.
+TEST_F(UnixListenerTest, NoDescriptorComesAlong) {
+    const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!refuse_descriptors(probe.get())) GTEST_SKIP() << "before Linux 6.16";
+    for (const bool taken_over : {false, true}) {
+        std::optional<UnixListener> listener;
+        if (taken_over) {
+            const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            const sockaddr_un address = address_of(path_ + "2");
+            ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+                      0);
+            ASSERT_EQ(listen(fd.get(), 1), 0);
+            listener = UnixListener::take_over(UniqueFd(dup(fd.get())), path_ + "2");
+        } else {
+            auto opened = UnixListener::open({.path = path_});
+            ASSERT_TRUE(opened) << opened.error().message;
+            listener = std::move(*opened);
+        }
+        const UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const sockaddr_un address = address_of(listener->path());
+        ASSERT_EQ(
+            connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        for (const bool accepted : {false, true}) {
+            const UniqueFd server(accepted ? accept(listener->fd(), nullptr, nullptr) : -1);
+            char byte = 'x';
+            iovec part{.iov_base = &byte, .iov_len = 1};
+            msghdr message{};
+            message.msg_iov = &part;
+            message.msg_iovlen = 1;
+            PassedFd passed;
+            passed.put(message, client.get());
+            EXPECT_LT(sendmsg(client.get(), &message, MSG_NOSIGNAL), 0) << accepted;
+            EXPECT_EQ(errno, EPERM) << accepted;
+            EXPECT_EQ(send(client.get(), "x", 1, MSG_NOSIGNAL), 1) << accepted;
+        }
+    }
+}
 
 TEST_F(UnixListenerTest, ListensForEverybodyWhoMayEnterTheFolder) {
     const mode_t before = umask(0077);

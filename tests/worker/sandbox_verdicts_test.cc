@@ -78,7 +78,7 @@ struct Shared {
 
     Shared();
     ~Shared();
-    std::vector<int> listeners() const { return {listener, unix_listener}; }
+    std::array<int, 2> listeners() const { return {listener, unix_listener}; }
     void expect_unharmed() const;
 
     int keep(int fd) {
@@ -366,7 +366,9 @@ const AllowedCall kAllowed[] = {
 
 // By the walls themselves: enter_sandbox() leaves them away in a build with a sanitizer.
 bool lock_in(const Shared& it) {
-    return confine_files(it.root_fd, Symlinks::inside) && confine_calls(it.listeners());
+    const auto listeners = it.listeners();
+    return confine_files(it.root_fd, Symlinks::inside) &&
+           confine_calls({.listeners = listeners, .control = it.control});
 }
 
 bool can_be_locked_in() {
