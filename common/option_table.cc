@@ -63,6 +63,7 @@ constexpr NamedBounds kBounds[] = {
     {"user", {0, 255, "the name of a user"}},
     {"group", {0, 255, "the name of a group"}},
     {"threads", {1, 1024}},
+    {"requests-per-worker", {1, 1'000'000}},
     {"cache-files", {0, 1'000'000}},
     {"max-connections", {0, INT_MAX}},
     {"max-ranges", {0, 10'000}},

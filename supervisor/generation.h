@@ -6,6 +6,7 @@
 #include "common/unique_fd.h"
 #include "supervisor/configuration.h"
 #include "supervisor/cover.h"
+#include "supervisor/scaling.h"
 #include "supervisor/worker_slot.h"
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct Worker {
     WorkerSlot slot;
     unsigned score = kNoScore; // slot of the scoreboard, while there is a process
     UniqueFd control;          // none: no process, or it closed its end
+    CoreUse core_use = {};     // while the server is elastic
     unsigned useless = 0;      // messages that make no sense
     bool wants_drain = false;  // to be sent, as soon as the channel takes it
     bool wants_announcement = false;

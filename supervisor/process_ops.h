@@ -88,6 +88,11 @@ class ProcessOps {
 
     // One child that has ended, if any; ours or (as process 1) an orphan.
     virtual std::optional<EndedProcess> reap() = 0;
+    // The time that the main thread of a child, not reaped yet, was on a CPU or waited for one.
+    // Where the kernel keeps no such account: that all of its threads were on one. None: it tells
+    // neither.
+    virtual std::optional<std::uint64_t> wanted_cpu_ns(pid_t pid) = 0;
+
 
     // One signal out of the table that has arrived; 0: none.
     virtual int next_signal() = 0;
@@ -114,6 +119,7 @@ class SystemProcessOps final : public ProcessOps {
     void wait(std::span<pollfd> fds, std::uint64_t until_ms) override;
 
   private:
+    std::optional<std::uint64_t> wanted_cpu_ns(pid_t pid) override;
     UniqueFd signals_;
 };
 

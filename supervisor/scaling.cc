@@ -1,20 +1,31 @@
 #include "supervisor/scaling.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fsrv {
 namespace {
 
 bool is_busy(const LoadSample& load) {
-    return load.requests > kBusyRequests * load.ready || load.lag_ms >= kBusyLagMs;
+    return load.requests > load.per_worker * load.ready || load.lag_ms >= kBusyLagMs ||
+           load.busiest_core > kBusyCore;
 }
 
 // Half of what would be busy, for one worker fewer: who goes is not called back at once.
 bool is_quiet(const LoadSample& load) {
-    return 2 * load.requests <= kBusyRequests * (load.ready - 1) && 2 * load.lag_ms < kBusyLagMs;
+    const std::uint64_t fewer = load.ready - 1;
+    return 2 * load.requests <= load.per_worker * fewer && 2 * load.lag_ms < kBusyLagMs &&
+           2 * load.all_cores <= kBusyCore * fewer;
 }
 
 } // namespace
+
+unsigned CoreUse::look(std::optional<std::uint64_t> wanted_ns, std::uint64_t now_ms) {
+    const auto before = std::exchange(wanted_ns_, wanted_ns);
+    const std::uint64_t passed_ms = now_ms - std::exchange(at_ms_, now_ms);
+    if (!before || !wanted_ns || *wanted_ns < *before || passed_ms == 0) return 0;
+    return static_cast<unsigned>((*wanted_ns - *before) / 1000 / passed_ms);
+}
 
 unsigned Scaling::look(const WorkerRange& range, unsigned wanted, const LoadSample& load,
                        std::uint64_t now) {

@@ -95,18 +95,22 @@ bool Supervisor::follows_the_load() const {
 
 void Supervisor::follow_the_load(std::uint64_t now) {
     if (!follows_the_load() || !scaling_.is_due(now)) return;
-    LoadSample load;
-    for (const Worker& worker : current_->workers) {
+    LoadSample load{.per_worker = current_->config.options.requests_per_worker};
+    for (Worker& worker : current_->workers) {
         if (worker.slot.state() != SlotState::ready) continue;
         const ScoreSlot& score = scoreboard_.slot(worker.score);
         ++load.ready;
         load.requests += score.value(Metric::active_requests);
         load.lag_ms = std::max(load.lag_ms, score.lag_ms.load(std::memory_order_relaxed));
+        const unsigned core = worker.core_use.look(ops_.wanted_cpu_ns(worker.slot.pid()), now);
+        load.busiest_core = std::max(load.busiest_core, core);
+        load.all_cores += core;
     }
     const unsigned before = std::exchange(target_, scaling_.look(bounds(), target_, load, now));
     if (target_ != before)
-        log_info("{} workers from now on, not {}: {} requests under way, a loop {} ms late",
-                 target_, before, load.requests, load.lag_ms);
+        log_info("{} workers from now on, not {}: {} requests under way, a loop {} ms late, {} % "
+                 "of a core wanted by one",
+                 target_, before, load.requests, load.lag_ms, load.busiest_core / 10);
 }
 
 // One more gets the first free slot. One less is one that does not serve now, if there is any, else

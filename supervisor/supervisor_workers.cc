@@ -37,6 +37,7 @@ void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now
     }
     worker.useless = 0;
     worker.has_left = false;
+    worker.core_use = {};
     worker.slot.on_spawned(*pid, tick_of(worker), now);
     log_debug("slot={} worker {} started", index, *pid);
 }

@@ -29,6 +29,7 @@ TEST(Options, DefaultsAreThoseOfTheTable) {
     EXPECT_EQ(o.port, 8080);
     EXPECT_EQ(o.io, IoMode::automatic);
     EXPECT_EQ(o.threads, 4U);
+    EXPECT_EQ(o.requests_per_worker, 32U);
     EXPECT_EQ(o.grace, 30s);
     EXPECT_EQ(o.hang_timeout, 30s);
     EXPECT_EQ(o.header_timeout, 10s);
@@ -94,6 +95,8 @@ TEST(Options, GoodValuesOfEveryType) {
     expect_values<std::uint16_t>("port", &Options::port,
                                  {{"0", 0}, {"1", 1}, {"65535", 65535}, {"0080", 80}});
     expect_values<unsigned>("threads", &Options::threads, {{"1", 1}, {"1024", 1024}});
+    expect_values<unsigned>("requests-per-worker", &Options::requests_per_worker,
+                            {{"1", 1}, {"1000000", 1'000'000}});
     expect_values<WorkerRange>(
         "workers", &Options::workers,
         {{"1", {1, 1}}, {"1024", {1024, 1024}}, {"1..4", {1, 4}}, {"3..3", {3, 3}}});
@@ -205,6 +208,7 @@ const Bad kBad[] = {
     {"unix-mode", "u+rw", "an octal mode such as 0660, or auto"},
     {"unix-mode", "", "an octal mode such as 0660, or auto"},
     {"threads", "0", "a number from 1 to 1024"},
+    {"requests-per-worker", "0", "a number from 1 to 1000000"},
     {"threads", "1025", "a number from 1 to 1024"},
     {"threads", "4294967300", "a number from 1 to 1024"},
     {"workers", "0", "a number from 1 to 1024, a range such as 1..4, or auto"},

@@ -7,6 +7,7 @@
 #include "tests/support/server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <gtest/gtest.h>
 #include <iterator>
@@ -15,6 +16,7 @@
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace fsrv::test {
@@ -240,6 +242,28 @@ TEST_F(Reload, TheNumberFollowsTheLoad) {
     const std::string rest = downloads.front()->read_bytes(kSize);
     EXPECT_EQ(rest.size(), kSize);
     EXPECT_EQ(pattern_mismatch(rest, 0), std::nullopt);
+}
+
+// Few and fast, on the only worker that there is: they use its core up.
+TEST_F(Reload, TheNumberFollowsTheCoreThatIsUsedUp) {
+    make_sparse(root_ / "huge.bin", 1ULL << 30);
+    Server server(root_.path(), setup({"--workers", "1..4", "--requests-per-worker", "1000"}));
+    std::atomic<bool> over{false};
+    std::vector<std::thread> downloads;
+    for (int i = 0; i < 4; ++i)
+        downloads.emplace_back([&] {
+            while (!over) {
+                RawClient client(server.port());
+                client.send(get("/huge.bin"));
+                client.read_head();
+                while (!over && client.read_bytes(1 << 20).size() == 1 << 20) {
+                }
+            }
+        });
+    EXPECT_TRUE(await([&] { return server.workers().size() >= 2; })) << server.log().text();
+    over = true;
+    for (std::thread& download : downloads) download.join();
+    EXPECT_TRUE(server.log().await_line("workers from now on, not 1: "));
 }
 
 // Every request has a number, so a line that is lost, written twice or torn is one that is missed

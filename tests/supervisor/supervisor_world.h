@@ -29,6 +29,11 @@ class FakeOps final : public ProcessOps {
         return last_pid;
     }
     Result<pid_t, Errno> start(const Program&) override { return unexpected(Errno{ENOSYS}); }
+    std::optional<std::uint64_t> wanted_cpu_ns(pid_t pid) override {
+        const auto found = wanted_cpu.find(pid);
+        if (found == wanted_cpu.end()) return std::nullopt;
+        return found->second;
+    }
     void kill(pid_t pid, int signal) override {
         EXPECT_TRUE(alive.contains(pid)) << "a signal to a stranger: " << pid;
         killed.push_back({pid, signal});
@@ -77,6 +82,7 @@ class FakeOps final : public ProcessOps {
     bool kill_works = true;
     pid_t last_pid = 1000;
     std::map<pid_t, UniqueFd> alive;
+    std::map<pid_t, std::uint64_t> wanted_cpu; // ns
     std::vector<std::uint64_t> spawn_times;
     std::vector<std::pair<pid_t, int>> killed;
     std::deque<EndedProcess> ended;
