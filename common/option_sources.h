@@ -47,7 +47,10 @@ Result<CommandLine, UsageError> read_command_line(int argc, const char* const* a
 struct Environment {
     std::optional<ConfigPath> config;
     Settings settings;
+    std::vector<std::string> warnings; // of what is passed over: a line each
 };
+// Variables that Kubernetes, Docker or an image set are passed over; any other unknown name is an
+// error.
 Result<Environment, UsageError> read_environment(const char* const* environment);
 
 Result<Settings, UsageError> read_config_file(const ConfigPath& config);

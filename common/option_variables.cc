@@ -1,8 +1,11 @@
 // FSRV_* of the environment, and what all three sources share.
 #include "common/option_sources.h"
 
+#include "common/join.h"
+
 #include <algorithm>
 #include <fmt/format.h>
+#include <fnmatch.h>
 #include <numeric>
 #include <utility>
 
@@ -11,6 +14,64 @@ namespace {
 
 constexpr std::string_view kPrefix = "FSRV_";
 constexpr std::string_view kConfigVariable = "FSRV_CONFIG";
+
+// Variables that others set where something is called fsrv: nobody meant an option by them.
+// Patterns of ksh, as fnmatch() has them with FNM_EXTMATCH; a value counts only where there is a
+// pattern for it.
+struct ForeignForm {
+    const char* name;
+    const char* value;
+    std::string_view setter;
+};
+constexpr std::string_view kServiceLinks =
+    "they are Kubernetes' or Docker's, of a service called fsrv (enableServiceLinks: false keeps "
+    "them away)";
+constexpr std::string_view kImage = "they tell of the image";
+constexpr ForeignForm kForeignForms[] = {
+    // FSRV_SERVICE_HOST, FSRV_ADMIN_SERVICE_PORT_HTTP, FSRV_PORT=tcp://..., FSRV_PORT_80_TCP_ADDR
+    {"FSRV_?(*_)SERVICE_HOST", "*", kServiceLinks},
+    {"FSRV_?(*_)SERVICE_PORT?(_*)", "*", kServiceLinks},
+    {"FSRV_?(*_)PORT", "@(tcp|udp|sctp)://*", kServiceLinks},
+    {"FSRV_?(*_)PORT_+([0-9])_@(TCP|UDP|SCTP)?(_@(ADDR|PORT|PROTO))?(_@(START|END))", "*",
+     kServiceLinks},
+    // docker run --link
+    {"FSRV_NAME", "/*", kServiceLinks},
+    {"FSRV_?(+([0-9])_)ENV_*", "*", kServiceLinks},
+    // ENV of a Dockerfile
+    {"FSRV_@(VERSION|RELEASE|REVISION|COMMIT|SHA256|SHA512)", "*", kImage},
+    {"FSRV_DOWNLOAD_@(URL|SHA|SHA256|SHA512)", "*", kImage},
+};
+
+// None: it can only be meant for us.
+const ForeignForm* foreign_form(const std::string& name, const std::string& value) {
+    for (const ForeignForm& form : kForeignForms)
+        if (fnmatch(form.name, name.c_str(), FNM_EXTMATCH) == 0 &&
+            fnmatch(form.value, value.c_str(), FNM_EXTMATCH) == 0)
+            return &form;
+    return nullptr;
+}
+
+// One line a setter.
+std::vector<std::string>
+passed_over(const std::vector<std::pair<std::string_view, std::string>>& foreign) {
+    constexpr std::size_t kMostNamed = 12; // of a service with a few ports
+    std::vector<std::string> warnings;
+    for (const std::string_view setter : {kServiceLinks, kImage}) {
+        std::vector<std::string> names;
+        std::size_t more = 0;
+        for (const auto& [whose, name] : foreign) {
+            if (whose != setter) continue;
+            if (names.size() < kMostNamed)
+                names.push_back(shortened(name));
+            else
+                ++more;
+        }
+        if (names.empty()) continue;
+        warnings.push_back(fmt::format("environment: {}{} passed over: {}", join(names, ", "),
+                                       more > 0 ? fmt::format(" and {} more", more) : "", setter));
+    }
+    return warnings;
+}
 
 char lower(char c) {
     return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
@@ -83,6 +144,7 @@ Result<Environment, UsageError> read_environment(const char* const* environment)
     std::vector<std::string> known;
     for (const OptionSpec& option : table) known.push_back(variable_name(option.name));
     known.emplace_back(kConfigVariable);
+    std::vector<std::pair<std::string_view, std::string>> foreign;
 
     for (; environment != nullptr && *environment != nullptr; ++environment) {
         const std::string_view entry = *environment;
@@ -90,6 +152,10 @@ Result<Environment, UsageError> read_environment(const char* const* environment)
         if (!entry.starts_with(kPrefix) || equals == std::string_view::npos) continue;
         const std::string name(entry.substr(0, equals));
         const std::string value(entry.substr(equals + 1));
+        if (const ForeignForm* form = foreign_form(name, value)) {
+            foreign.emplace_back(form->setter, name);
+            continue;
+        }
         const auto at = std::ranges::find(known, name);
         if (at == known.end())
             return unexpected(unknown_name(shortened(name), "variable", name, known));
@@ -101,6 +167,7 @@ Result<Environment, UsageError> read_environment(const char* const* environment)
         result.settings.push_back({&option, Source::variable, name,
                                    option.is_list ? split_list(value) : OptionTexts{value}});
     }
+    result.warnings = passed_over(foreign);
     return result;
 }
 

@@ -135,6 +135,7 @@ Result<Invocation, UsageError> parse_invocation(int argc, const char* const* arg
     if (const auto error = check_together(resolved)) return unexpected(*error);
     auto invocation = make_invocation(*line, resolved);
     if (invocation && config && !asks_no_file) invocation->config = config->path;
+    if (invocation) invocation->warnings = variables->warnings;
     return invocation;
 }
 

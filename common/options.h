@@ -79,6 +79,7 @@ struct Invocation {
     std::string command; // of ctl: "reload", "workers 3"
     std::string output;  // the text that dump_config and print_and_exit (--help, --version) print
     std::string config;  // the file that was read; empty: none
+    std::vector<std::string> warnings = {}; // of variables that are passed over: a line each
 };
 
 // Why a command line, variable or file was refused: one line, complete, ready to print after "fsrv:
@@ -88,9 +89,10 @@ struct UsageError {
 };
 
 // Reads everything. `environment` is a NULL-terminated envp. Touches the file system only to read
-// --config FILE. Unknown or bad option, variable (FSRV_ anything) or key: which one, where (flag,
-// variable, file:line), what was expected. For ctl only what says where the server listens is
-// settled: the file is left alone where a flag or a variable says it.
+// --config FILE. Unknown or bad option, variable (FSRV_ anything, but for what Kubernetes and
+// others set) or key: which one, where (flag, variable, file:line), what was expected. For ctl only
+// what says where the server listens is settled: the file is left alone where a flag or a variable
+// says it.
 Result<Invocation, UsageError> parse_invocation(int argc, const char* const* argv,
                                                 const char* const* environment);
 

@@ -211,6 +211,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
             !ok)
             config = unexpected(std::move(ok.error()));
     auto pid_file = PidFile::prepare(options.pid_file);
+    if (invocation->action != Action::ctl)
+        for (const std::string& warning : invocation->warnings) log_warn("{}", warning);
     if (invocation->action == Action::check) {
         if (!config) return fail(placed(config.error(), invocation->places));
         if (!pid_file) return fail(placed(pid_file.error(), invocation->places));

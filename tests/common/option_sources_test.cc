@@ -152,6 +152,79 @@ TEST(Environment, RefusesWhatItDoesNotKnow) {
     for (const Case& c : cases) EXPECT_EQ(refusal(invoke({}, {c.variable})), c.message);
 }
 
+// The variables of a pod beside a Service called fsrv, of one called fsrv-admin, of containers that
+// are linked, of an image: each with the setter that the warning names.
+TEST(Environment, PassesOverWhatOthersSet) {
+    struct Case {
+        std::string variable;
+        std::string setter;
+    };
+    const Case cases[] = {
+        {"FSRV_SERVICE_HOST=10.0.0.1", "Kubernetes"},
+        {"FSRV_SERVICE_PORT=8080", "Kubernetes"},
+        {"FSRV_SERVICE_PORT_HTTP=8080", "Kubernetes"},
+        {"FSRV_PORT=tcp://10.0.0.1:8080", "Kubernetes"},
+        {"FSRV_PORT=udp://[fd00::1]:53", "Kubernetes"},
+        {"FSRV_PORT_8080_TCP=tcp://10.0.0.1:8080", "Kubernetes"},
+        {"FSRV_PORT_8080_TCP_PROTO=tcp", "Kubernetes"},
+        {"FSRV_PORT_8080_TCP_PORT=8080", "Kubernetes"},
+        {"FSRV_PORT_8080_TCP_ADDR=10.0.0.1", "Kubernetes"},
+        {"FSRV_PORT_53_UDP=udp://10.0.0.1:53", "Kubernetes"},
+        {"FSRV_PORT_53_SCTP_ADDR=10.0.0.1", "Kubernetes"},
+        {"FSRV_PORT_8080_TCP_START=tcp://10.0.0.1:8080", "Kubernetes"},
+        {"FSRV_PORT_8080_TCP_PORT_END=8090", "Kubernetes"},
+        {"FSRV_ADMIN_SERVICE_HOST=10.0.0.1", "Kubernetes"},
+        {"FSRV_ADMIN_SERVICE_PORT=9090", "Kubernetes"},
+        {"FSRV_ADMIN_PORT=tcp://10.0.0.1:9090", "Kubernetes"},
+        {"FSRV_ADMIN_PORT_9090_TCP=tcp://10.0.0.1:9090", "Kubernetes"},
+        {"FSRV_NAME=/web/fsrv", "Docker"},
+        {"FSRV_ENV_PATH=/bin", "Docker"},
+        {"FSRV_1_PORT_80_TCP_ADDR=172.17.0.5", "Docker"},
+        {"FSRV_1_ENV_PATH=/bin", "Docker"},
+        {"FSRV_VERSION=0.1.0", "the image"},
+        {"FSRV_SHA256=ab", "the image"},
+        {"FSRV_DOWNLOAD_URL=https://example.org/fsrv.tar.gz", "the image"},
+    };
+    Arguments all;
+    for (const Case& c : cases) {
+        const auto result = invoke({}, {c.variable, "FSRV_THREADS=2"});
+        const std::string name = c.variable.substr(0, c.variable.find('='));
+        ASSERT_TRUE(result) << refusal(result);
+        EXPECT_EQ(result->options.port, 8080);
+        EXPECT_EQ(result->options.threads, 2U);
+        ASSERT_EQ(result->warnings.size(), 1U) << name;
+        EXPECT_NE(result->warnings[0].find(name + " passed over: "), std::string::npos)
+            << result->warnings[0];
+        EXPECT_NE(result->warnings[0].find(c.setter), std::string::npos) << result->warnings[0];
+        all.push_back(c.variable);
+    }
+    const auto result = invoke({}, all);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->warnings.size(), 2U) << "a line a setter";
+    EXPECT_NE(result->warnings[0].find(" and 9 more passed over"), std::string::npos)
+        << result->warnings[0];
+    EXPECT_TRUE(invoke({}, {"FSRV_THREADS=2"})->warnings.empty());
+}
+
+TEST(Environment, WhatOnlyLooksLikeOthersIsRefusedAsEver) {
+    const char* const cases[] = {
+        "FSRV_PORT=tcp:80",
+        "FSRV_PORT=8080/tcp",
+        "FSRV_PROT=tcp://10.0.0.1:8080",
+        "FSRV_PORT_TCP=80",
+        "FSRV_PORT_80=80",
+        "FSRV_PORT_8080_TCPX=1",
+        "FSRV_SERVICE_HOSTS=a",
+        "FSRV_SERVICEHOST=a",
+        "FSRV_VERSIONS=1",
+        "FSRV_NAME=web",
+        "FSRV_HEADER_TIMEOUTS=1s",
+        "FSRV_ADMIN_PORT=9090",
+        "FSRV_service_host=1.2.3.4",
+    };
+    for (const char* variable : cases) EXPECT_FALSE(invoke({}, {variable})) << variable;
+}
+
 TEST(Environment, LeavesOtherProgramsVariablesAlone) {
     EXPECT_TRUE(invoke({}, {"PATH=/bin", "FSRVX=1", "fsrv_port=x", "FSRV_PORT", "", "="}));
 }
