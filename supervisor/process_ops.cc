@@ -63,6 +63,7 @@ bool renumber(std::span<const int> fds) {
 
 } // namespace
 
+    if (signal == kHangup) return SignalReaction::hang_up;
 SignalReaction reaction_to(int signal) {
     for (const SignalRow& row : kSignals)
         if (row.number == signal) return row.reaction;
@@ -98,7 +99,7 @@ std::string ExitStatus::text() const {
     return fmt::format("was killed by signal {}{}", number, core);
 }
 
-SystemProcessOps::SystemProcessOps() {
+SystemProcessOps::SystemProcessOps(const Terminal& terminal) : terminal_(terminal) {
     const sigset_t mask = table_mask();
     sigprocmask(SIG_BLOCK, &mask, nullptr);
     signals_.reset(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
@@ -124,6 +125,7 @@ Result<pid_t, Errno> SystemProcessOps::start(const Program& program) {
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0) return unexpected(Errno::last());
+    if (terminal_.ignores_hangup()) std::signal(SIGHUP, SIG_IGN); // as it was for us
     if (pid > 0) return pid;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && renumber(program.fds))
         execve(program.path.c_str(), arguments.data(), environment.data());
@@ -169,7 +171,16 @@ std::optional<EndedProcess> SystemProcessOps::reap() {
 int SystemProcessOps::next_signal() {
     signalfd_siginfo info{};
     const ssize_t size = read(signals_.get(), &info, sizeof info);
-    return size == static_cast<ssize_t>(sizeof info) ? static_cast<int>(info.ssi_signo) : 0;
+    if (size != static_cast<ssize_t>(sizeof info)) return 0;
+    const auto number = static_cast<int>(info.ssi_signo);
+    if (number != SIGHUP) return number;
+    switch (terminal_.meaning_of(
+        {.from_kernel = info.ssi_code == SI_KERNEL, .sender = static_cast<pid_t>(info.ssi_pid)})) {
+    case Terminal::Meaning::reload: return SIGHUP;
+    case Terminal::Meaning::end: return kHangup;
+    case Terminal::Meaning::nothing: return 0;
+    }
+    return 0;
 }
 
 void SystemProcessOps::wait(std::span<pollfd> fds, std::uint64_t until_ms) {

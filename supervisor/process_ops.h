@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "supervisor/terminal.h"
 
 #include <cstdint>
 #include <functional>
@@ -19,8 +20,12 @@ namespace fsrv {
 
 inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
+// The terminal is gone. No signal has this number.
+inline constexpr int kHangup = -1;
+
 enum class SignalReaction {
     none,
+    hang_up,
     stop,
     stop_unhurried,
     reopen_log,
@@ -94,7 +99,8 @@ class ProcessOps {
     virtual std::optional<std::uint64_t> wanted_cpu_ns(pid_t pid) = 0;
 
 
-    // One signal out of the table that has arrived; 0: none.
+    // One signal out of the table that has arrived; 0: none, or none that means anything. A SIGHUP
+    // is a request: that of a terminal which hangs up is told as kHangup.
     virtual int next_signal() = 0;
 
     // Sleeps until one of `fds` is ready (revents say which), a signal waits, or it is `until_ms`.
@@ -105,7 +111,7 @@ class ProcessOps {
 // nothing runs in a handler, and none is lost between looking and sleeping.
 class SystemProcessOps final : public ProcessOps {
   public:
-    SystemProcessOps();
+    explicit SystemProcessOps(const Terminal& terminal);
     ~SystemProcessOps() override;
     SystemProcessOps(const SystemProcessOps&) = delete;
     SystemProcessOps& operator=(const SystemProcessOps&) = delete;
@@ -119,7 +125,7 @@ class SystemProcessOps final : public ProcessOps {
     void wait(std::span<pollfd> fds, std::uint64_t until_ms) override;
 
   private:
-    std::optional<std::uint64_t> wanted_cpu_ns(pid_t pid) override;
+    Terminal terminal_;
     UniqueFd signals_;
 };
 

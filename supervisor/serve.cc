@@ -18,6 +18,7 @@
 #include "supervisor/supervisor.h"
 
 #include <ctime>
+#include "supervisor/terminal.h"
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -70,8 +71,8 @@ std::uint64_t monotonic_us() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer offer,
-          Inheritance inheritance, ServiceManager& manager, WorkerMain worker_main) {
+int serve(const Origin& origin, const Terminal& terminal, Configuration config, PidFile pid_file,
+          Offer offer, Inheritance inheritance, ServiceManager& manager, WorkerMain worker_main) {
     auto& predecessor = inheritance.predecessor;
     const bool is_upgrade = predecessor.has_value();
     const auto give_up = [&](const StartError& error) {
@@ -114,7 +115,7 @@ int serve(const Origin& origin, Configuration config, PidFile pid_file, Offer of
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
 
-    SystemProcessOps ops;
+    SystemProcessOps ops(terminal);
     Supervisor supervisor(
         {.config = std::move(config),
          .sockets = *sockets,
@@ -182,8 +183,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     open_standard_fds();
     Offer offer = take_offer();
     Inheritance inheritance = take_inheritance();
-    clean_start_state(std::max(kFirstOfferedFd + static_cast<int>(offer.sockets.size()),
-                               inheritance.first_free_fd));
+    const StartState before = clean_start_state(std::max(
+        kFirstOfferedFd + static_cast<int>(offer.sockets.size()), inheritance.first_free_fd));
     log_init();
     if (!inheritance.problem.empty()) return fail({kExitUsage, std::move(inheritance.problem)});
     const auto give_up = [&](const StartError& error) {
@@ -226,8 +227,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
         manager.failed(error.message, error.error);
         return give_up(error);
     }
-    return serve(origin, std::move(*config), std::move(*pid_file), std::move(offer),
-                 std::move(inheritance), manager, worker_main);
+    return serve(origin, Terminal(before.ignored_hangup), std::move(*config), std::move(*pid_file),
+                 std::move(offer), std::move(inheritance), manager, worker_main);
 }
 
 } // namespace fsrv

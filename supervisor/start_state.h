@@ -14,6 +14,6 @@ void open_standard_fds();
 // clients, so others do not read them (pid file and Unix socket set their own mode). The limit of
 // open files is raised as far as it may be. NOTIFY_SOCKET and WATCHDOG_* stay in the environment;
 // whoever wants them takes them.
-void clean_start_state(int first_to_close = 3);
+StartState clean_start_state(int first_to_close = 3);
 
 } // namespace fsrv

@@ -125,6 +125,10 @@ void Supervisor::take_signal(std::uint64_t now) {
     case SignalReaction::reap: return; // reaping comes every turn
     case SignalReaction::stop:
         return ask_to_stop(stop_ < Stop::hurried ? Stop::hurried : Stop::killed, now);
+    case SignalReaction::hang_up:
+        if (is_stopping()) return; // shell and kernel may both tell of it
+        log_info("the terminal has hung up");
+        return ask_to_stop(Stop::hurried, now);
     case SignalReaction::stop_unhurried: return ask_to_stop(Stop::unhurried, now);
     case SignalReaction::reopen_log: return reopen_log();
     case SignalReaction::reload: return reload(now);

@@ -134,7 +134,7 @@ TEST(StartState, UmaskAndLimitAreSet) {
 // --- what a worker starts with
 
 TEST(ProcessOps, AWorkerStartsWithTheSignalsOfTheTable) {
-    SystemProcessOps ops;
+    SystemProcessOps ops(Terminal(false));
     const auto pid = ops.spawn(UniqueFd(), [](UniqueFd) {
         sigset_t mask;
         sigprocmask(SIG_SETMASK, nullptr, &mask);
@@ -160,7 +160,7 @@ TEST(ProcessOps, AWorkerStartsWithTheSignalsOfTheTable) {
 }
 
 TEST(ProcessOps, SignalsOfTheTableArriveOneByOneAndAwakenTheSleeper) {
-    SystemProcessOps ops;
+    SystemProcessOps ops(Terminal(false));
     EXPECT_EQ(ops.next_signal(), 0);
     for (const int number :
          {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGCHLD}) {
@@ -176,7 +176,7 @@ TEST(ProcessOps, SignalsOfTheTableArriveOneByOneAndAwakenTheSleeper) {
 }
 
 TEST(ProcessOps, ADescriptorAwakensTheSleeper) {
-    SystemProcessOps ops;
+    SystemProcessOps ops(Terminal(false));
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
     const UniqueFd reader(ends[0]), writer(ends[1]);
