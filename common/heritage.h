@@ -32,6 +32,11 @@ struct Credentials {
     std::string user_name; // for initgroups(); empty: no supplementary groups
 };
 
+// What one worker may hold of what all of them share.
+struct Budgets {
+    std::size_t open_files = 1024; // the limit of descriptors in force
+};
+
 struct Heritage {
     bool admin = false; // the admin process: serves nothing but `admin_sockets`
     unsigned slot = 0;
@@ -45,6 +50,7 @@ struct Heritage {
     UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     ScoreSlot* score = nullptr;
+    Budgets budgets = {};
     bool stop_announced = false;      // as by ControlKind::announce
     Scoreboard* scoreboard = nullptr; // of the admin process, which only reads it
     std::span<const int> admin_sockets;

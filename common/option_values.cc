@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <fmt/format.h>
 #include <sched.h>
+#include <unistd.h>
 
 namespace fsrv {
 namespace {
@@ -53,8 +55,11 @@ std::string quantity_text(std::uint64_t value, std::span<const Unit> units) {
 
 unsigned usable_cpus() {
     cpu_set_t set;
-    const int known = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1024;
-    return std::clamp(static_cast<unsigned>(known), 1U, limits::kMaxWorkers);
+    // The set has room for 1024. What the system does not tell so, it may in /sys.
+    const long known = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                       : errno == EINVAL                           ? 1024
+                                                                   : sysconf(_SC_NPROCESSORS_ONLN);
+    return static_cast<unsigned>(std::clamp(known, 1L, long{limits::kMaxWorkers}));
 }
 
 } // namespace

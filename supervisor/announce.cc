@@ -23,7 +23,9 @@ std::string start_line(const Announcement& a) {
 void print_for_person(std::string line) {
     line += '\n';
     pollfd out{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
-    if (poll(&out, 1, 0) <= 0 || (out.revents & POLLOUT) == 0) return;
+    const int room = poll(&out, 1, 0);
+    // Where poll itself is denied, the line is worth a try.
+    if (room == 0 || (room > 0 && (out.revents & POLLOUT) == 0)) return;
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
 }
 

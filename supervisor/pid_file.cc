@@ -6,14 +6,20 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace fsrv {
 namespace {
 
-std::string explain(const std::string& path, Errno error) {
-    return fmt::format("cannot write the pid file \"{}\": {}", path, errno_text(error.code));
+std::string explain(const std::string& path, Errno error, std::string_view call = {}) {
+    return fmt::format("cannot write the pid file \"{}\": {}{}{}", path, call,
+                       call.empty() ? "" : ": ", errno_text(error.code));
+}
+
+bool write_all(int fd, std::string_view text) {
+    return ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
 struct flock whole_file(short kind) {
@@ -62,14 +68,15 @@ Result<void, std::string> PidFile::make(pid_t pid) {
     const std::string fresh = fmt::format("{}.{}", path_, pid);
     unlink(fresh.c_str()); // of a dead process that had our number
     UniqueFd fd(open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-    const bool written =
-        fd && fchmod(fd.get(), 0644) == 0 &&
-        ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    const char* failed = !fd                           ? "open"
+                         : fchmod(fd.get(), 0644) != 0 ? "fchmod"
+                         : !write_all(fd.get(), text)  ? "write"
+                                                       : nullptr;
     const Errno error = Errno::last();
     if (fd) fresh_ = fresh;
-    if (!written) {
+    if (failed != nullptr) {
         remove_fresh();
-        return unexpected(explain(path_, error));
+        return unexpected(explain(path_, error, failed));
     }
     struct flock lock = whole_file(F_WRLCK);
     fcntl(fd.get(), F_SETLK, &lock); // a file system without locks has no such protection

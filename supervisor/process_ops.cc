@@ -1,14 +1,13 @@
 #include "supervisor/process_ops.h"
 
-#include "common/check.h"
 #include "common/log.h"
 #include "supervisor/origin.h"
 
-#include <charconv>
 #include <algorithm>
+#include <charconv>
 #include <csignal>
-#include <ctime>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
@@ -63,8 +62,8 @@ bool renumber(std::span<const int> fds) {
 
 } // namespace
 
-    if (signal == kHangup) return SignalReaction::hang_up;
 SignalReaction reaction_to(int signal) {
+    if (signal == kHangup) return SignalReaction::hang_up;
     for (const SignalRow& row : kSignals)
         if (row.number == signal) return row.reaction;
     return SignalReaction::none;
@@ -103,7 +102,7 @@ SystemProcessOps::SystemProcessOps(const Terminal& terminal) : terminal_(termina
     const sigset_t mask = table_mask();
     sigprocmask(SIG_BLOCK, &mask, nullptr);
     signals_.reset(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
-    FSRV_CHECK(signals_, errno_text(errno));
+    if (!signals_) fatal("no signals can be heard: signalfd4: {}", errno_text(errno));
 }
 
 SystemProcessOps::~SystemProcessOps() {
@@ -125,15 +124,14 @@ Result<pid_t, Errno> SystemProcessOps::start(const Program& program) {
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0) return unexpected(Errno::last());
-    if (terminal_.ignores_hangup()) std::signal(SIGHUP, SIG_IGN); // as it was for us
     if (pid > 0) return pid;
+    if (terminal_.ignores_hangup()) std::signal(SIGHUP, SIG_IGN); // as it was for us
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && renumber(program.fds))
         execve(program.path.c_str(), arguments.data(), environment.data());
     program.on_failure(Errno::last());
     _exit(127);
 }
 
-void SystemProcessOps::kill(pid_t pid, int signal) {
 // "ON-CPU-NS WAITED-NS TIMES". One small file; it has no more to be trusted than the scoreboard,
 // and is the kernel's own word.
 std::optional<std::uint64_t> SystemProcessOps::wanted_cpu_ns(pid_t pid) {
@@ -155,6 +153,7 @@ std::optional<std::uint64_t> SystemProcessOps::wanted_cpu_ns(pid_t pid) {
            static_cast<std::uint64_t>(used.tv_nsec);
 }
 
+void SystemProcessOps::kill(pid_t pid, int signal) {
     if (::kill(pid, signal) != 0)
         log_warn("kill {} with signal {}: {}", pid, signal, errno_text(errno));
 }

@@ -88,16 +88,16 @@ class ProcessOps {
     // otherwise (PR_SET_PDEATHSIG).
     virtual Result<pid_t, Errno> start(const Program& program) = 0;
 
-    // Only for a child that was not reaped yet, so that the number cannot be a stranger's.
-    virtual void kill(pid_t pid, int signal) = 0;
-
-    // One child that has ended, if any; ours or (as process 1) an orphan.
-    virtual std::optional<EndedProcess> reap() = 0;
     // The time that the main thread of a child, not reaped yet, was on a CPU or waited for one.
     // Where the kernel keeps no such account: that all of its threads were on one. None: it tells
     // neither.
     virtual std::optional<std::uint64_t> wanted_cpu_ns(pid_t pid) = 0;
 
+    // Only for a child that was not reaped yet, so that the number cannot be a stranger's.
+    virtual void kill(pid_t pid, int signal) = 0;
+
+    // One child that has ended, if any; ours or (as process 1) an orphan.
+    virtual std::optional<EndedProcess> reap() = 0;
 
     // One signal out of the table that has arrived; 0: none, or none that means anything. A SIGHUP
     // is a request: that of a terminal which hangs up is told as kHangup.
@@ -119,6 +119,7 @@ class SystemProcessOps final : public ProcessOps {
     std::uint64_t now_ms() override { return monotonic_ms(); }
     Result<pid_t, Errno> spawn(UniqueFd control, const Child& child) override;
     Result<pid_t, Errno> start(const Program& program) override;
+    std::optional<std::uint64_t> wanted_cpu_ns(pid_t pid) override;
     void kill(pid_t pid, int signal) override;
     std::optional<EndedProcess> reap() override;
     int next_signal() override;

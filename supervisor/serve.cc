@@ -1,6 +1,7 @@
 #include "supervisor/serve.h"
 
 #include "common/log.h"
+#include "common/open_files.h"
 #include "common/options.h"
 #include "supervisor/admin_listener.h"
 #include "supervisor/announce.h"
@@ -14,11 +15,12 @@
 #include "supervisor/origin.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/process_ops.h"
+#include "supervisor/start_calls.h"
 #include "supervisor/start_state.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/terminal.h"
 
 #include <ctime>
-#include "supervisor/terminal.h"
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -47,6 +49,19 @@ Result<Configuration, std::string> load_again(const Origin& origin, const Option
     if (!config) return unexpected(placed(std::move(config.error()), wanted->places).message);
     if (!config->root.warning.empty()) log_warn("{}", config->root.warning);
     return std::move(*config);
+}
+
+// It was to be raised already.
+void warn_of_few_files() {
+    const OpenFilesLimit limit = open_files_limit();
+    if (!limit.known)
+        log_warn("the system does not tell the limit of open files (prlimit64, "
+                 "/proc/self/limits): {} are assumed; allow prlimit64, or give --max-connections",
+                 limit.soft);
+    else if (limit.soft < limit.hard)
+        log_warn("the limit of open files stays {}, though {} are allowed: the system refuses "
+                 "prlimit64; allow it, or start with a higher one (ulimit -n, LimitNOFILE=)",
+                 limit.soft, limit.hard);
 }
 
 std::vector<std::string> urls_of(const ListenSockets& sockets) {
@@ -196,6 +211,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     if (!invocation) return give_up({kExitUsage, std::move(invocation.error().message)});
     const Options& options = invocation->options;
     if (invocation->action != Action::serve) release_signals();
+    if (invocation->action != Action::ctl)
+        for (const std::string& warning : invocation->warnings) log_warn("{}", warning);
     switch (invocation->action) {
     case Action::dump_config:
     case Action::print_and_exit: return print_output(invocation->output);
@@ -206,14 +223,16 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     case Action::serve: break;
     }
     log_set_level(options.log_level);
+    if (invocation->action == Action::serve) {
+        if (auto ok = check_calls(); !ok) return give_up(ok.error());
+        warn_of_few_files();
+    }
     auto config = check_configuration(options);
     if (config && !inheritance.predecessor)
         if (auto ok = check_places(options, control_path(options, getenv("RUNTIME_DIRECTORY")));
             !ok)
             config = unexpected(std::move(ok.error()));
     auto pid_file = PidFile::prepare(options.pid_file);
-    if (invocation->action != Action::ctl)
-        for (const std::string& warning : invocation->warnings) log_warn("{}", warning);
     if (invocation->action == Action::check) {
         if (!config) return fail(placed(config.error(), invocation->places));
         if (!pid_file) return fail(placed(pid_file.error(), invocation->places));

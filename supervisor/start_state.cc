@@ -1,12 +1,12 @@
 #include "supervisor/start_state.h"
 
+#include "common/open_files.h"
 #include "supervisor/process_ops.h"
 
 #include <algorithm>
 #include <csignal>
 #include <fcntl.h>
 #include <string_view>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,15 +16,6 @@ namespace {
 [[noreturn]] void give_up(std::string_view text) {
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
     _exit(1);
-}
-
-void close_inherited(int first) {
-    if (close_range(static_cast<unsigned>(first), ~0U, 0) == 0) return;
-    // A kernel before 5.9, or a filter that does not know the call.
-    rlimit limit{};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_max, 1 << 16));
-    for (int fd = first; fd < end; ++fd) close(fd);
 }
 
 // exec() resets handlers, so what an ancestor can leave behind is "ignored". Handlers that are
@@ -39,30 +30,34 @@ void reset_dispositions() {
     std::signal(SIGXFSZ, SIG_IGN);
 }
 
-void raise_open_files_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 } // namespace
 
 void open_standard_fds() {
     for (int fd = 0; fd <= 2; ++fd) {
-        if (fcntl(fd, F_GETFD) >= 0) continue;
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
         // The lowest free number is `fd`, since those below are open.
         if (open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
             give_up("fsrv: cannot open /dev/null for a closed standard descriptor\n");
     }
 }
 
-void clean_start_state(int first_to_close) {
-    close_inherited(first_to_close);
+void close_from(int first) {
+    if (close_range(static_cast<unsigned>(first), ~0U, 0) == 0) return;
+    // A kernel before 5.9, or a filter that does not know the call.
+    const int end = static_cast<int>(std::min<std::size_t>(open_files_limit().hard, 1 << 16));
+    for (int fd = first; fd < end; ++fd) close(fd);
+}
+
+StartState clean_start_state(int first_to_close) {
+    close_from(first_to_close);
+    struct sigaction hangup {};
+    const StartState before{.ignored_hangup = sigaction(SIGHUP, nullptr, &hangup) == 0 &&
+                                              hangup.sa_handler == SIG_IGN};
     reset_dispositions();
     hold_signals();
     umask(0027);
     raise_open_files_limit();
+    return before;
 }
 
 } // namespace fsrv

@@ -8,6 +8,14 @@ namespace fsrv {
 // the log would go to a client.
 void open_standard_fds();
 
+// Closes every descriptor from `first` on.
+void close_from(int first);
+
+// What is not as it was, and matters later.
+struct StartState {
+    bool ignored_hangup = false; // SIGHUP, as nohup has it
+};
+
 // Descriptors from `first_to_close` up are closed. Signals that were ignored are at their default
 // again (SIGCHLD among them), except SIGPIPE and SIGXFSZ, which are ignored: a dead reader and a
 // full log are errors of a write, not the end. hold_signals() is done. umask is 0027: logs name

@@ -5,6 +5,7 @@
 #include "common/control.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/open_files.h"
 
 #include <algorithm>
 #include <csignal>
@@ -36,8 +37,8 @@ void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now
         return;
     }
     worker.useless = 0;
-    worker.has_left = false;
     worker.core_use = {};
+    worker.has_left = false;
     worker.slot.on_spawned(*pid, tick_of(worker), now);
     log_debug("slot={} worker {} started", index, *pid);
 }
@@ -60,6 +61,7 @@ int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd cont
                       .access_log = config.access_log.take(),
                       .credentials = config.credentials,
                       .score = &scoreboard_.slot(generation.workers[index].score),
+                      .budgets = {.open_files = open_files_limit().soft},
                       .stop_announced = stop_at_ != kNever};
     return setup_.worker_main(std::move(heritage));
 }

@@ -95,7 +95,8 @@ int worker_main(Heritage heritage) {
     // libuv reads it once, when the pool is first used.
     ::setenv("UV_THREADPOOL_SIZE", fmt::format("{}", heritage.options->threads).c_str(), 1);
     if (!net::catch_terminate_signal(grace_seconds + limits::kAlarmMarginSeconds)) {
-        log_error("slot={} no descriptor left: {}", heritage.slot, errno_text(errno));
+        log_error("slot={} cannot catch SIGTERM (eventfd2, rt_sigaction): {}", heritage.slot,
+                  errno_text(errno));
         return kExitFailure;
     }
     if (const auto dropped = drop_privileges(heritage.credentials); !dropped) {

@@ -11,29 +11,27 @@
 
 #include <algorithm>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 namespace fsrv::net {
 namespace {
 
-std::size_t usable_files(std::size_t listen_sockets) {
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    const std::size_t reserved = limits::kReservedFds + listen_sockets;
-    return files.rlim_cur > reserved ? static_cast<std::size_t>(files.rlim_cur) - reserved : 0;
+std::size_t usable_files(const Heritage& heritage) {
+    const std::size_t reserved = limits::kReservedFds + heritage.sockets.size();
+    const std::size_t allowed = heritage.budgets.open_files;
+    return allowed > reserved ? allowed - reserved : 0;
 }
 
-FileCache::Bounds cache_bounds(const Options& options, std::size_t listen_sockets) {
+FileCache::Bounds cache_bounds(const Heritage& heritage) {
+    const Options& options = *heritage.options;
     if (options.io != IoMode::automatic) return {};
-    return {.files = std::min<std::size_t>(options.cache_files, usable_files(listen_sockets) / 2),
+    return {.files = std::min<std::size_t>(options.cache_files, usable_files(heritage) / 2),
             .bytes = static_cast<std::size_t>(options.cache_memory)};
 }
 
-std::size_t connection_limit(const Options& options, std::size_t listen_sockets) {
-    if (options.max_connections > 0) return options.max_connections;
-    const std::size_t files =
-        usable_files(listen_sockets) - cache_bounds(options, listen_sockets).files;
+std::size_t connection_limit(const Heritage& heritage) {
+    if (heritage.options->max_connections > 0) return heritage.options->max_connections;
+    const std::size_t files = usable_files(heritage) - cache_bounds(heritage).files;
     return std::max<std::size_t>(files / 2, 1); // a socket and a file each
 }
 
@@ -58,7 +56,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       names_(heritage_.options->server_names),
       closer_(loop_, pool_),
       mounts_(std::move(surroundings.mounts)),
-      cache_(store, cache_bounds(*heritage_.options, heritage_.sockets.size())),
+      cache_(store, cache_bounds(heritage_)),
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
@@ -70,7 +68,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                       .copied_tail = surroundings.most_queued_bytes},
       transfer_board_(*heritage_.score),
       log_lines_(heritage_.options->log_format),
-      max_connections_(connection_limit(*heritage_.options, heritage_.sockets.size())) {
+      max_connections_(connection_limit(heritage_)) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
     if (heritage_.access_log) log_ = std::make_unique<LogWriter>(std::move(heritage_.access_log));
