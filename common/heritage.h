@@ -3,6 +3,7 @@
 // lives as long as the process.
 #pragma once
 
+#include "common/limits.h"
 #include "common/options.h"
 #include "common/scoreboard.h"
 #include "common/unique_fd.h"
@@ -35,6 +36,11 @@ struct Credentials {
 // What one worker may hold of what all of them share.
 struct Budgets {
     std::size_t open_files = 1024; // the limit of descriptors in force
+    // Memory: what --cache-memory and the limits allow, or less where the system has less (see
+    // memory_budgets.h).
+    std::uint64_t cache_bytes = 64 * 1024 * 1024;
+    std::uint64_t listing_bytes = limits::kMaxListingBytesInFlight;
+    unsigned big_chunks = limits::kMaxBigChunks;
 };
 
 struct Heritage {
@@ -64,5 +70,6 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitBind = 3;
+inline constexpr int kExitTasks = 4; // of a worker: the system allows it no more threads
 
 } // namespace fsrv

@@ -150,13 +150,13 @@ Result<Settings, UsageError> read_config_text(std::string_view toml_text,
     return settings;
 }
 
-Result<Settings, UsageError> read_config_file(const ConfigPath& config) {
+Result<std::string, UsageError> read_config_bytes(const ConfigPath& config) {
     auto content = read_small_file(config.path);
     if (!content) {
         return unexpected(UsageError{
             fmt::format("{}: {}: {}", config.place, quoted_value(config.path), content.error())});
     }
-    return read_config_text(*content, config.path);
+    return std::move(*content);
 }
 
 } // namespace fsrv

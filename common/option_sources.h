@@ -4,6 +4,7 @@
 
 #include "common/option_table.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,8 +54,14 @@ struct Environment {
 // error.
 Result<Environment, UsageError> read_environment(const char* const* environment);
 
-Result<Settings, UsageError> read_config_file(const ConfigPath& config);
+Result<std::string, UsageError> read_config_bytes(const ConfigPath& config);
 Result<Settings, UsageError> read_config_text(std::string_view toml, std::string_view file_name);
+
+// parse_invocation(), with the content of the file from elsewhere.
+using ConfigReader = std::function<Result<std::string, UsageError>(const ConfigPath& config)>;
+Result<Invocation, UsageError> parse_invocation_with(int argc, const char* const* argv,
+                                                     const char* const* environment,
+                                                     const ConfigReader& read);
 
 // "--prot: no such option; did you mean --port?" `name` is what is compared with the known ones.
 UsageError unknown_name(std::string_view place, std::string_view what, std::string_view name,

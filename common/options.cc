@@ -107,6 +107,12 @@ Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Re
 
 Result<Invocation, UsageError> parse_invocation(int argc, const char* const* argv,
                                                 const char* const* environment) {
+    return parse_invocation_with(argc, argv, environment, read_config_bytes);
+}
+
+Result<Invocation, UsageError> parse_invocation_with(int argc, const char* const* argv,
+                                                     const char* const* environment,
+                                                     const ConfigReader& read) {
     const auto line = read_command_line(argc, argv);
     if (!line) return unexpected(line.error());
     if (line->help || line->version) {
@@ -126,7 +132,9 @@ Result<Invocation, UsageError> parse_invocation(int argc, const char* const* arg
         line->ctl && (says_control(line->settings) || says_control(variables->settings));
     const auto& config = line->config ? line->config : variables->config;
     if (config && !asks_no_file) {
-        const auto file = read_config_file(*config);
+        const auto bytes = read(*config);
+        if (!bytes) return unexpected(bytes.error());
+        const auto file = read_config_text(*bytes, config->path);
         if (!file) return unexpected(file.error());
         if (const auto error = settle(resolved, *file)) return unexpected(*error);
     }

@@ -81,11 +81,10 @@ Result<void, StartError> AccessLogFile::check(const std::string& target) {
     return {};
 }
 
-Result<void, std::string> AccessLogFile::reopen() {
-    auto fd = open_for_append(path_);
-    if (!fd) return unexpected(explain(path_, fd.error()));
-    fd_ = std::move(*fd);
-    return {};
+Result<UniqueFd, std::string> AccessLogFile::open_again(const std::string& path) {
+    auto fd = open_for_append(path);
+    if (!fd) return unexpected(explain(path, fd.error()));
+    return std::move(*fd);
 }
 
 } // namespace fsrv

@@ -20,8 +20,13 @@ class AccessLogFile final {
     // As --check does it: could it be opened? Creates nothing.
     static Result<void, StartError> check(const std::string& target);
 
-    // Opens the path anew; the old descriptor stays on failure. Why it failed: one line.
-    Result<void, std::string> reopen();
+    // Opens such a path anew. Why it failed: one line.
+    static Result<UniqueFd, std::string> open_again(const std::string& path);
+
+    // Of a descriptor that another process has opened.
+    AccessLogFile() = default;
+    AccessLogFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+    void replace(UniqueFd fd) { fd_ = std::move(fd); }
 
     bool is_file() const { return !path_.empty(); }
     const std::string& path() const { return path_; }

@@ -14,6 +14,11 @@ StartError of(std::string_view option, StartError error) {
     return error;
 }
 
+template <class... Args>
+void say(const AboutTo& about_to, fmt::format_string<Args...> format, Args&&... args) {
+    if (about_to) about_to(fmt::format(format, std::forward<Args>(args)...));
+}
+
 } // namespace
 
 StartError placed(StartError error, const Places& places) {
@@ -22,14 +27,18 @@ StartError placed(StartError error, const Places& places) {
     return error;
 }
 
-Result<Configuration, StartError> check_configuration(const Options& options) {
+Result<Configuration, StartError> check_configuration(const Options& options,
+                                                      const AboutTo& about_to) {
     Configuration config{.options = options};
+    say(about_to, "the folder served, \"{}\",", options.root);
     auto root = open_root(options.root);
     if (!root) return unexpected(of("root", std::move(root.error())));
     config.root = std::move(*root);
+    say(about_to, "the look-up of user \"{}\" and group \"{}\"", options.user, options.group);
     auto credentials = look_up_credentials(options.user, options.group);
     if (!credentials) return unexpected(std::move(credentials.error()));
     config.credentials = std::move(*credentials);
+    say(about_to, "the access log, \"{}\",", options.access_log);
     if (auto ok = AccessLogFile::check(options.access_log); !ok)
         return unexpected(of("access-log", std::move(ok.error())));
     return config;
@@ -48,8 +57,9 @@ Result<void, StartError> check_places(const Options& options, const std::string&
     return {};
 }
 
-Result<Configuration, StartError> open_configuration(const Options& options) {
-    auto config = check_configuration(options);
+Result<Configuration, StartError> open_configuration(const Options& options,
+                                                     const AboutTo& about_to) {
+    auto config = check_configuration(options, about_to);
     if (!config) return config;
     auto access_log = AccessLogFile::open(options.access_log);
     if (!access_log) return unexpected(of("access-log", std::move(access_log.error())));

@@ -143,6 +143,15 @@ Result<Successor, std::string> start_successor(ProcessOps& ops, const Origin& or
     program.environment.push_back(fmt::format("{}={}", kVariable, describe(legacy)));
     if (legacy.control >= 0) program.fds.push_back(legacy.control);
     for (const ListenSockets::Handed& socket : legacy.sockets) program.fds.push_back(socket.fd);
+    // Names may hang: here that holds up nobody but the successor, which has a limit of time.
+    program.before = [&] {
+        const std::string problem = go_back(origin);
+        if (problem.empty()) return true;
+        std::string ignored;
+        const auto options = read_options_again(origin, problem, ignored);
+        if (!options) say(theirs.get(), kFailed, options.error());
+        return options.has_value();
+    };
     program.on_failure = [&](Errno error) {
         say(theirs.get(), kFailed,
             fmt::format("cannot start \"{}\": {}", origin.program, errno_text(error.code)));

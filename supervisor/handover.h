@@ -75,8 +75,8 @@ class Successor final {
     std::string why_;
 };
 
-// The program as it is now, with the arguments and environment of the start, in the working folder
-// that we are in. `manager`: what the service manager's variables are to be instead.
+// The program as it is now, with the arguments and environment of the start, in the folder that we
+// were started in. `manager`: what the service manager's variables are to be instead.
 Result<Successor, std::string> start_successor(ProcessOps& ops, const Origin& origin,
                                                const std::vector<std::string>& manager,
                                                const Legacy& legacy);

@@ -1,7 +1,9 @@
 #include "supervisor/origin.h"
 
+#include "common/check.h"
 #include "common/escape.h"
 #include "common/log.h"
+#include "common/option_sources.h"
 #include "supervisor/paths.h"
 
 #include <climits>
@@ -82,31 +84,42 @@ static std::string relative_name(const Invocation& invocation) {
     return {};
 }
 
-Result<Invocation, std::string> read_options_again(const Origin& origin, const BackInFolder& back) {
+static Result<Invocation, UsageError> parse_again(const Origin& origin, const ConfigReader& read) {
     const std::vector<char*> argv = pointers_to(origin.arguments);
     const std::vector<char*> environment = pointers_to(origin.environment);
-    auto invocation = parse_invocation(static_cast<int>(origin.arguments.size()), argv.data(),
-                                       environment.data());
-    if (!back.problem().empty()) {
+    return parse_invocation_with(static_cast<int>(origin.arguments.size()), argv.data(),
+                                 environment.data(), read);
+}
+
+Result<Invocation, std::string> read_options_again(const Origin& origin, const std::string& problem,
+                                                   std::string& config_text) {
+    auto invocation = parse_again(origin, [&](const ConfigPath& config) {
+        auto bytes = read_config_bytes(config);
+        if (bytes) config_text = *bytes;
+        return bytes;
+    });
+    if (!problem.empty()) {
         if (!invocation)
-            return unexpected(fmt::format("{}; {}", invocation.error().message, back.problem()));
+            return unexpected(fmt::format("{}; {}", invocation.error().message, problem));
         if (const std::string name = relative_name(*invocation); !name.empty())
-            return unexpected(fmt::format("{}; {} is relative to it", back.problem(), name));
+            return unexpected(fmt::format("{}; {} is relative to it", problem, name));
     }
     if (!invocation) return unexpected(std::move(invocation.error().message));
     return std::move(*invocation);
 }
 
-BackInFolder::BackInFolder(const Origin& origin) {
-    if (origin.folder.empty())
-        problem_ = "the folder it was started in is not there any more";
-    else if (chdir(origin.folder.c_str()) != 0)
-        problem_ = fmt::format("cannot go back to the folder it was started in, \"{}\": {}",
-                               printable(origin.folder), errno_text(errno));
+Options same_options(const Origin& origin, const std::string& config_text) {
+    auto invocation = parse_again(
+        origin, [&](const ConfigPath&) -> Result<std::string, UsageError> { return config_text; });
+    FSRV_CHECK(invocation, "what was read well once is refused");
+    return std::move(invocation->options);
 }
 
-BackInFolder::~BackInFolder() {
-    if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
+std::string go_back(const Origin& origin) {
+    if (origin.folder.empty()) return "the folder it was started in is not there any more";
+    if (chdir(origin.folder.c_str()) == 0) return {};
+    return fmt::format("cannot go back to the folder it was started in, \"{}\": {}",
+                       printable(origin.folder), errno_text(errno));
 }
 
 } // namespace fsrv

@@ -21,24 +21,18 @@ Origin find_origin(int argc, const char* const* argv, const char* const* environ
 // For execve() and parse_invocation(): pointers into `words`, and a null pointer at the end.
 std::vector<char*> pointers_to(const std::vector<std::string>& words);
 
-// The working folder is where we were started, for as long as this lives; then it is "/" again. It
-// is "/" all the time where that folder is gone, which only relative names miss.
-class BackInFolder final {
-  public:
-    explicit BackInFolder(const Origin& origin);
-    ~BackInFolder();
-    BackInFolder(const BackInFolder&) = delete;
-    BackInFolder& operator=(const BackInFolder&) = delete;
-
-    const std::string& problem() const { return problem_; } // empty: we are there
-
-  private:
-    std::string problem_;
-};
+// In a child, for names may hang: the working folder is where we were started. It stays "/" where
+// that folder is gone, which only relative names miss; why: a problem. Empty: we are there.
+std::string go_back(const Origin& origin);
 
 // The options as the arguments, the environment and the configuration file say them now. The error
 // is one line, with file:line where it is the file's fault. A relative name is an error where the
 // folder it is relative to is gone: in "/" it would lead to something else.
-Result<Invocation, std::string> read_options_again(const Origin& origin, const BackInFolder& back);
+// `problem`: as go_back() has it. `config_text`: becomes what is in the file.
+Result<Invocation, std::string> read_options_again(const Origin& origin, const std::string& problem,
+                                                   std::string& config_text);
+
+// The options that a child has read so, once more: out of the same words, touching no file.
+Options same_options(const Origin& origin, const std::string& config_text);
 
 } // namespace fsrv

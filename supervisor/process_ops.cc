@@ -126,8 +126,11 @@ Result<pid_t, Errno> SystemProcessOps::start(const Program& program) {
     if (pid < 0) return unexpected(Errno::last());
     if (pid > 0) return pid;
     if (terminal_.ignores_hangup()) std::signal(SIGHUP, SIG_IGN); // as it was for us
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && renumber(program.fds))
-        execve(program.path.c_str(), arguments.data(), environment.data());
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) {
+        if (program.before && !program.before()) _exit(127);
+        if (renumber(program.fds))
+            execve(program.path.c_str(), arguments.data(), environment.data());
+    }
     program.on_failure(Errno::last());
     _exit(127);
 }

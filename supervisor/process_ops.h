@@ -67,8 +67,10 @@ struct Program {
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
     std::vector<int> fds; // it gets these, as 3, 4, ...
+    // In the child, which then becomes the program. False: it shall not.
+    std::function<bool()> before = {};
     // In the child, when it cannot be started.
-    std::function<void(Errno error)> on_failure;
+    std::function<void(Errno error)> on_failure = {};
 };
 
 class ProcessOps {

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 namespace fsrv {
 namespace {
@@ -52,6 +54,8 @@ int Supervisor::run() {
         if (successor_) fds.push_back({.fd = successor_->fd(), .events = POLLIN, .revents = 0});
         if (setup_.predecessor)
             fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
+        for (const Errand* errand : errands())
+            fds.push_back({.fd = errand->fd(), .events = POLLIN, .revents = 0});
         if (admin_ && admin_->control_fd() >= 0)
             fds.push_back({.fd = admin_->control_fd(), .events = POLLIN, .revents = 0});
         ops_.wait(fds, next_deadline());
@@ -78,6 +82,8 @@ std::optional<int> Supervisor::turn() {
     if (admin_ && late) admin_->forgive_silence(now);
     if (admin_ && !setup_.predecessor) admin_->turn(now); // whose the address is until then
     see_whether_started(now);
+    see_whether_loaded(now);
+    see_whether_log_is_open(now);
     see_whether_next_is_ready(now);
     follow_the_load(now);
     see_to_the_number(now);
@@ -103,6 +109,7 @@ std::uint64_t Supervisor::next_deadline() const {
                   leavers_.next_deadline(), current_->next_deadline()});
     if (next_) earliest = std::min(earliest, next_->next_deadline());
     if (admin_) earliest = std::min(earliest, admin_->next_deadline());
+    for (const Errand* errand : errands()) earliest = std::min(earliest, errand->due());
     if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
     if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
     return earliest;
@@ -273,23 +280,64 @@ void Supervisor::see_whether_started(std::uint64_t now) {
 }
 
 void Supervisor::reopen_log() {
-    for (Generation* generation : {current_.get(), next_.get()}) {
+    if (!logs_on_their_way_.empty()) {
+        reopen_again_ = true; // they may have been opened before the file was moved away
+        return;
+    }
+    for (const Generation* generation : {current_.get(), next_.get()}) {
         if (generation == nullptr) continue;
-        AccessLogFile& log = generation->config.access_log;
+        const AccessLogFile& log = generation->config.access_log;
         if (!log.is_file()) {
             log_info("SIGUSR1: the access log is no file, there is nothing to open anew");
             continue;
         }
-        if (auto ok = log.reopen(); !ok) {
-            log_error("{}; the old one is kept", ok.error());
+        const auto is_that = [&](const LogOnItsWay& l) { return l.path == log.path(); };
+        if (std::any_of(logs_on_their_way_.begin(), logs_on_their_way_.end(), is_that)) continue;
+        if (stuck_errands_.size() >= kStuckErrands) {
+            log_error("the access log is not opened anew: {} processes that looked before still "
+                      "hang; the old one is kept",
+                      stuck_errands_.size());
             continue;
         }
-        log_info("access log \"{}\" opened anew", log.path());
-        for (Worker& worker : generation->workers) worker.wants_log = worker.slot.has_process();
-        for (const Leaver& leaver : leavers_.all())
-            if (leaver.log_path == log.path())
-                send_control(leaver.control.get(), {.kind = ControlKind::log_file}, log.fd());
+        logs_on_their_way_.push_back({log.path(), setup_.open_log(log.path())});
     }
+    see_whether_log_is_open(ops_.now_ms());
+}
+
+void Supervisor::see_whether_log_is_open(std::uint64_t now) {
+    if (logs_on_their_way_.empty()) return;
+    for (auto log = logs_on_their_way_.begin(); log != logs_on_their_way_.end();) {
+        auto fd = log->fd.look(now);
+        if (!fd) {
+            ++log;
+            continue;
+        }
+        give_up(log->fd.errand());
+        if (*fd)
+            take_log(log->path, std::move(**fd));
+        else
+            log_error("{}; the old one is kept", fd->error());
+        log = logs_on_their_way_.erase(log);
+    }
+    if (logs_on_their_way_.empty() && std::exchange(reopen_again_, false)) reopen_log();
+}
+
+void Supervisor::take_log(const std::string& path, UniqueFd fd) {
+    log_info("access log \"{}\" opened anew", path);
+    for (const Leaver& leaver : leavers_.all())
+        if (leaver.log_path == path)
+            send_control(leaver.control.get(), {.kind = ControlKind::log_file}, fd.get());
+    for (Generation* generation : {current_.get(), next_.get()}) {
+        if (generation == nullptr || generation->config.access_log.path() != path) continue;
+        UniqueFd theirs(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+        if (!theirs) {
+            log_error("access log \"{}\": {}; the old one is kept", path, errno_text(errno));
+            continue;
+        }
+        generation->config.access_log.replace(std::move(theirs));
+        for (Worker& worker : generation->workers) worker.wants_log = worker.slot.has_process();
+    }
+    send_what_is_due();
 }
 
 } // namespace fsrv

@@ -8,6 +8,7 @@
 #include "supervisor/admin_listener.h"
 #include "supervisor/admin_process.h"
 #include "supervisor/control_socket.h"
+#include "supervisor/errand.h"
 #include "supervisor/generation.h"
 #include "supervisor/handover.h"
 #include "supervisor/leavers.h"
@@ -42,7 +43,9 @@ class Supervisor final {
 
         // The configuration as it is now, to take the place of the running one. The error is one
         // line.
-        std::function<Result<Configuration, std::string>(const Options& running)> load;
+        std::function<Pending<Configuration>(const Options& running)> load;
+        // The access log of that path, opened anew.
+        std::function<Pending<UniqueFd>(const std::string& path)> open_log;
 
         // The server that this one is to replace; none: nobody.
         std::optional<Predecessor> predecessor;
@@ -97,6 +100,8 @@ class Supervisor final {
     void see_whether_started(std::uint64_t now);
     void send_what_is_due();
     void reopen_log();
+    void see_whether_log_is_open(std::uint64_t now);
+    void take_log(const std::string& path, UniqueFd fd);
 
     // supervisor_workers.cc: their starts and ends
     void spawn(Generation& generation, unsigned index, std::uint64_t now);
@@ -113,9 +118,15 @@ class Supervisor final {
     void on_leaver_ended(const Leaver& leaver, ExitStatus status, std::uint64_t now);
     std::uint64_t tick_of(const Worker& worker) const;
     void hurry_when_alone();
+    std::vector<Errand*> errands() const;
+    void give_up(const Errand* errand);
+    bool is_errands_end(pid_t pid);
 
     // supervisor_reload.cc: one generation after the other
     void reload(std::uint64_t now);
+    void see_whether_loaded(std::uint64_t now);
+    void begin_generation(Configuration config, std::uint64_t now);
+    bool is_reloading() const { return next_ || loading_; }
     void see_whether_next_is_ready(std::uint64_t now);
     void promote_next(std::uint64_t now);
     void discard_next(std::uint64_t now);
@@ -161,10 +172,18 @@ class Supervisor final {
     ProcessOps& ops_;
     pid_t supervisor_pid_ = getpid();
     Scoreboard scoreboard_;
-    ServerRow server_row_;                 // as published
-    std::vector<ProcessRow> process_rows_; // likewise
-    std::unique_ptr<Generation> current_;  // serves
-    std::unique_ptr<Generation> next_;     // is getting ready to take its place
+    ServerRow server_row_;                          // as published
+    std::vector<ProcessRow> process_rows_;          // likewise
+    std::unique_ptr<Generation> current_;           // serves
+    std::unique_ptr<Generation> next_;              // is getting ready to take its place
+    std::optional<Pending<Configuration>> loading_; // of it, before
+    struct LogOnItsWay {
+        std::string path;
+        Pending<UniqueFd> fd;
+    };
+    std::vector<LogOnItsWay> logs_on_their_way_;
+    bool reopen_again_ = false;        // asked for meanwhile
+    std::vector<pid_t> stuck_errands_; // killed, not ended yet
     Leavers leavers_;
     std::optional<AdminProcess> admin_;
     unsigned target_ = 0; // how many workers there are to be

@@ -51,7 +51,7 @@ std::string Supervisor::status(std::uint64_t now) {
     if (!reading) return {};
     return status_text(*reading, now,
                        stop_ != Stop::no ? "stopping"
-                       : next_           ? "reloading"
+                       : is_reloading()  ? "reloading"
                        : successor_      ? "upgrading"
                                          : "");
 }

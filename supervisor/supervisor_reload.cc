@@ -25,7 +25,7 @@ std::string why_never_ready(const Generation& next) {
 } // namespace
 
 void Supervisor::reload(std::uint64_t now) {
-    if (stop_ == Stop::no) reload_again_ = !started_ || next_;
+    if (stop_ == Stop::no) reload_again_ = !started_ || is_reloading();
     if (reload_again_) return; // any number of times meanwhile is once afterwards
     asked_.reload = std::exchange(asked_.later_reload, {});
     if (successor_) return end_reload(false, "not reloaded: an upgrade is under way", now);
@@ -37,14 +37,32 @@ void Supervisor::reload(std::uint64_t now) {
                                       "drain ({}); ask again when they have ended",
                                       leavers_.all().size()),
                           now);
+    if (stuck_errands_.size() >= kStuckErrands)
+        return end_reload(false,
+                          fmt::format("not reloaded: {} processes that looked before still hang",
+                                      stuck_errands_.size()),
+                          now);
     if (setup_.on_reloading) setup_.on_reloading();
-    auto config = setup_.load(current_->config.options);
-    if (!config) return end_reload(false, "not reloaded: " + config.error(), now);
-    const WorkerRange& range = config->options.workers;
+    loading_ = setup_.load(current_->config.options);
+    see_whether_loaded(now);
+}
+
+void Supervisor::see_whether_loaded(std::uint64_t now) {
+    if (!loading_) return;
+    auto config = loading_->look(now);
+    if (!config) return;
+    give_up(loading_->errand());
+    loading_.reset();
+    if (!*config) return end_reload(false, "not reloaded: " + config->error(), now);
+    begin_generation(std::move(**config), now);
+}
+
+void Supervisor::begin_generation(Configuration config, std::uint64_t now) {
+    const WorkerRange& range = config.options.workers;
     unsigned wanted = target_;
     if (range != current_->config.options.workers)
         wanted = std::clamp(range.elastic() ? target_ : range.most, range.least, range.most);
-    next_ = std::make_unique<Generation>(current_->number + 1, std::move(*config), setup_.slots,
+    next_ = std::make_unique<Generation>(current_->number + 1, std::move(config), setup_.slots,
                                          std::min(wanted, setup_.slots));
     watch_time(*next_, now);
 }

@@ -56,6 +56,8 @@ void Supervisor::stop(Stop how, std::uint64_t now) {
     if (first) {
         reload_again_ = false;
         if (successor_) drop_successor("the server stops");
+        if (loading_) give_up(loading_->errand());
+        loading_.reset();
         if (next_) discard_next(now);
         answer(asked_.reload, false, "not reloaded: the server stops");
         answer(asked_.later_reload, false, "not reloaded: the server stops");

@@ -11,12 +11,12 @@
 namespace fsrv {
 
 void Supervisor::upgrade(std::uint64_t now) {
-    const char* why = is_stopping()             ? "the server stops"
-                      : !started_ || next_      ? "a start or a reload is under way"
-                      : successor_              ? "an upgrade is under way already"
-                      : supervisor_pid_ == 1    ? "process 1 cannot be replaced by another one"
-                      : !setup_.start_successor ? "this server cannot be replaced"
-                                                : nullptr;
+    const char* why = is_stopping()                 ? "the server stops"
+                      : !started_ || is_reloading() ? "a start or a reload is under way"
+                      : successor_                  ? "an upgrade is under way already"
+                      : supervisor_pid_ == 1        ? "process 1 cannot be replaced by another one"
+                      : !setup_.start_successor     ? "this server cannot be replaced"
+                                                    : nullptr;
     if (why != nullptr) return refuse_upgrade(why);
     auto successor = setup_.start_successor();
     if (!successor) return refuse_upgrade(successor.error());

@@ -88,6 +88,7 @@ int Supervisor::run_admin(UniqueFd control, unsigned score) {
 void Supervisor::close_what_is_ours(Generation& kept) {
     (&kept == current_.get() ? next_ : current_).reset();
     leavers_ = {};
+    for (Errand* errand : errands()) errand->forget();
     successor_.reset();
     setup_.predecessor.reset();
     if (setup_.control != nullptr) setup_.control->forget();
@@ -187,7 +188,7 @@ void Supervisor::reap_workers(std::uint64_t now) {
             on_leaver_ended(*leaver, ended->status, now);
         else if (admin_ && admin_->on_ended(*ended, now))
             continue;
-        else if (!is_successors_end(ended->pid, ended->status))
+        else if (!is_errands_end(ended->pid) && !is_successors_end(ended->pid, ended->status))
             log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
     }
 }
@@ -217,6 +218,28 @@ void Supervisor::on_leaver_ended(const Leaver& leaver, ExitStatus status, std::u
     tell_end(leaver.slot, leaver.pid, leaver.score, leaver.spawned_at, status, now);
     count_end(SlotState::stopping, status);
     scoreboard_.retire(leaver.score);
+}
+
+std::vector<Errand*> Supervisor::errands() const {
+    std::vector<Errand*> all;
+    if (loading_ && loading_->errand() != nullptr) all.push_back(loading_->errand());
+    for (const LogOnItsWay& log : logs_on_their_way_)
+        if (log.fd.errand() != nullptr) all.push_back(log.fd.errand());
+    return all;
+}
+
+// It is back, or is not waited for any more; until it has ended its process is remembered.
+void Supervisor::give_up(const Errand* errand) {
+    if (errand != nullptr && !errand->reaped()) stuck_errands_.push_back(errand->pid());
+}
+
+bool Supervisor::is_errands_end(pid_t pid) {
+    for (Errand* errand : errands()) {
+        if (errand->pid() != pid) continue;
+        errand->on_reaped();
+        return true;
+    }
+    return std::erase(stuck_errands_, pid) > 0;
 }
 
 std::uint64_t Supervisor::tick_of(const Worker& worker) const {

@@ -142,14 +142,16 @@ TEST_F(StartFiles, ReopeningFollowsTheNameAndKeepsTheOldFileOnFailure) {
     auto log = AccessLogFile::open(at("a.log"));
     ASSERT_TRUE(log);
     std::filesystem::rename(at("a.log"), at("a.log.1"));
-    ASSERT_TRUE(log->reopen());
+    auto fresh = AccessLogFile::open_again(log->path());
+    ASSERT_TRUE(fresh);
+    log->replace(std::move(*fresh));
     ASSERT_EQ(write(log->fd(), "new\n", 4), 4);
     EXPECT_EQ(read_file(at("a.log")), "new\n");
     EXPECT_EQ(read_file(at("a.log.1")), "");
 
     std::filesystem::rename(at("a.log"), at("a.log.2"));
     std::filesystem::create_directory(at("a.log"));
-    const auto failed = log->reopen();
+    const auto failed = AccessLogFile::open_again(log->path());
     ASSERT_FALSE(failed);
     EXPECT_NE(failed.error().find("EISDIR"), std::string::npos) << failed.error();
     ASSERT_EQ(write(log->fd(), "more\n", 5), 5);
@@ -163,7 +165,7 @@ TEST_F(StartFiles, ARelativeLogIsReopenedWhereItWas) {
         auto log = AccessLogFile::open("rel.log");
         if (!log || chdir("/") != 0) _exit(3);
         unlink((dir_ / "rel.log").c_str());
-        _exit(log->reopen() && exists("rel.log") ? 0 : 1);
+        _exit(AccessLogFile::open_again(log->path()) && exists("rel.log") ? 0 : 1);
     }
     EXPECT_EQ(test::await_child(child), 0);
 }

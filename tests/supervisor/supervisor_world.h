@@ -110,7 +110,11 @@ class SupervisorTest : public testing::Test {
                 .config = configuration(),
                 .sockets = sockets_,
                 .slots = options_.workers.most,
-                .load = [this](const Options&) { return load(); },
+                .load = [this](const Options&) { return Pending<Configuration>(load()); },
+                .open_log =
+                    [](const std::string& path) {
+                        return Pending<UniqueFd>(AccessLogFile::open_again(path));
+                    },
                 .predecessor = inherited_channel_
                                    ? std::optional<Predecessor>(std::move(inherited_channel_))
                                    : std::nullopt,
