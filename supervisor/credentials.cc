@@ -69,7 +69,7 @@ Result<std::optional<Credentials>, StartError> look_up_credentials(const std::st
         if (!found) return unexpected(std::move(found.error()));
         wanted.gid = *found;
     }
-    if (wanted.uid == geteuid() && (wanted.gid == getegid() || root)) return std::nullopt;
+    if (wanted.uid == geteuid() && wanted.gid == getegid()) return std::nullopt;
     if (!root)
         return unexpected(refused(
             user.empty() ? "group" : "user",

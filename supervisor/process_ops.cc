@@ -49,6 +49,12 @@ void prepare_child_signals() {
     sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// What was typed, or piped, to whoever started the server is not for those who speak to strangers.
+void give_null_as_input() {
+    const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (null) dup2(null.get(), STDIN_FILENO);
+}
+
 // `fds` become 3, 4, ... and are open after exec(). Two steps, since they may be in each other's
 // place.
 bool renumber(std::span<const int> fds) {
@@ -115,6 +121,7 @@ Result<pid_t, Errno> SystemProcessOps::spawn(UniqueFd control, const Child& chil
     if (pid > 0) return pid;
     signals_.reset();
     prepare_child_signals();
+    give_null_as_input();
     _exit(child(std::move(control)));
 }
 

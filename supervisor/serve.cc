@@ -20,6 +20,7 @@
 #include "supervisor/start_state.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/terminal.h"
+#include "supervisor/start_warnings.h"
 
 #include <ctime>
 #include <fmt/format.h>
@@ -126,6 +127,8 @@ void warn_of_few_files() {
 
 std::vector<std::string> urls_of(const ListenSockets& sockets) {
     std::vector<std::string> urls = urls_to_show(sockets.addresses(), machine_addresses());
+    for (const std::string& warning : start_warnings(options, geteuid() == 0, UnixPlace{}.mode))
+        log_warn("{}", warning);
     for (const std::string& name : sockets.unix_names()) urls.push_back("unix:" + name);
     return urls;
 }

@@ -2,12 +2,10 @@
 
 #include "common/log.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fmt/format.h>
 #include <grp.h>
-#include <iterator>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -50,26 +48,31 @@ Result<void, std::string> become(const Credentials& who) {
     return {};
 }
 
-Result<bool, std::string> holds_capabilities() {
+Result<bool, std::string> more_capabilities_than(std::uint32_t low) {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3] = {};
     if (::syscall(SYS_capget, &header, held) != 0) return failed("capget");
-    return std::any_of(std::begin(held), std::end(held),
-                       [](const auto& some) { return some.effective != 0 || some.permitted != 0; });
+    const std::uint32_t all = held[0].effective | held[0].permitted;
+    return (all & ~low) != 0 || held[1].effective != 0 || held[1].permitted != 0;
 }
 
-// A worker that is not root needs none: the sockets are bound. A unit may have lent some
-// (AmbientCapabilities), or forbidden capset() where it lends none. Root keeps its own, else it
-// could not read what root is expected to read.
+// A worker needs none: the sockets are bound. A unit may have lent some (AmbientCapabilities), or
+// forbidden capset() where it lends none. Root keeps one, else it could not read what root is
+// expected to read: past the permissions of files and folders. It can change nothing, and be nobody
+// else.
 Result<void, std::string> drop_capabilities() {
-    if (::geteuid() == 0) return {};
-    const auto before = holds_capabilities();
+    const std::uint32_t kept = ::geteuid() == 0 ? 1U << CAP_DAC_READ_SEARCH : 0;
+    const auto before = more_capabilities_than(kept);
     if (!before) return unexpected(before.error());
     if (!*before) return {};
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-    if (::syscall(SYS_capset, &header, none) != 0) return failed("capset");
-    const auto after = holds_capabilities();
+    __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capget, &header, held) != 0) return failed("capget");
+    const std::uint32_t low = held[0].permitted & kept;
+    const __user_cap_data_struct wanted[_LINUX_CAPABILITY_U32S_3] = {
+        {.effective = low, .permitted = low, .inheritable = 0}, {}};
+    if (::syscall(SYS_capset, &header, wanted) != 0) return failed("capset");
+    const auto after = more_capabilities_than(kept);
     if (!after) return unexpected(after.error());
     if (*after) return unexpected(std::string("the kernel kept capabilities"));
     return {};

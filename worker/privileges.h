@@ -9,9 +9,9 @@
 namespace fsrv {
 
 // Becomes `credentials` (supplementary groups, gid, uid) and proves that there is no way back; no
-// core dump of a process that changed its user. Then, for everybody: no capabilities, unless it is
-// root all the same, and no new privileges through exec. Fails closed: the text says what went
-// wrong.
+// core dump of a process that changed its user. Then, for everybody: no capabilities, but for
+// CAP_DAC_READ_SEARCH (to read) where it is root all the same, and no new privileges through exec.
+// Fails closed: the text says what went wrong.
 Result<void, std::string> drop_privileges(const std::optional<Credentials>& credentials);
 
 // SIGTERM when the supervisor dies. After drop_privileges(): a change of user clears it. False: it
