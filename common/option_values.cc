@@ -1,15 +1,13 @@
 #include "common/option_values.h"
 
+#include "common/cgroup.h"
 #include "common/join.h"
 #include "common/limits.h"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <fmt/format.h>
-#include <sched.h>
-#include <unistd.h>
 
 namespace fsrv {
 namespace {
@@ -51,15 +49,6 @@ std::string quantity_text(std::uint64_t value, std::span<const Unit> units) {
         units, [value](const Unit& u) { return value >= u.factor && value % u.factor == 0; });
     if (unit == units.end()) return fmt::format("{}", value);
     return fmt::format("{}{}", value / unit->factor, unit->name);
-}
-
-unsigned usable_cpus() {
-    cpu_set_t set;
-    // The set has room for 1024. What the system does not tell so, it may in /sys.
-    const long known = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                       : errno == EINVAL                           ? 1024
-                                                                   : sysconf(_SC_NPROCESSORS_ONLN);
-    return static_cast<unsigned>(std::clamp(known, 1L, long{limits::kMaxWorkers}));
 }
 
 } // namespace

@@ -11,11 +11,12 @@ bool is_busy(const LoadSample& load) {
            load.busiest_core > kBusyCore;
 }
 
-// Half of what would be busy, for one worker fewer: who goes is not called back at once.
+// Half of what would be busy, for one worker fewer: who goes is not called back at once. Nobody
+// goes either while one is nearly busy by itself, with downloads that no other can take over.
 bool is_quiet(const LoadSample& load) {
     const std::uint64_t fewer = load.ready - 1;
     return 2 * load.requests <= load.per_worker * fewer && 2 * load.lag_ms < kBusyLagMs &&
-           2 * load.all_cores <= kBusyCore * fewer;
+           2 * load.all_cores <= kBusyCore * fewer && 4 * load.busiest_core <= 3 * kBusyCore;
 }
 
 } // namespace

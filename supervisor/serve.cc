@@ -1,5 +1,7 @@
 #include "supervisor/serve.h"
 
+#include "common/cgroup.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/open_files.h"
 #include "common/options.h"
@@ -8,23 +10,23 @@
 #include "supervisor/configuration.h"
 #include "supervisor/control_client.h"
 #include "supervisor/control_socket.h"
-#include "supervisor/errand.h"
-#include "supervisor/fixed_options.h"
 #include "supervisor/handover.h"
 #include "supervisor/listen_sockets.h"
+#include "supervisor/look_again.h"
+#include "supervisor/memory_budgets.h"
 #include "supervisor/offered_sockets.h"
 #include "supervisor/origin.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/start_calls.h"
 #include "supervisor/start_state.h"
+#include "supervisor/start_warnings.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/terminal.h"
-#include "supervisor/start_warnings.h"
+#include "supervisor/unix_listener.h"
 
 #include <ctime>
 #include <fmt/format.h>
-#include <sstream>
 #include <unistd.h>
 
 namespace fsrv {
@@ -40,76 +42,22 @@ int fail(const StartError& error, ServiceManager& manager) {
     return fail(error);
 }
 
-// In a child: the configuration as it would be if the server started now, where `running` can
-// become it.
-Luggage look_again(const Origin& origin, const Options& running, unsigned slots,
-                   const Errand::Say& say) {
-    Luggage luggage;
-    const auto failed = [&](std::string why) {
-        luggage.error = std::move(why);
-        return std::move(luggage);
-    };
-    say(fmt::format("the folder of the start, \"{}\",", origin.folder));
-    const std::string problem = go_back(origin);
-    say("the configuration file");
-    std::string text;
-    auto wanted = read_options_again(origin, problem, text);
-    if (!wanted) return failed(std::move(wanted.error()));
-    const Options& options = wanted->options;
-    if (auto why = why_not_changeable(running, options, slots)) return failed(std::move(*why));
-    auto config = open_configuration(options, say);
-    if (!config) return failed(placed(std::move(config.error()), wanted->places).message);
-    const auto& who = config->credentials;
-    luggage.texts = {text,
-                     config->root.path,
-                     config->root.warning,
-                     config->access_log.path(),
-                     who ? fmt::format("{} {}", who->uid, who->gid) : std::string(),
-                     who ? who->user_name : std::string()};
-    luggage.fds.push_back(std::move(config->root.fd));
-    if (config->access_log.fd() >= 0) luggage.fds.push_back(config->access_log.take());
-    return luggage;
-}
-
-// What it has found.
-Result<Configuration, std::string> unpack(const Origin& origin, Luggage luggage) {
-    auto& [error, texts, fds] = luggage;
-    if (texts.size() != 6 || fds.empty() || fds.size() > 2)
-        return unexpected(std::string("the process that looked came back with something else"));
-    Configuration config{.options = same_options(origin, texts[0])};
-    config.root = {.fd = std::move(fds[0]), .path = texts[1], .warning = texts[2]};
-    config.access_log = {texts[3], fds.size() > 1 ? std::move(fds[1]) : UniqueFd()};
-    Credentials who{.user_name = texts[5]};
-    if (std::istringstream(texts[4]) >> who.uid >> who.gid) config.credentials = std::move(who);
-    if (!config.root.warning.empty()) log_warn("{}", config.root.warning);
-    return config;
-}
-
-Pending<Configuration> load_again(ProcessOps& ops, const Origin& origin, const Options& running,
-                                  unsigned slots) {
-    return {
-        Errand::start(
-            ops, [&](const Errand::Say& say) { return look_again(origin, running, slots, say); }),
-        [&origin](Luggage luggage) { return unpack(origin, std::move(luggage)); }};
-}
-
-// Of such a path as the access log has.
-Pending<UniqueFd> open_log_again(ProcessOps& ops, const std::string& path) {
-    return {Errand::start(ops,
-                          [&](const Errand::Say& say) {
-                              Luggage luggage;
-                              say(fmt::format("the access log, \"{}\",", path));
-                              auto fd = AccessLogFile::open_again(path);
-                              if (fd)
-                                  luggage.fds.push_back(std::move(*fd));
-                              else
-                                  luggage.error = std::move(fd.error());
-                              return luggage;
-                          }),
-            [](Luggage luggage) -> Result<UniqueFd, std::string> {
-                if (luggage.fds.size() != 1) return unexpected(std::string("no descriptor came"));
-                return std::move(luggage.fds.front());
-            }};
+// What the control groups around us take away.
+void tell_of_limits(const Options& options) {
+    const CgroupLimits found = own_cgroup_limits();
+    if (found == CgroupLimits()) return;
+    const Budgets budgets = memory_budgets(options, found.memory);
+    const Budgets full = memory_budgets(options, std::nullopt);
+    const bool is_less = budgets.cache_bytes < full.cache_bytes ||
+                         budgets.listing_bytes < full.listing_bytes ||
+                         budgets.big_chunks < full.big_chunks;
+    if (!is_less && !found.cpus) return log_debug("control group: {}", found.text());
+    constexpr std::uint64_t kMiB = 1024 * 1024;
+    log_info("control group: {}; {} worker{} at most, each with {} MiB for small files, {} MiB for "
+             "listings, {} MiB for bytes on their way",
+             found.text(), options.workers.most, options.workers.most == 1 ? "" : "s",
+             budgets.cache_bytes / kMiB, budgets.listing_bytes / kMiB,
+             budgets.big_chunks * std::uint64_t{limits::kChunkBytes} / kMiB);
 }
 
 // It was to be raised already.
@@ -127,8 +75,6 @@ void warn_of_few_files() {
 
 std::vector<std::string> urls_of(const ListenSockets& sockets) {
     std::vector<std::string> urls = urls_to_show(sockets.addresses(), machine_addresses());
-    for (const std::string& warning : start_warnings(options, geteuid() == 0, UnixPlace{}.mode))
-        log_warn("{}", warning);
     for (const std::string& name : sockets.unix_names()) urls.push_back("unix:" + name);
     return urls;
 }
@@ -190,6 +136,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
         admin = std::move(*listener);
         log_info("health, figures and status at {}", admin->url());
     }
+    for (const std::string& warning : start_warnings(options, geteuid() == 0, UnixPlace{}.mode))
+        log_warn("{}", warning);
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));
 
@@ -286,6 +234,7 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     if (invocation->action == Action::serve) {
         if (auto ok = check_calls(); !ok) return give_up(ok.error());
         warn_of_few_files();
+        tell_of_limits(options);
     }
     auto config = check_configuration(options);
     if (config && !inheritance.predecessor)

@@ -157,6 +157,7 @@ class Supervisor final {
     // supervisor_report.cc: what is said of processes
     void publish_processes();
     Health health() const;
+    void tell_task_limit(const Generation& generation, std::uint64_t now);
     void count_end(SlotState before, ExitStatus status);
     void tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,
                   ExitStatus status, std::uint64_t now);
@@ -182,8 +183,9 @@ class Supervisor final {
         Pending<UniqueFd> fd;
     };
     std::vector<LogOnItsWay> logs_on_their_way_;
-    bool reopen_again_ = false;        // asked for meanwhile
-    std::vector<pid_t> stuck_errands_; // killed, not ended yet
+    bool reopen_again_ = false;            // asked for meanwhile
+    std::uint64_t tasks_told_at_ = kNever; // a limit of tasks
+    std::vector<pid_t> stuck_errands_;     // killed, not ended yet
     Leavers leavers_;
     std::optional<AdminProcess> admin_;
     unsigned target_ = 0; // how many workers there are to be

@@ -1,7 +1,9 @@
 // What the supervisor says of its processes: to the log when one ends, to the scoreboard always.
 #include "supervisor/supervisor.h"
 
+#include "common/limits.h"
 #include "common/log.h"
+#include "supervisor/task_limit.h"
 
 #include <fmt/format.h>
 
@@ -63,6 +65,13 @@ void Supervisor::count_end(SlotState before, ExitStatus status) {
                                              : status.clean()     ? EndCause::left
                                              : status.by_signal() ? EndCause::crashed
                                                                   : EndCause::failed);
+}
+
+// Every attempt would say the same.
+void Supervisor::tell_task_limit(const Generation& generation, std::uint64_t now) {
+    if (tasks_told_at_ != kNever && now < tasks_told_at_ + limits::kTroubleReportMs) return;
+    tasks_told_at_ = now;
+    log_error("no worker can start: {}", task_limit_text(task_limits(), generation.config.options));
 }
 
 void Supervisor::tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,

@@ -2,10 +2,12 @@
 
 #include "supervisor/supervisor.h"
 
+#include "common/cgroup.h"
 #include "common/control.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/open_files.h"
+#include "supervisor/memory_budgets.h"
 
 #include <algorithm>
 #include <csignal>
@@ -32,6 +34,7 @@ void Supervisor::spawn(Generation& generation, unsigned index, std::uint64_t now
         worker.score = kNoScore;
         worker.control.reset();
         worker.slot.on_spawn_failed(now);
+        if (score && pid.error().code == EAGAIN) tell_task_limit(generation, now);
         log_warn("slot={} cannot start a worker: {}; the next attempt is in {} ms", index,
                  errno_text(pid.error().code), worker.slot.next_deadline() - now);
         return;
@@ -61,8 +64,9 @@ int Supervisor::run_worker(Generation& generation, unsigned index, UniqueFd cont
                       .access_log = config.access_log.take(),
                       .credentials = config.credentials,
                       .score = &scoreboard_.slot(generation.workers[index].score),
-                      .budgets = {.open_files = open_files_limit().soft},
+                      .budgets = memory_budgets(config.options, own_cgroup_limits().memory),
                       .stop_announced = stop_at_ != kNever};
+    heritage.budgets.open_files = open_files_limit().soft;
     return setup_.worker_main(std::move(heritage));
 }
 
@@ -206,6 +210,7 @@ void Supervisor::on_worker_ended(Generation& generation, unsigned index, ExitSta
     count_end(worker.slot.state(), status);
     scoreboard_.retire(std::exchange(worker.score, kNoScore));
     sockets_due_ = now;
+    if (status.exited_with(kExitTasks)) tell_task_limit(generation, now);
     worker.slot.on_ended(status, now);
     worker.control.reset();
     worker.wants_drain = worker.wants_log = worker.wants_announcement = false;

@@ -69,15 +69,17 @@ int serve(Heritage heritage) {
     warn_of_closed_root(heritage);
     content::MimeTypes mime;
     mime.load();
-    const content::LocalStore store({.root_fd = heritage.root_fd,
-                                     .root_path = heritage.root_path,
-                                     .root_name = options.root.starts_with('/') ? options.root : "",
-                                     .listing = options.listing,
-                                     .index = options.index,
-                                     .hidden = options.hidden,
-                                     .symlinks = options.symlinks,
-                                     .in_place_writes = options.in_place_writes},
-                                    std::move(mime));
+    const content::LocalStore store(
+        {.root_fd = heritage.root_fd,
+         .root_path = heritage.root_path,
+         .root_name = options.root.starts_with('/') ? options.root : "",
+         .listing = options.listing,
+         .index = options.index,
+         .hidden = options.hidden,
+         .symlinks = options.symlinks,
+         .in_place_writes = options.in_place_writes,
+         .max_listing_bytes = static_cast<std::size_t>(heritage.budgets.listing_bytes)},
+        std::move(mime));
     net::Surroundings surroundings{.mounts =
                                        content::Mounts(heritage.root_path, store.root_device()),
                                    .most_queued_bytes = net::most_queued_bytes()};

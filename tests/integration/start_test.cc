@@ -142,11 +142,12 @@ TEST_P(DeniedCalls, AreDoneWithoutOrNamed) {
             << server.log().text();
     }
 }
-INSTANTIATE_TEST_SUITE_P(Of, DeniedCalls, testing::ValuesIn(kDenied), [](const auto& info) {
-    std::string name = info.param.call;
+std::string name_of(const testing::TestParamInfo<Denied>& denied) {
+    std::string name = denied.param.call;
     std::replace(name.begin(), name.end(), ',', '_');
     return name;
-});
+}
+INSTANTIATE_TEST_SUITE_P(Of, DeniedCalls, testing::ValuesIn(kDenied), name_of);
 
 // With prlimit64 denied there was one connection for each worker.
 TEST_F(StartUnderStrace, TheLimitOfOpenFilesIsKnownWithoutPrlimit64) {

@@ -60,7 +60,8 @@ TEST(Scaling, ACoreThatIsUsedUpDoesSoHoweverFewTheRequests) {
 
 // Thirty downloads that stay where they are keep that worker's core busy, and the others idle.
 TEST(Scaling, NoWorkerGoesWhileTheOthersCouldNotDoItsWork) {
-    run({{300'000, 0, 0, 4, 801, 801}}, 4);
+    run({{300'000, 0, 0, 4, 601, 601}}, 4);
+    run({{300'000, 0, 0, 2, 600, 600}}, 4);
     run({{300'000, 0, 0, 3, 500, 801}}, 3); // 800 is half of what two may want
     run({{30'500, 0, 0, 2, 500, 800}}, 3);
     run({{300'000, 0, 0, 2, 401, 401}}, 2);

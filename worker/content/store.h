@@ -27,10 +27,10 @@ struct StoreConfig {
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
     InPlaceWrites in_place_writes = InPlaceWrites::on;
+    std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
     // For tests.
     ResolveForm form = ResolveForm::automatic;
     std::size_t max_listing_entries = limits::kMaxListingEntries;
-    std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight;
 };
 
 class LocalStore final {

@@ -21,7 +21,7 @@ ChunkPool::~ChunkPool() {
 }
 
 Chunk* ChunkPool::take() {
-    if (big_in_use_ >= limits::kMaxBigChunks) return allocate(limits::kSmallChunkBytes);
+    if (big_in_use_ >= most_big_) return allocate(limits::kSmallChunkBytes);
     Chunk* chunk = nullptr;
     if (!spare_.empty()) {
         chunk = spare_.back();

@@ -36,18 +36,19 @@ struct Chunk {
 
 class ChunkPool final {
   public:
-    ChunkPool() = default;
+    explicit ChunkPool(unsigned most_big = limits::kMaxBigChunks) : most_big_(most_big) {}
     ChunkPool(const ChunkPool&) = delete;
     ChunkPool& operator=(const ChunkPool&) = delete;
     ~ChunkPool();
 
-    // Big ones up to limits::kMaxBigChunks in use, then small ones. Null when the system has no
+    // Big ones up to that many in use, then small ones. Null when the system has no
     // memory.
     Chunk* take();
     void give_back(Chunk* chunk);
 
   private:
     std::vector<Chunk*> spare_; // big ones only
+    unsigned most_big_;
     unsigned big_in_use_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/pacing.h"
+#include "worker/net/first_threads.h"
 #include "worker/net/terminate_signal.h"
 
 #include <algorithm>
@@ -26,7 +27,7 @@ FileCache::Bounds cache_bounds(const Heritage& heritage) {
     const Options& options = *heritage.options;
     if (options.io != IoMode::automatic) return {};
     return {.files = std::min<std::size_t>(options.cache_files, usable_files(heritage) / 2),
-            .bytes = static_cast<std::size_t>(options.cache_memory)};
+            .bytes = static_cast<std::size_t>(heritage.budgets.cache_bytes)};
 }
 
 std::size_t connection_limit(const Heritage& heritage) {
@@ -52,6 +53,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
     : heritage_(std::move(heritage)),
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
+      chunks_(heritage_.budgets.big_chunks),
       pool_(heritage_.options->threads),
       names_(heritage_.options->server_names),
       closer_(loop_, pool_),
@@ -71,7 +73,10 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       max_connections_(connection_limit(heritage_)) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
-    if (heritage_.access_log) log_ = std::make_unique<LogWriter>(std::move(heritage_.access_log));
+    if (heritage_.access_log) {
+        const NoThreadsEndIt otherwise;
+        log_ = std::make_unique<LogWriter>(std::move(heritage_.access_log));
+    }
     for (const ListenSocket& socket : heritage_.sockets) {
         if (is_paced(socket.fd)) sender_context_.paced = true;
         listeners_.push_back(std::make_unique<Listener>(*this, socket));
@@ -86,6 +91,7 @@ Worker::~Worker() {
 
 int Worker::run() {
     start_handles();
+    start_pool_threads(loop_);
     serve_slot(heritage_.slot, true);
     serve_slot(kSharedSlot, true);
     // Nobody there to hear it: the server was stopped again at once.

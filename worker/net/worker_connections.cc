@@ -69,8 +69,10 @@ bool Worker::make_room() {
 }
 
 void Worker::make_room_for_listing() {
+    const std::uint64_t wanted =
+        std::min<std::uint64_t>(limits::kListingRoomBytes, heritage_.budgets.listing_bytes / 4);
     std::uint64_t freed = 0;
-    for (Connection* c = list(State::paused).front(); c && freed < limits::kListingRoomBytes;) {
+    for (Connection* c = list(State::paused).front(); c && freed < wanted;) {
         Connection* following = List::next(*c);
         if (const std::uint64_t bytes = c->transfer()->sender.listing_bytes(); bytes > 0) {
             c->close(CloseReason::shed_paused);
