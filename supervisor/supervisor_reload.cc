@@ -84,6 +84,7 @@ void Supervisor::promote_next(std::uint64_t now) {
     log_set_level(current_->config.options.log_level);
     see_that_all_are_served(); // by the new ones, before the old ones leave
     for (unsigned i = 0; i < old->workers.size(); ++i) retire(*old, i, now);
+    send_what_is_due(); // before whoever asked hears that it is so
     end_reload(true,
                fmt::format("reloaded: generation {} serves with {} worker{}", current_->number,
                            current_->wanted(), current_->wanted() == 1 ? "" : "s"),

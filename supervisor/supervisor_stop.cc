@@ -84,7 +84,9 @@ void Supervisor::stop_failed(int exit_status, std::uint64_t now) {
 void Supervisor::watch_stopping(std::uint64_t now) {
     if (now >= stop_at_) return stop(stop_how_, now);
     // Workers that have left took what waited in their queues; there is nobody for the next one.
+    // Those of an earlier generation, or of another number, may not have read yet that they retire.
     const bool all_left =
+        leavers_.empty() &&
         std::none_of(current_->workers.begin(), current_->workers.end(),
                      [](const Worker& w) { return w.slot.has_process() && !w.has_left; });
     if (now >= refuse_at_ || (refuse_at_ != kNever && all_left)) {

@@ -187,6 +187,8 @@ TEST_F(Reload, HealthSaysOkThroughout) {
     client.send("GET /-/health HTTP/1.1\r\n");
     ASSERT_TRUE(await([&] { return open_descriptors(old, "socket:") > before; }));
     ASSERT_EQ(ctl({"reload"}).exit_status, 0);
+    // It has heard that it retires, and let go of its listening socket.
+    ASSERT_TRUE(await([&] { return open_descriptors(old, "socket:") <= before; }));
     client.send("Host: t\r\n\r\n");
     const Response response = client.read_response();
     EXPECT_EQ(response.status, 200) << "one that leaves is no sign that the server does";
