@@ -136,7 +136,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
         admin = std::move(*listener);
         log_info("health, figures and status at {}", admin->url());
     }
-    for (const std::string& warning : start_warnings(options, geteuid() == 0, UnixPlace{}.mode))
+    for (const std::string& warning :
+         start_warnings(options, geteuid() == 0, unix_place(config).mode))
         log_warn("{}", warning);
     // Every name is absolute or open by now; the folder we were started in can be unmounted.
     if (chdir("/") != 0) log_warn("chdir to /: {}", errno_text(errno));

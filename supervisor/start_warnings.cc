@@ -42,7 +42,7 @@ std::vector<std::string> start_warnings(const Options& options, bool is_root, un
     if (trusts_unix && !options.unix_path.empty() && (unix_mode & kForOthers) != 0)
         warnings.push_back(fmt::format(
             "--trusted-proxies unix: every local user may connect to \"{}\" (mode {:04o}) and say "
-            "who a client is; keep its folder for the proxy's group alone",
+            "who a client is; keep it for the proxy alone (--unix-mode 0660 with --group)",
             options.unix_path, unix_mode));
     return warnings;
 }
