@@ -5,17 +5,27 @@
 #include "worker/content/listing.h"
 #include "worker/content/listing_text.h"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 namespace fsrv::content {
 namespace {
 
+void add(Listing& listing, std::string_view name, std::uint64_t size = 0) {
+    listing.entries.push_back({.name = listing.names.keep(name), .size = size});
+}
+
+std::vector<std::string> names_of(const Listing& listing) {
+    std::vector<std::string> names;
+    for (const ListedEntry& entry : listing.entries) names.emplace_back(entry.name);
+    return names;
+}
+
 TEST(ListingSize, AHundredThousandEntriesComeInPieces) {
     Listing listing;
     for (int i = 0; i < 100'000; ++i)
-        listing.entries.push_back(
-            {.name = "entry-" + std::to_string(99'999 - i), .size = static_cast<std::uint64_t>(i)});
+        add(listing, "entry-" + std::to_string(99'999 - i), static_cast<std::uint64_t>(i));
     sort_listing(listing, {});
     EXPECT_EQ(listing.entries.front().name, "entry-0");
     EXPECT_EQ(listing.entries[10].name, "entry-10");
@@ -72,57 +82,87 @@ TEST(ListingOrder, OfNamesIsTotalAndAsPeopleReadThem) {
     for (std::size_t rotate = 0; rotate < sorted.size(); ++rotate) {
         Listing listing;
         for (std::size_t i = 0; i < sorted.size(); ++i)
-            listing.entries.push_back({.name = sorted[(i * 7 + rotate) % sorted.size()]});
+            add(listing, sorted[(i * 7 + rotate) % sorted.size()]);
         sort_listing(listing, {});
-        std::vector<std::string> names;
-        for (const ListedEntry& entry : listing.entries) names.push_back(entry.name);
-        ASSERT_EQ(names, sorted);
+        ASSERT_EQ(names_of(listing), sorted);
+        sort_listing(listing, {.descending = true});
+        ASSERT_EQ(names_of(listing), std::vector<std::string>(sorted.rbegin(), sorted.rend()));
+    }
+}
+
+TEST(ListingOrder, HasNoNameTwice) {
+    using Key = ListingOrder::Key;
+    for (const Key key : {Key::name, Key::size, Key::time}) {
+        Listing listing;
+        for (std::uint64_t i = 0; i < 3; ++i) {
+            for (const char* name : {"a", "A", "10", "010", "b"}) add(listing, name, i);
+            // It was replaced while the folder was read.
+            listing.entries.push_back({.name = listing.names.keep("c"), .folder = i % 2 == 1});
+        }
+        sort_listing(listing, {.key = key});
+        std::vector<std::string> names = names_of(listing);
+        std::sort(names.begin(), names.end());
+        EXPECT_EQ(names, (std::vector<std::string>{"010", "10", "A", "a", "b", "c"}));
     }
 }
 
 TEST(ListingText, WritesTimesInEveryYear) {
     struct Row {
         FileTime time;
-        std::optional<std::string> plain, exact;
+        const char* date;
+        const char* clock;
     };
     const Row rows[] = {
-        {{0, 0}, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z"},
-        {{1704067199, 999'999'999}, "2023-12-31T23:59:59Z", "2023-12-31T23:59:59.999Z"},
-        {{1709164800, 123'000'000}, "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.123Z"},
-        {{-1, 0}, "1969-12-31T23:59:59Z", "1969-12-31T23:59:59.000Z"},
-        {{-62167219200, 0}, "0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"},
-        {{253402300799, 0}, "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000Z"},
-        {{253402300800, 0}, std::nullopt, std::nullopt},
-        {{-62167219201, 0}, std::nullopt, std::nullopt},
-        {{INT64_MAX, 0}, std::nullopt, std::nullopt},
-        {{INT64_MIN, 0}, std::nullopt, std::nullopt},
+        {{0, 0}, "1970-01-01", "00:00:00"},
+        {{1704067199, 999'999'999}, "2023-12-31", "23:59:59"},
+        {{1709164800, 123'000'000}, "2024-02-29", "00:00:00"},
+        {{-1, 0}, "1969-12-31", "23:59:59"},
+        {{-62167219200, 0}, "0000-01-01", "00:00:00"},
+        {{253402300799, 0}, "9999-12-31", "23:59:59"},
     };
     for (const Row& row : rows) {
-        EXPECT_EQ(iso_time(row.time, false), row.plain) << row.time.seconds;
-        EXPECT_EQ(iso_time(row.time, true), row.exact) << row.time.seconds;
+        const auto clock = clock_text(row.time);
+        ASSERT_TRUE(clock) << row.time.seconds;
+        EXPECT_EQ(clock->date(), row.date) << row.time.seconds;
+        EXPECT_EQ(clock->time(), row.clock) << row.time.seconds;
     }
+    for (const std::int64_t seconds :
+         {std::int64_t{253402300800}, std::int64_t{-62167219201}, INT64_MAX, INT64_MIN})
+        EXPECT_FALSE(clock_text({seconds, 0})) << seconds;
 }
 
 TEST(ListingText, WritesSizesForPeople) {
-    const std::pair<std::uint64_t, const char*> rows[] = {
-        {0, "0 B"},
-        {1, "1 B"},
-        {1023, "1023 B"},
-        {1024, "1.0 KiB"},
-        {1536, "1.5 KiB"},
-        {1048524, "1023.9 KiB"},
-        {1048525, "1.0 MiB"},
-        {1048576, "1.0 MiB"},
-        {std::uint64_t{5} << 30, "5.0 GiB"},
-        {std::uint64_t{1} << 40, "1.0 TiB"},
-        {UINT64_MAX, "16.0 EiB"},
+    struct Row {
+        std::uint64_t bytes;
+        const char* human;
+        const char* grouped;
     };
-    for (const auto& [bytes, text] : rows) EXPECT_EQ(human_size(bytes), text);
-    EXPECT_EQ(grouped(0), "0");
-    EXPECT_EQ(grouped(999), "999");
-    EXPECT_EQ(grouped(1000), "1,000");
-    EXPECT_EQ(grouped(1234567), "1,234,567");
-    EXPECT_EQ(grouped(UINT64_MAX), "18,446,744,073,709,551,615");
+    const Row rows[] = {
+        {0, "0 B", "0"},
+        {1, "1 B", "1"},
+        {999, "999 B", "999"},
+        {1000, "1000 B", "1,000"},
+        {1023, "1023 B", "1,023"},
+        {1024, "1.0 KiB", "1,024"},
+        {1536, "1.5 KiB", "1,536"},
+        {1048524, "1023.9 KiB", "1,048,524"},
+        {1048525, "1.0 MiB", "1,048,525"},
+        {1048576, "1.0 MiB", "1,048,576"},
+        {std::uint64_t{5} << 30, "5.0 GiB", "5,368,709,120"},
+        {std::uint64_t{1} << 40, "1.0 TiB", "1,099,511,627,776"},
+        {UINT64_MAX, "16.0 EiB", "18,446,744,073,709,551,615"},
+    };
+    for (const Row& row : rows) {
+        std::string text;
+        append_human_size(text, row.bytes);
+        EXPECT_EQ(text, row.human);
+        text.clear();
+        append_grouped(text, row.bytes);
+        EXPECT_EQ(text, row.grouped);
+        text.clear();
+        append_number(text, row.bytes);
+        EXPECT_EQ(text, std::to_string(row.bytes));
+    }
 }
 
 } // namespace

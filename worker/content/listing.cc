@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
 
@@ -33,8 +34,26 @@ std::string_view take_number(std::string_view& text) {
     return digits;
 }
 
+// So many bytes are the same in both.
+std::size_t common_length(std::string_view a, std::string_view b) {
+    const std::size_t end = std::min(a.size(), b.size());
+    std::size_t at = 0;
+    for (std::uint64_t x = 0, y = 0; at + sizeof x <= end; at += sizeof x) {
+        std::memcpy(&x, a.data() + at, sizeof x);
+        std::memcpy(&y, b.data() + at, sizeof y);
+        if (x != y) break;
+    }
+    while (at < end && a[at] == b[at]) ++at;
+    return at;
+}
+
 // Negative, zero, positive. Zero does not mean equal bytes.
 int compare_names(std::string_view a, std::string_view b) {
+    // Names in one folder often begin alike. A number is compared as a whole.
+    std::size_t same = common_length(a, b);
+    while (same > 0 && is_digit(a[same - 1])) --same;
+    a.remove_prefix(same);
+    b.remove_prefix(same);
     while (!a.empty() && !b.empty()) {
         if (is_digit(a.front()) && is_digit(b.front())) {
             const std::string_view x = take_number(a);
@@ -52,12 +71,25 @@ int compare_names(std::string_view a, std::string_view b) {
     return a.empty() == b.empty() ? 0 : (a.empty() ? -1 : 1);
 }
 
-int compare_listed(const ListedEntry& a, const ListedEntry& b) {
+bool comes_before(const ListedEntry& a, const ListedEntry& b) {
     const int order = compare_names(a.name, b.name);
-    return order != 0 ? order : a.name.compare(b.name);
+    return order != 0 ? order < 0 : a.name < b.name;
 }
 
 } // namespace
+
+std::string_view NameStore::keep(std::string_view name) {
+    if (name.empty()) return {};
+    if (name.size() > left_) {
+        left_ = std::max(kBlockBytes, name.size());
+        free_ = blocks_.emplace_back(std::make_unique_for_overwrite<char[]>(left_)).get();
+    }
+    const char* const kept = free_;
+    std::memcpy(free_, name.data(), name.size());
+    free_ += name.size();
+    left_ -= name.size();
+    return {kept, name.size()};
+}
 
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
@@ -111,10 +143,10 @@ Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
         if (!memory.grow(2 * sizeof(ListedEntry) + name.size() + 1))
             return unexpected(Errno{ENOMEM});
         listing.entries.push_back(
-            {.name = std::string(name),
-             .folder = is_folder,
+            {.name = listing.names.keep(name),
              .size = is_folder ? 0 : static_cast<std::uint64_t>(status.st_size),
-             .mtime = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec}});
+             .mtime = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec},
+             .folder = is_folder});
     }
 }
 
@@ -137,18 +169,34 @@ ListingOrder parse_listing_order(std::string_view query) {
 
 void sort_listing(Listing& listing, ListingOrder order) {
     using Key = ListingOrder::Key;
-    const auto before = [order](const ListedEntry& a, const ListedEntry& b) {
-        if (a.folder != b.folder) return a.folder;
-        const ListedEntry& first = order.descending ? b : a;
-        const ListedEntry& second = order.descending ? a : b;
-        if (order.key == Key::size && first.size != second.size) return first.size < second.size;
-        if (order.key == Key::time && first.mtime != second.mtime)
-            return first.mtime < second.mtime;
+    std::vector<ListedEntry>& all = listing.entries;
+    std::sort(all.begin(), all.end(), comes_before);
+    // A folder that changes while it is read may tell of a name twice.
+    const auto same = [](const ListedEntry& a, const ListedEntry& b) { return a.name == b.name; };
+    all.erase(std::unique(all.begin(), all.end(), same), all.end());
+    std::uint32_t place = 0;
+    for (ListedEntry& entry : all) entry.place = place++;
+
+    const auto files = std::stable_partition(all.begin(), all.end(),
+                                             [](const ListedEntry& entry) { return entry.folder; });
+    const auto arrange = [order](auto begin, auto end) {
+        if (order.key == Key::name) {
+            if (order.descending) std::reverse(begin, end);
+            return;
+        }
         // Equal sizes and times stay in the order of names, whichever way the column runs.
-        return order.key == Key::name ? compare_listed(first, second) < 0
-                                      : compare_listed(a, b) < 0;
+        std::sort(begin, end, [order](const ListedEntry& a, const ListedEntry& b) {
+            const ListedEntry& first = order.descending ? b : a;
+            const ListedEntry& second = order.descending ? a : b;
+            if (order.key == Key::size && first.size != second.size)
+                return first.size < second.size;
+            if (order.key == Key::time && first.mtime != second.mtime)
+                return first.mtime < second.mtime;
+            return a.place < b.place;
+        });
     };
-    std::sort(listing.entries.begin(), listing.entries.end(), before);
+    arrange(all.begin(), files);
+    arrange(files, all.end());
 }
 
 } // namespace fsrv::content

@@ -19,14 +19,28 @@
 namespace fsrv::content {
 
 struct ListedEntry {
-    std::string name; // as on disk, any bytes
-    bool folder = false;
+    std::string_view name;  // as on disk, any bytes; Listing::names has them
     std::uint64_t size = 0; // 0 for a folder
     FileTime mtime;
+    std::uint32_t place = 0; // among the names in order
+    bool folder = false;
+};
+
+// Bytes that stay where they are while it lives.
+class NameStore final {
+  public:
+    std::string_view keep(std::string_view name);
+
+  private:
+    static constexpr std::size_t kBlockBytes = 64 * 1024; // many names
+    std::vector<std::unique_ptr<char[]>> blocks_;
+    char* free_ = nullptr; // in the last one
+    std::size_t left_ = 0;
 };
 
 struct Listing {
     std::vector<ListedEntry> entries;
+    NameStore names;
     bool truncated = false; // there are more than were asked for
 };
 

@@ -1,9 +1,9 @@
 #include "worker/content/listing.h"
 
+#include "common/escape.h"
 #include "common/limits.h"
 #include "worker/content/listing_text.h"
 #include "worker/http/page.h"
-#include "worker/http/target.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -11,25 +11,39 @@
 namespace fsrv::content {
 namespace {
 
+// No control character, nothing that HTML takes for its own, nothing beyond ASCII.
+bool shows_itself(char c) {
+    return c >= 0x20 && c != 0x7F && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'';
+}
+
 // A name for a person's eyes: without control characters, and without those that turn the writing
 // direction of what follows, or "gpj.exe" could pose as a picture. The link keeps the exact bytes.
-std::string shown_name(std::string_view name) {
-    std::string plain;
+void append_shown(std::string& out, std::string_view name) {
     while (!name.empty()) {
-        const auto first = static_cast<unsigned char>(name.front());
+        const auto plain = std::find_if_not(name.begin(), name.end(), shows_itself);
+        const auto length = static_cast<std::size_t>(plain - name.begin());
+        out.append(name.substr(0, length));
+        name.remove_prefix(length);
+        if (name.empty()) return;
         const std::string_view three = name.substr(0, 3);
+        const auto first = static_cast<unsigned char>(name.front());
         const bool turns =
             (three >= "\xE2\x80\xAA" && three <= "\xE2\x80\xAE") || // U+202A to U+202E
             (three >= "\xE2\x81\xA6" && three <= "\xE2\x81\xA9");   // U+2066 to U+2069
-        const bool hidden = first < 0x20 || first == 0x7F || turns;
-        plain += hidden ? std::string_view("\xEF\xBF\xBD") : name.substr(0, 1);
-        name.remove_prefix(turns ? 3 : 1);
+        const std::size_t bytes = turns ? 3 : std::max<std::size_t>(utf8_length(name), 1);
+        if (turns || first < 0x20 || first == 0x7F) {
+            out += "\xEF\xBF\xBD"; // U+FFFD
+        } else {
+            out += http::escape_html(name.substr(0, bytes));
+        }
+        name.remove_prefix(bytes);
     }
-    return http::escape_html(plain);
 }
 
-std::string counted(std::uint64_t number, std::string_view one, std::string_view many) {
-    return fmt::format("{} {}", grouped(number), number == 1 ? one : many);
+void append_counted(std::string& out, std::uint64_t number, std::string_view one,
+                    std::string_view many) {
+    append_grouped(out, number);
+    out.append(" ").append(number == 1 ? one : many);
 }
 
 // The folders above as links, and the folder itself as the heading. All relative, so that a proxy
@@ -52,10 +66,14 @@ void append_heading(std::string& out, std::string_view path) {
          slash = path.find('/')) {
         out += "<li><a href=\"";
         up(--above);
-        out.append("\">").append(shown_name(path.substr(0, slash))).append("</a></li>");
+        out += "\">";
+        append_shown(out, path.substr(0, slash));
+        out += "</a></li>";
         path.remove_prefix(slash + 1);
     }
-    out.append("</ol></nav>\n<h1>").append(shown_name(path)).append("</h1>\n");
+    out += "</ol></nav>\n<h1>";
+    append_shown(out, path);
+    out += "</h1>\n";
 }
 
 // A column's head: a button that sorts by it, and turns the order when it already does. No link:
@@ -75,22 +93,26 @@ void append_column(std::string& out, std::string_view label, ListingOrder::Key k
 
 void append_row(std::string& out, const ListedEntry& entry, std::string_view path) {
     const std::string_view slash = entry.folder ? "/" : "";
-    out.append("<tr><td><a href=\"").append(entry_href(entry, path)).append("\">");
-    out.append(shown_name(entry.name)).append(slash).append("</a></td> <td>");
-    // In the attribute too the time stands behind a space, as Kodi looks for it.
-    if (const auto time = iso_time(entry.mtime, false)) {
-        const std::string_view text = *time;
-        const std::string_view date = text.substr(0, 10);
-        fmt::format_to(std::back_inserter(out),
-                       "<time datetime=\"{} {}\">{}<span> {}</span></time>", date, text.substr(11),
-                       date, text.substr(11, 5));
+    out += "<tr><td><a href=\"";
+    append_href(out, entry, path);
+    out += "\">";
+    append_shown(out, entry.name);
+    out.append(slash).append("</a></td> <td>");
+    if (const auto clock = clock_text(entry.mtime)) {
+        // In the attribute too the time stands behind a space, as Kodi looks for it.
+        out.append("<time datetime=\"").append(clock->date()).append(" ").append(clock->time());
+        out.append("Z\">").append(clock->date()).append("<span> ");
+        out.append(clock->time().substr(0, 5)).append("</span></time>");
     }
     if (entry.folder) {
         out += "</td> <td>-</td></tr>\n"; // as Apache's, or lftp takes no date either
-    } else {
-        fmt::format_to(std::back_inserter(out), "</td> <td title=\"{}\">{}</td></tr>\n",
-                       counted(entry.size, "byte", "bytes"), human_size(entry.size));
+        return;
     }
+    out += "</td> <td title=\"";
+    append_counted(out, entry.size, "byte", "bytes");
+    out += "\">";
+    append_human_size(out, entry.size);
+    out += "</td></tr>\n";
 }
 
 void append_footer(std::string& out, const Listing& listing) {
@@ -102,12 +124,15 @@ void append_footer(std::string& out, const Listing& listing) {
     }
     const std::size_t files = listing.entries.size() - folders;
     out += "<footer><span>";
-    if (folders > 0)
-        out.append(counted(folders, "folder", "folders")).append(files > 0 ? ", " : "");
-    if (files > 0 || folders == 0) out.append(counted(files, "file", "files"));
+    if (folders > 0) append_counted(out, folders, "folder", "folders");
+    if (folders > 0 && files > 0) out += ", ";
+    if (files > 0 || folders == 0) append_counted(out, files, "file", "files");
     if (files > 0) {
-        fmt::format_to(std::back_inserter(out), ", <span title=\"{}\">{}</span>",
-                       counted(bytes, "byte", "bytes"), human_size(bytes));
+        out += ", <span title=\"";
+        append_counted(out, bytes, "byte", "bytes");
+        out += "\">";
+        append_human_size(out, bytes);
+        out += "</span>";
     }
     out += "</span><span>Times are UTC</span><form><button name=\"format\" "
            "value=\"json\">JSON</button></form><span>fsrv</span></footer>\n";
@@ -124,10 +149,9 @@ std::optional<http::Body> listing_html(const Listing& listing, std::string_view 
     out += http::page_start(path.empty() ? "/" : fmt::format("/{}/", path));
     append_heading(out, path);
     if (listing.truncated) {
-        fmt::format_to(std::back_inserter(out),
-                       "<p class=\"note\" role=\"note\">This folder is too big to show whole: only "
-                       "{} entries are listed.</p>\n",
-                       grouped(listing.entries.size()));
+        out += "<p class=\"note\" role=\"note\">This folder is too big to show whole: only ";
+        append_grouped(out, listing.entries.size());
+        out += " entries are listed.</p>\n";
     }
     out += "<table>\n<thead><tr>";
     append_column(out, "Name", Key::name, "name", order);

@@ -7,6 +7,22 @@
 
 namespace fsrv::content {
 
+namespace {
+
+// RFC 3339, to the millisecond.
+void append_mtime(std::string& out, FileTime mtime) {
+    const auto clock = clock_text(mtime);
+    if (!clock) return;
+    const auto thousandth = static_cast<unsigned>(mtime.nanoseconds / 1'000'000);
+    out.append(",\"mtime\":\"").append(clock->date()).append("T").append(clock->time());
+    out.push_back('.');
+    for (const unsigned unit : {100U, 10U, 1U})
+        out.push_back(static_cast<char>('0' + thousandth / unit % 10));
+    out += "Z\"";
+}
+
+} // namespace
+
 std::optional<http::Body> listing_json(const Listing& listing, std::string_view path,
                                        const std::shared_ptr<ByteBudget>& budget) {
     PiecedText pieces(budget);
@@ -21,10 +37,14 @@ std::optional<http::Body> listing_json(const Listing& listing, std::string_view 
         out += "{\"name\":";
         append_json_string(out, entry.name);
         out += entry.folder ? ",\"type\":\"directory\"" : ",\"type\":\"file\"";
-        if (!entry.folder) fmt::format_to(std::back_inserter(out), ",\"size\":{}", entry.size);
-        if (const auto time = iso_time(entry.mtime, true))
-            out.append(",\"mtime\":\"").append(*time).append("\"");
-        out.append(",\"href\":\"").append(entry_href(entry, path)).append("\"}");
+        if (!entry.folder) {
+            out += ",\"size\":";
+            append_number(out, entry.size);
+        }
+        append_mtime(out, entry.mtime);
+        out += ",\"href\":\"";
+        append_href(out, entry, path);
+        out += "\"}";
         if (!pieces.settle()) return std::nullopt;
     }
     out += listing.truncated ? "\n],\"truncated\":true}\n" : "\n],\"truncated\":false}\n";

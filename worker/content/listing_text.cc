@@ -3,8 +3,8 @@
 #include "worker/http/target.h"
 
 #include <array>
+#include <charconv>
 #include <chrono>
-#include <fmt/format.h>
 #include <string_view>
 
 namespace fsrv::content {
@@ -28,13 +28,17 @@ bool PiecedText::finish_piece() {
     return true;
 }
 
-std::string entry_href(const ListedEntry& entry, std::string_view path) {
+void append_href(std::string& out, const ListedEntry& entry, std::string_view path) {
     // The tree's "/files" is the API, which has that file too.
-    if (path.empty() && !entry.folder && entry.name == "files") return "files?path=files";
-    return http::encode_segment(entry.name) + (entry.folder ? "/" : "");
+    if (path.empty() && !entry.folder && entry.name == "files") {
+        out += "files?path=files";
+        return;
+    }
+    http::append_segment(out, entry.name);
+    if (entry.folder) out.push_back('/');
 }
 
-std::optional<std::string> iso_time(FileTime time, bool milliseconds) {
+std::optional<ClockText> clock_text(FileTime time) {
     using namespace std::chrono;
     constexpr std::int64_t kFirst = -62167219200; // 0000-01-01
     constexpr std::int64_t kLast = 253402300799;  // 9999-12-31T23:59:59
@@ -42,30 +46,69 @@ std::optional<std::string> iso_time(FileTime time, bool milliseconds) {
     const sys_seconds moment{seconds{time.seconds}};
     const auto day = floor<days>(moment);
     const year_month_day date(day);
-    const hh_mm_ss clock(moment - day);
-    std::string text =
-        fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                    clock.hours().count(), clock.minutes().count(), clock.seconds().count());
-    if (milliseconds)
-        fmt::format_to(std::back_inserter(text), ".{:03}", time.nanoseconds / 1000000);
-    return text + 'Z';
+    const auto second = static_cast<unsigned>((moment - day).count());
+    const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+
+    ClockText clock{{'0', '0', '0', '0', '-', '0', '0', '-', '0', //
+                     '0', '0', '0', ':', '0', '0', ':', '0', '0'}};
+    const auto put = [&clock](std::size_t at, unsigned two) {
+        clock.text[at] = static_cast<char>('0' + two / 10);
+        clock.text[at + 1] = static_cast<char>('0' + two % 10);
+    };
+    put(0, year / 100);
+    put(2, year % 100);
+    put(5, static_cast<unsigned>(date.month()));
+    put(8, static_cast<unsigned>(date.day()));
+    put(10, second / 3600);
+    put(13, second / 60 % 60);
+    put(16, second % 60);
+    return clock;
+}
+
+void append_human_size(std::string& out, std::uint64_t bytes) {
+    constexpr std::string_view kPrefixes = "KMGTPE";
+    if (bytes < 1024) {
+        append_number(out, bytes);
+        out += " B";
+        return;
+    }
+    // Tenths of a unit, from what is in it of the unit below. 1023.95 would be written as 1024.0.
+    std::size_t unit = 0;
+    for (; bytes >= 1048525 && unit + 1 < kPrefixes.size(); ++unit) bytes /= 1024;
+    const std::uint64_t tenths = (bytes * 10 + 512) / 1024;
+    append_number(out, tenths / 10);
+    out.push_back('.');
+    out.push_back(static_cast<char>('0' + tenths % 10));
+    out.push_back(' ');
+    out.push_back(kPrefixes[unit]);
+    out += "iB";
 }
 
 std::string human_size(std::uint64_t bytes) {
-    if (bytes < 1024) return fmt::format("{} B", bytes);
-    constexpr std::array<std::string_view, 6> kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = static_cast<double>(bytes) / 1024;
-    std::size_t unit = 0;
-    // 1023.95 would be written as 1024.0.
-    for (; value >= 1023.95 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
-    return fmt::format("{:.1f} {}", value, kUnits[unit]);
+    std::string text;
+    append_human_size(text, bytes);
+    return text;
+}
+
+void append_grouped(std::string& out, std::uint64_t number) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    for (const char* digit = digits.data(); digit != end; ++digit) {
+        if (digit != digits.data() && (end - digit) % 3 == 0) out.push_back(',');
+        out.push_back(*digit);
+    }
 }
 
 std::string grouped(std::uint64_t number) {
-    std::string text = std::to_string(number);
-    for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, 1, ',');
+    std::string text;
+    append_grouped(text, number);
     return text;
+}
+
+void append_number(std::string& out, std::uint64_t number) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    out.append(digits.data(), end);
 }
 
 } // namespace fsrv::content

@@ -7,6 +7,7 @@
 #include "worker/content/listing.h"
 #include "worker/http/body.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,15 +41,26 @@ class PiecedText final {
 
 // Of an entry, relative to its folder at `path`: the exact bytes of the name, percent-encoded; a
 // folder ends with a slash.
-std::string entry_href(const ListedEntry& entry, std::string_view path);
+void append_href(std::string& out, const ListedEntry& entry, std::string_view path);
 
-// "2024-01-01T00:00:00.123Z", with or without the milliseconds; none outside the years 0 to 9999.
-std::optional<std::string> iso_time(FileTime time, bool milliseconds);
+// "2024-01-01" and "00:00:00".
+struct ClockText {
+    std::string_view date() const { return {text.data(), 10}; }
+    std::string_view time() const { return {text.data() + 10, 8}; }
+    std::array<char, 18> text;
+};
+// UTC. None outside the years 0 to 9999.
+std::optional<ClockText> clock_text(FileTime time);
 
 // "0 B", "999 B", "1.0 KiB", "1.5 GiB".
+void append_human_size(std::string& out, std::uint64_t bytes);
 std::string human_size(std::uint64_t bytes);
 
 // "1,234,567".
+void append_grouped(std::string& out, std::uint64_t number);
 std::string grouped(std::uint64_t number);
+
+// "1234567".
+void append_number(std::string& out, std::uint64_t number);
 
 } // namespace fsrv::content

@@ -244,13 +244,24 @@ std::string encode_path(std::string_view path) {
 std::string encode_segment(std::string_view name) {
     std::string out;
     out.reserve(name.size() + 16);
-    for (const char c : name) {
-        if (out.empty() ? is_letter_or_digit(c) : is_unreserved(c))
-            out.push_back(c);
-        else
-            append_encoded(out, c);
-    }
+    append_segment(out, name);
     return out;
+}
+
+void append_segment(std::string& out, std::string_view name) {
+    if (!name.empty() && !is_letter_or_digit(name.front())) {
+        append_encoded(out, name.front());
+        name.remove_prefix(1);
+    }
+    while (!name.empty()) {
+        const auto odd = std::find_if_not(name.begin(), name.end(), is_unreserved);
+        const auto plain = static_cast<std::size_t>(odd - name.begin());
+        out.append(name.substr(0, plain));
+        name.remove_prefix(plain);
+        if (name.empty()) return;
+        append_encoded(out, name.front());
+        name.remove_prefix(1);
+    }
 }
 
 std::string encode_raw_bytes(std::string_view line) {

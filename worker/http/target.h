@@ -53,6 +53,7 @@ std::string encode_path(std::string_view path);
 // but unreserved is encoded, and what it begins with unless that is a letter or a digit: httpdirfs
 // sees no others, and Kodi takes "+" for a space and ";" for the end.
 std::string encode_segment(std::string_view name);
+void append_segment(std::string& out, std::string_view name); // encoded so
 // Percent-encodes the bytes above 0x7F, which is what they mean in a request line, and nothing
 // else.
 std::string encode_raw_bytes(std::string_view line);
