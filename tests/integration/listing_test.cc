@@ -8,6 +8,7 @@
 #include "tests/support/response.h"
 #include "tests/support/server.h"
 
+#include <cerrno>
 #include <csignal>
 #include <gtest/gtest.h>
 #include <map>
@@ -138,6 +139,34 @@ TEST_F(Listings, WgetMirrorsThemWithOneRequestForEachFileAndFolder) {
         ++there;
     EXPECT_EQ(asked.size(), there) << server_->access().text();
     for (const auto& [target, times] : asked) EXPECT_EQ(times, 1) << target;
+}
+
+// One entry that is broken is no reason to show none of the others.
+TEST_F(Listings, NameWhatTheDiskSaysNothingOf) {
+    if (const auto obstacle = HangingMount::obstacle()) GTEST_SKIP() << *obstacle;
+    fs::create_directories(root_ / "ill");
+    HangingMount mount(
+        root_ / "ill", {{"io", 1}, {"late", 3}, {"ok", 2}, {"stale", 1}, {"gone", 1}},
+        {.failures = {{"io", EIO}, {"stale", ESTALE}, {"late", ETIMEDOUT}, {"gone", ENOENT}}});
+    fs::create_symlink("ill/io", root_ / "to-io");
+    start();
+    const Response json = fetch(server_->port(), "/ill/?format=json");
+    EXPECT_EQ(json.status, 200) << json.body;
+    EXPECT_NE(json.body.find("{\"name\":\"ok\",\"type\":\"file\",\"size\":2,"), std::string::npos);
+    EXPECT_EQ(json.body.find("gone"), std::string::npos);
+    const Response page = fetch(server_->port(), "/ill/");
+    for (const std::string name : {"io", "late", "stale"}) {
+        EXPECT_NE(json.body.find("{\"name\":\"" + name + "\",\"type\":\"file\",\"href\":\"" + name +
+                                 "\"}"),
+                  std::string::npos)
+            << json.body;
+        EXPECT_NE(page.body.find("<a href=\"" + name + "\">" + name +
+                                 "</a></td> <td></td> <td></td></tr>"),
+                  std::string::npos)
+            << page.body;
+    }
+    EXPECT_NE(fetch(server_->port(), "/").body.find("<a href=\"to-io\">"), std::string::npos);
+    mount.end();
 }
 
 // What Kodi asks of a row: the name that is shown is the link's, and behind it, in the same row,

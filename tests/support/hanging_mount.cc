@@ -180,6 +180,8 @@ void HangingMount::answer(const Question& question) {
     }
     case FUSE_LOOKUP: {
         const std::string asked = name_of(question);
+        const auto failure = manner_.failures.find(asked);
+        if (failure != manner_.failures.end()) return reply(question.unique, failure->second, {});
         const auto second = manner_.second_names.find(asked);
         const std::string& name = second == manner_.second_names.end() ? asked : second->second;
         const auto found = std::find_if(files_.begin(), files_.end(),

@@ -27,6 +27,7 @@ struct MountManner {
     std::uint32_t longest_read = 0; // a read gives at most as much (direct_io); 0: all of it
     bool dated_now = false;         // each look at a file tells that it was modified just then
     std::map<std::string, std::string> second_names = {}; // of files, which no list shows
+    std::map<std::string, int> failures = {}; // names that are listed, and the errno of looking
 };
 
 class HangingMount final {

@@ -24,6 +24,7 @@ struct ListedEntry {
     FileTime mtime;
     std::uint32_t place = 0; // among the names in order
     bool folder = false;
+    bool known = true; // size and time; else the disk did not tell
 };
 
 // Bytes that stay where they are while it lives.
@@ -50,7 +51,8 @@ struct ListingRules {
 };
 
 // What of the folder can be had by a link: files and folders, links to them where the resolver
-// allows it. What vanishes meanwhile is left out. `folder_fd`: O_PATH will do. `path`: of the
+// allows it. What vanishes meanwhile is left out; what a disk does not tell of (EIO, ESTALE …) is
+// listed by its name. `folder_fd`: O_PATH will do. `path`: of the
 // folder, for links. ENOMEM: over `memory`'s budget. kOtherDevice: `reach`
 // says which.
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,

@@ -98,7 +98,7 @@ void append_row(std::string& out, const ListedEntry& entry, std::string_view pat
     out += "\">";
     append_shown(out, entry.name);
     out.append(slash).append("</a></td> <td>");
-    if (const auto clock = clock_text(entry.mtime)) {
+    if (const auto clock = entry.known ? clock_text(entry.mtime) : std::nullopt) {
         // In the attribute too the time stands behind a space, as Kodi looks for it.
         out.append("<time datetime=\"").append(clock->date()).append(" ").append(clock->time());
         out.append("Z\">").append(clock->date()).append("<span> ");
@@ -106,6 +106,10 @@ void append_row(std::string& out, const ListedEntry& entry, std::string_view pat
     }
     if (entry.folder) {
         out += "</td> <td>-</td></tr>\n"; // as Apache's, or lftp takes no date either
+        return;
+    }
+    if (!entry.known) {
+        out += "</td> <td></td></tr>\n";
         return;
     }
     out += "</td> <td title=\"";

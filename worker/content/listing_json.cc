@@ -37,11 +37,11 @@ std::optional<http::Body> listing_json(const Listing& listing, std::string_view 
         out += "{\"name\":";
         append_json_string(out, entry.name);
         out += entry.folder ? ",\"type\":\"directory\"" : ",\"type\":\"file\"";
-        if (!entry.folder) {
+        if (!entry.folder && entry.known) {
             out += ",\"size\":";
             append_number(out, entry.size);
         }
-        append_mtime(out, entry.mtime);
+        if (entry.known) append_mtime(out, entry.mtime);
         out += ",\"href\":\"";
         append_href(out, entry, path);
         out += "\"}";
