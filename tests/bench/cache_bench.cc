@@ -28,7 +28,7 @@ struct Shelf {
     }
 
     std::unique_ptr<CachedFile> find(const std::string& target) {
-        auto found = store.find(*http::parse_target(target), "");
+        auto found = store.find(*http::parse_target(target), {});
         return found ? make_cached_file(target, *found, true, {}, cache.arena()) : nullptr;
     }
 

@@ -169,6 +169,19 @@ TEST_F(Listings, NameWhatTheDiskSaysNothingOf) {
     mount.end();
 }
 
+// HEAD of a folder costs no listing, so its length is not known; the next request on the connection
+// is answered all the same.
+TEST_F(Listings, AreNotMadeForHead) {
+    start();
+    RawClient client(server_->port());
+    const Response answer = client.ask(head("/tree/"), true);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.count("Content-Length"), 0U);
+    EXPECT_EQ(answer.count("Transfer-Encoding"), 0U);
+    EXPECT_EQ(answer.field("Content-Type"), "text/html; charset=utf-8");
+    EXPECT_EQ(client.ask(get("/tree/plain.txt")).body, "plain.txt");
+}
+
 // What Kodi asks of a row: the name that is shown is the link's, and behind it, in the same row,
 // are "2023-11-14 22:13" and a size that ends its cell.
 TEST_F(Listings, HaveRowsThatKodiReads) {

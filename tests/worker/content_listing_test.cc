@@ -228,6 +228,35 @@ TEST_P(Listings, SayWhatTheyAreInTheirFields) {
     EXPECT_EQ(ask(store(), "/", "*/*").type, page.type);
 }
 
+TEST_P(Listings, AreNotMadeForHeadWhichGetsTheSameFields) {
+    tree_.folder("shut");
+    ASSERT_EQ(::chmod(tree_.at("shut").c_str(), 0711), 0);
+    for (const char* accept : {"text/html", "application/json"}) {
+        const Answer get = ask(store(), "/", Ask{.accept = accept});
+        const Answer head = ask(store(), "/", Ask{.accept = accept, .head = true});
+        EXPECT_EQ(head.status, 200);
+        EXPECT_EQ(head.type, get.type);
+        EXPECT_EQ(head.fields, get.fields);
+        EXPECT_EQ(head.body, "");
+    }
+    const auto found = store().find(*http::parse_target("/"), Ask{.head = true});
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(found->body_made);
+    if (::geteuid() != 0) return;
+    const AsNobody nobody;
+    EXPECT_EQ(ask(store(), "/shut/").status, 403);
+    EXPECT_EQ(ask(store(), "/shut/", Ask{.head = true}).status, 403);
+}
+
+TEST_P(Listings, AreGivenUpWhenNobodyWaits) {
+    tree_.file("x", "x");
+    std::atomic<bool> cancelled = false;
+    EXPECT_EQ(ask(store(), "/", Ask{.cancelled = &cancelled}).status, 200);
+    cancelled = true;
+    EXPECT_EQ(ask(store(), "/", Ask{.cancelled = &cancelled}).status, 503);
+    EXPECT_EQ(ask(store(), "/x", Ask{.cancelled = &cancelled}).status, 200) << "costs nothing";
+}
+
 TEST_P(Listings, TellSizesAndTimes) {
     tree_.folder("folder");
     tree_.file("empty", "");
@@ -356,17 +385,17 @@ TEST(ListingMemory, IsBoundedWhileListingsAreAliveAndFreeAfterwards) {
     config.max_listing_bytes = page * 5 / 2;
     const LocalStore store(config, MimeTypes());
     const auto target = http::parse_target("/");
-    auto first = store.find(*target, "");
+    auto first = store.find(*target, {});
     ASSERT_TRUE(first);
     EXPECT_EQ(first->body.size(), page);
-    auto second = store.find(*target, "");
+    auto second = store.find(*target, {});
     // The entries of the second and its text do not fit beside the first.
     EXPECT_EQ(second ? 200 : second.error().status, 503);
     auto copy = std::make_unique<http::Body>(first->body);
     first = unexpected(http::Miss{});
-    EXPECT_FALSE(store.find(*target, "")) << "a copy of the body still holds the bytes";
+    EXPECT_FALSE(store.find(*target, {})) << "a copy of the body still holds the bytes";
     copy.reset();
-    EXPECT_TRUE(store.find(*target, ""));
+    EXPECT_TRUE(store.find(*target, {}));
 
     config.max_listing_bytes = 1000;
     const LocalStore tiny(config, MimeTypes());
@@ -396,9 +425,9 @@ TEST(ListingMemory, IsCountedRightByManyThreads) {
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(wrong, 0);
     // All of it was given back: as many pages as fit can be had at once.
-    EXPECT_TRUE(store.find(*http::parse_target("/"), ""));
+    EXPECT_TRUE(store.find(*http::parse_target("/"), {}));
     std::vector<http::FindResult> held;
-    for (int i = 0; i < 2; ++i) held.push_back(store.find(*http::parse_target("/"), ""));
+    for (int i = 0; i < 2; ++i) held.push_back(store.find(*http::parse_target("/"), {}));
     EXPECT_TRUE(held[0] && held[1]);
 }
 
@@ -406,7 +435,7 @@ TEST(ListingMemory, ABodyMayOutliveItsStore) {
     Tree tree;
     tree.file("x", "");
     auto store = std::make_unique<LocalStore>(tree.config(), MimeTypes());
-    auto found = store->find(*http::parse_target("/"), "");
+    auto found = store->find(*http::parse_target("/"), {});
     store.reset();
     ASSERT_TRUE(found);
     EXPECT_TRUE(read_body(found->body).ends_with("</html>\n"));

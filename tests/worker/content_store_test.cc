@@ -103,7 +103,7 @@ TEST_P(Store, FilesCarryValidatorsAndTheirType) {
     test::set_mtime(tree_.at("page.html"));
     const auto target = http::parse_target("/page.html");
     ASSERT_TRUE(target);
-    const auto found = store().find(*target, "");
+    const auto found = store().find(*target, {});
     ASSERT_TRUE(found);
     EXPECT_EQ(found->content_type, "text/html; charset=utf-8");
     ASSERT_TRUE(found->validators);
@@ -315,7 +315,7 @@ TEST_P(Store, KnowsWhetherAPathSurelyLeadsToTheSameFile) {
         return store.surely_still(found.path, *extent.file);
     };
     const auto find = [&](const char* origin) {
-        return store.find(*http::parse_target(origin), "");
+        return store.find(*http::parse_target(origin), {});
     };
     for (const char* origin : {"/a/b/file", "/link"}) {
         const auto found = find(origin);

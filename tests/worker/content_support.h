@@ -97,10 +97,10 @@ struct Answer {
     std::string etag;
 };
 
-inline Answer ask(const LocalStore& store, std::string_view origin, std::string_view accept = "") {
+inline Answer ask(const LocalStore& store, std::string_view origin, const Ask& more) {
     const auto target = http::parse_target(origin);
     if (!target) return {.status = target.error().status};
-    auto found = store.find(*target, accept);
+    auto found = store.find(*target, more);
     if (!found) return {.status = found.error().status, .location = found.error().location};
     return {.status = 200,
             .body = read_body(found->body),
@@ -108,6 +108,10 @@ inline Answer ask(const LocalStore& store, std::string_view origin, std::string_
             .disposition = found->content_disposition,
             .fields = found->extra_fields,
             .etag = found->validators ? found->validators->etag : ""};
+}
+
+inline Answer ask(const LocalStore& store, std::string_view origin, std::string_view accept = "") {
+    return ask(store, origin, Ask{.accept = accept});
 }
 
 } // namespace fsrv::content

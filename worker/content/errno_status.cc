@@ -19,6 +19,7 @@ http::Miss miss_of(Errno error) {
     case EMFILE:
     case ENFILE: return {.status = 503, .what = "out of file descriptors"};
     case ENOMEM: return {.status = 503, .what = "out of memory"};
+    case ECANCELED: return {.status = 503, .what = "given up, as the client has gone"};
     case EAGAIN:
     case EINTR: return {.status = 503, .what = "the file is being replaced"};
     default: return {.status = 500, .what = "the file cannot be opened"};

@@ -131,19 +131,28 @@ std::string_view NameStore::keep(std::string_view name) {
     return {kept, name.size()};
 }
 
+Result<UniqueFd, Errno> open_folder(int folder_fd) {
+    UniqueFd fd(::openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) return unexpected(Errno::last());
+    return fd;
+}
+
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory) {
-    UniqueFd fd(::openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    auto fd = open_folder(folder_fd);
+    if (!fd) return unexpected(fd.error());
     struct stat own {};
-    if (!fd || ::fstat(fd.get(), &own) != 0) return unexpected(Errno::last());
-    const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd.get()));
+    if (::fstat(fd->get(), &own) != 0) return unexpected(Errno::last());
+    const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd->get()));
     if (!folder) return unexpected(Errno::last());
-    const int at = fd.release(); // closedir() closes it
+    const int at = fd->release(); // closedir() closes it
     const bool local = local_fs(at) != LocalFs::no;
 
     Listing listing;
     for (;;) {
+        if (rules.cancelled && rules.cancelled->load(std::memory_order_relaxed))
+            return unexpected(Errno{ECANCELED});
         errno = 0;
         const dirent* item = ::readdir(folder.get());
         if (item == nullptr) {

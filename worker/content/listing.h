@@ -9,6 +9,7 @@
 #include "worker/content/resolver.h"
 #include "worker/http/body.h"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,13 +49,17 @@ struct Listing {
 struct ListingRules {
     bool hidden = false;
     std::size_t max_entries = 0;
+    const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
 };
+
+// For reading what is in it. `folder_fd`: O_PATH will do.
+Result<UniqueFd, Errno> open_folder(int folder_fd);
 
 // What of the folder can be had by a link: files and folders, links to them where the resolver
 // allows it. What vanishes meanwhile is left out; what a disk does not tell of (EIO, ESTALE …) is
 // listed by its name. `folder_fd`: O_PATH will do. `path`: of the
-// folder, for links. ENOMEM: over `memory`'s budget. kOtherDevice: `reach`
-// says which.
+// folder, for links. ENOMEM: over `memory`'s budget. ECANCELED: the rules say so. kOtherDevice:
+// `reach` says which.
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory);

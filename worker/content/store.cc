@@ -74,8 +74,7 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form, config_.hidden),
       listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)) {}
 
-http::FindResult LocalStore::find(const http::Target& target, std::string_view accept,
-                                  Reach& reach) const {
+http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Reach& reach) const {
     const bool api = target.kind == http::Target::Kind::api;
     std::string path = target.path;
     if (target.absolute) {
@@ -92,7 +91,7 @@ http::FindResult LocalStore::find(const http::Target& target, std::string_view a
     case EntryKind::special: return miss(kNotAFile);
     case EntryKind::folder:
         if (api) return miss(kFolder);
-        return find_folder(target, path, *entry, accept, reach);
+        return find_folder(target, path, *entry, ask, reach);
     case EntryKind::file: break;
     }
     if (target.wants_folder) return miss(kNoSuchFile);
@@ -102,8 +101,7 @@ http::FindResult LocalStore::find(const http::Target& target, std::string_view a
 }
 
 http::FindResult LocalStore::find_folder(const http::Target& target, const std::string& path,
-                                         const Entry& folder, std::string_view accept,
-                                         Reach& reach) const {
+                                         const Entry& folder, const Ask& ask, Reach& reach) const {
     if (!target.wants_folder && !path.empty()) {
         return unexpected(Miss{
             .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
@@ -123,32 +121,39 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const std::
         if (errno != ENOENT) return unexpected(miss_of(Errno::last()));
     }
     if (!config_.listing) return miss(kNoListing);
-    return make_listing(target, path, folder, accept, reach);
+    return make_listing(target, path, folder, ask, reach);
 }
 
 http::FindResult LocalStore::make_listing(const http::Target& target, const std::string& path,
-                                          const Entry& folder, std::string_view accept,
-                                          Reach& reach) const {
-    const ListingRules rules{.hidden = config_.hidden, .max_entries = config_.max_listing_entries};
-    Reservation memory(listing_bytes_);
-    auto listing = read_listing(folder.fd.get(), path, resolver_, rules, reach, memory);
-    if (!listing && listing.error().code == ENOMEM) return busy_miss();
-    if (!listing) return unexpected(miss_of(listing.error()));
-    const ListingOrder order = parse_listing_order(target.query);
-    sort_listing(*listing, order);
-
-    const bool json = target.format_json || http::prefers_json_listing(accept);
-    auto body = json ? listing_json(*listing, path, listing_bytes_)
-                     : listing_html(*listing, path, order, listing_bytes_);
-    if (!body) return busy_miss();
-    http::Resource resource{.body = *std::move(body),
-                            .content_type = json ? "application/json; charset=utf-8"
+                                          const Entry& folder, const Ask& ask, Reach& reach) const {
+    const bool json = target.format_json || http::prefers_json_listing(ask.accept);
+    http::Resource resource{.content_type = json ? "application/json; charset=utf-8"
                                                  : "text/html; charset=utf-8",
                             .extra_fields = "Vary: Accept\r\nCache-Control: no-cache\r\n"};
     if (!json) {
         fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
                        http::page_security_policy(http::Forms::own));
     }
+    if (ask.head) {
+        // As far as it costs nothing the status is what GET would get.
+        const auto readable = open_folder(folder.fd.get());
+        if (!readable) return unexpected(miss_of(readable.error()));
+        resource.body_made = false;
+        return resource;
+    }
+    const ListingRules rules{.hidden = config_.hidden,
+                             .max_entries = config_.max_listing_entries,
+                             .cancelled = ask.cancelled};
+    Reservation memory(listing_bytes_);
+    auto listing = read_listing(folder.fd.get(), path, resolver_, rules, reach, memory);
+    if (!listing && listing.error().code == ENOMEM) return busy_miss();
+    if (!listing) return unexpected(miss_of(listing.error()));
+    const ListingOrder order = parse_listing_order(target.query);
+    sort_listing(*listing, order);
+    auto body = json ? listing_json(*listing, path, listing_bytes_)
+                     : listing_html(*listing, path, order, listing_bytes_);
+    if (!body) return busy_miss();
+    resource.body = *std::move(body);
     return resource;
 }
 

@@ -11,6 +11,7 @@
 #include "worker/http/resource.h"
 #include "worker/http/target.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,19 +34,27 @@ struct StoreConfig {
     std::size_t max_listing_entries = limits::kMaxListingEntries;
 };
 
+// What a request says beside its target.
+struct Ask {
+    std::string_view accept = {}; // Accept: for the form of a listing
+    bool head = false;            // nobody reads the body: a listing is not made
+    // Set to true by any thread: nobody waits any more, and what takes long may be given up, as a
+    // 503. Outlives the call.
+    const std::atomic<bool>* cancelled = nullptr;
+};
+
 class LocalStore final {
   public:
     LocalStore(StoreConfig config, MimeTypes mime);
 
     // Tree or api target to Resource: resolve (openat2), open (O_NONBLOCK|O_NOCTTY), fstat, type;
-    // folders to index, listing, redirect or 403. `accept`: the request's Accept value, for the
-    // listing's form. Not found is a Miss; errno becomes its status in one place, errno_status.h.
-    // `reach`: which device may be asked. When another one has to be, `reach` says so, and what is
-    // returned means nothing.
-    http::FindResult find(const http::Target& target, std::string_view accept, Reach& reach) const;
-    http::FindResult find(const http::Target& target, std::string_view accept) const {
+    // folders to index, listing, redirect or 403. Not found is a Miss; errno becomes its status in
+    // one place, errno_status.h. `reach`: which device may be asked. When another one has to be,
+    // `reach` says so, and what is returned means nothing.
+    http::FindResult find(const http::Target& target, const Ask& ask, Reach& reach) const;
+    http::FindResult find(const http::Target& target, const Ask& ask) const {
         Reach anywhere;
-        return find(target, accept, anywhere);
+        return find(target, ask, anywhere);
     }
 
     dev_t root_device() const { return resolver_.root_device(); }
@@ -57,9 +66,9 @@ class LocalStore final {
 
   private:
     http::FindResult find_folder(const http::Target& target, const std::string& path,
-                                 const Entry& folder, std::string_view accept, Reach& reach) const;
+                                 const Entry& folder, const Ask& ask, Reach& reach) const;
     http::FindResult make_listing(const http::Target& target, const std::string& path,
-                                  const Entry& folder, std::string_view accept, Reach& reach) const;
+                                  const Entry& folder, const Ask& ask, Reach& reach) const;
     http::Resource file_resource(Entry file, std::string path, const Reach& reach) const;
 
     StoreConfig config_;

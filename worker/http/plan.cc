@@ -145,7 +145,7 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
         fields.append("\r\n");
         plan.body = make_multipart(resource.body, resource.content_type, ranges, size, boundary);
     }
-    add_field(fields, "Content-Length", plan.body.size());
+    if (resource.body_made) add_field(fields, "Content-Length", plan.body.size());
     fields.append("X-Content-Type-Options: nosniff\r\n");
     if (!resource.content_disposition.empty())
         add_field(fields, "Content-Disposition", resource.content_disposition);

@@ -13,6 +13,9 @@ namespace fsrv::http {
 
 struct Resource {
     Body body; // the whole representation
+    // False: of a HEAD, whose body nobody made. It is empty then, and no Content-Length is sent
+    // (RFC 9110 9.3.2).
+    bool body_made = true;
     std::string content_type;
     std::optional<Validators>
         validators;   // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)

@@ -51,8 +51,9 @@ void warm_up(const http::Body& body, std::uint64_t now_ms) {
 // The job: resolve, open, fstat, plan. Straight-line code, in a thread of the pool. No plan: it has
 // to be charged to another device first.
 void find_and_plan(Worker& worker, Exchange& x) {
-    http::FindResult found =
-        worker.store().find(x.target, x.request.field("accept").value_or(""), x.reach);
+    const content::Ask ask{.accept = x.request.field("accept").value_or(""),
+                           .head = x.request.method == http::Method::head};
+    http::FindResult found = worker.store().find(x.target, ask, x.reach);
     if (x.reach.wants) return; // once more, then
     if (found && worker.caches_files()) {
         x.found = make_cached_file(x.request.origin, *found, worker.options().server_header,
