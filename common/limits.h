@@ -93,6 +93,14 @@ inline constexpr unsigned kReservedFds = 64;
 // A folder's listing is cut here, and says so.
 inline constexpr std::size_t kMaxListingEntries = 100'000;
 inline constexpr std::size_t kMaxListingBytesInFlight = 256 * 1024 * 1024; // per worker; 503 above
+// Listings of so many entries and more are kept for so long, per worker, within so many bytes of
+// these.
+inline constexpr std::size_t kKeptListingEntries = 1'000;
+inline constexpr std::uint64_t kKeptListingMs = 1'000;
+inline constexpr std::size_t kKeptListingBytes = kMaxListingBytesInFlight / 8;
+// A change of a folder this long after another one shows in its time: two ticks of the kernel's
+// slowest clock.
+inline constexpr std::int64_t kFolderTickNs = 20'000'000;
 // At a 503 so much is taken from those that are paused with one.
 inline constexpr std::size_t kListingRoomBytes = kMaxListingBytesInFlight / 4;
 

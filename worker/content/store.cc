@@ -7,6 +7,7 @@
 #include "worker/http/conditions.h"
 #include "worker/http/page.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -66,13 +67,35 @@ std::string folder_location(std::string_view path, std::string_view query) {
     return location;
 }
 
+ListingCache::Key listing_key(const std::string& path, const Entry& folder, ListingOrder order,
+                              bool json) {
+    const struct stat& status = folder.status;
+    return {.device = status.st_dev,
+            .inode = status.st_ino,
+            .mtime = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec},
+            .ctime = {status.st_ctim.tv_sec, status.st_ctim.tv_nsec},
+            .path = path,
+            .order = order,
+            .json = json};
+}
+
+// From now on each name that comes or goes moves the folder's times.
+bool has_settled(const ListingCache::Key& key, FileTime now) {
+    if (key.ctime.seconds < now.seconds - 1) return true;
+    if (key.ctime.seconds > now.seconds) return false; // a clock was set
+    const std::int64_t seconds = now.seconds - key.ctime.seconds;
+    return seconds * 1'000'000'000 + now.nanoseconds - key.ctime.nanoseconds >
+           limits::kFolderTickNs;
+}
+
 } // namespace
 
 LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
     : config_(std::move(config)),
       mime_(std::move(mime)),
       resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form, config_.hidden),
-      listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)) {}
+      listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)),
+      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)) {}
 
 http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Reach& reach) const {
     const bool api = target.kind == http::Target::Kind::api;
@@ -134,6 +157,15 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
         fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
                        http::page_security_policy(http::Forms::own));
     }
+    const ListingCache::Key key =
+        listing_key(path, folder, parse_listing_order(target.query), json);
+    const bool settled = has_settled(key, wall_now());
+    if (settled) {
+        if (auto kept = kept_listings_->find(key, monotonic_ms())) {
+            resource.body = *std::move(kept);
+            return resource;
+        }
+    }
     if (ask.head) {
         // As far as it costs nothing the status is what GET would get.
         const auto readable = open_folder(folder.fd.get());
@@ -141,20 +173,33 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
         resource.body_made = false;
         return resource;
     }
+    auto body = list(key, settled, folder, ask, reach);
+    if (!body && body.error().code == ENOMEM) {
+        kept_listings_->clear(); // what was kept for others may be what is missing
+        body = list(key, settled, folder, ask, reach);
+    }
+    if (!body && body.error().code == ENOMEM) return busy_miss();
+    if (!body) return unexpected(miss_of(body.error()));
+    resource.body = *std::move(body);
+    return resource;
+}
+
+Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool keep,
+                                           const Entry& folder, const Ask& ask,
+                                           Reach& reach) const {
     const ListingRules rules{.hidden = config_.hidden,
                              .max_entries = config_.max_listing_entries,
                              .cancelled = ask.cancelled};
     Reservation memory(listing_bytes_);
-    auto listing = read_listing(folder.fd.get(), path, resolver_, rules, reach, memory);
-    if (!listing && listing.error().code == ENOMEM) return busy_miss();
-    if (!listing) return unexpected(miss_of(listing.error()));
-    const ListingOrder order = parse_listing_order(target.query);
-    sort_listing(*listing, order);
-    auto body = json ? listing_json(*listing, path, listing_bytes_)
-                     : listing_html(*listing, path, order, listing_bytes_);
-    if (!body) return busy_miss();
-    resource.body = *std::move(body);
-    return resource;
+    auto listing = read_listing(folder.fd.get(), key.path, resolver_, rules, reach, memory);
+    if (!listing) return unexpected(listing.error());
+    sort_listing(*listing, key.order);
+    auto body = key.json ? listing_json(*listing, key.path, listing_bytes_)
+                         : listing_html(*listing, key.path, key.order, listing_bytes_);
+    if (!body) return unexpected(Errno{ENOMEM});
+    if (keep && listing->entries.size() >= limits::kKeptListingEntries)
+        kept_listings_->keep(key, *body, monotonic_ms());
+    return *std::move(body);
 }
 
 http::Resource LocalStore::file_resource(Entry entry, std::string path, const Reach& reach) const {

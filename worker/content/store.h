@@ -1,11 +1,12 @@
 // Store: what can be served out of one folder. Blocking calls only, no sockets: called in a thread
-// of the pool (or on the loop with --io inline), by several threads at once; the one thing that
-// changes is the count of listing bytes in flight.
+// of the pool (or on the loop with --io inline), by several threads at once; what changes is
+// the count of listing bytes in flight, and the long listings of the last second.
 #pragma once
 
 #include "common/limits.h"
 #include "common/options.h"
 #include "worker/content/byte_budget.h"
+#include "worker/content/listing_cache.h"
 #include "worker/content/mime.h"
 #include "worker/content/resolver.h"
 #include "worker/http/resource.h"
@@ -57,6 +58,9 @@ class LocalStore final {
         return find(target, ask, anywhere);
     }
 
+    // Frees listings that are kept no longer: to be called now and then. Any thread.
+    void drop_old_listings() const { kept_listings_->drop_old(monotonic_ms()); }
+
     dev_t root_device() const { return resolver_.root_device(); }
 
     // For a cache: does Resource::path still lead to that file? False: maybe not. Never blocks.
@@ -69,12 +73,15 @@ class LocalStore final {
                                  const Entry& folder, const Ask& ask, Reach& reach) const;
     http::FindResult make_listing(const http::Target& target, const std::string& path,
                                   const Entry& folder, const Ask& ask, Reach& reach) const;
+    Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
+                                   const Ask& ask, Reach& reach) const;
     http::Resource file_resource(Entry file, std::string path, const Reach& reach) const;
 
     StoreConfig config_;
     MimeTypes mime_;
     Resolver resolver_;
     std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
+    std::unique_ptr<ListingCache> kept_listings_;
 };
 
 } // namespace fsrv::content
