@@ -60,6 +60,7 @@ struct Shared {
 
     TempDir root, outside;
     std::string path; // of a file beneath the root
+    int priority = ::getpriority(PRIO_PROCESS, 0);
     int root_fd = -1;
     int listener = -1; // TCP, non-blocking
     int unix_listener = -1;
@@ -303,7 +304,7 @@ void Shared::expect_unharmed() const {
         EXPECT_EQ(::fcntl(fd, F_GETOWN), 0);
     }
     EXPECT_NE(::fcntl(log, F_GETFL) & O_APPEND, 0);
-    EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), 0);
+    EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), priority);
     rlimit cpu{};
     EXPECT_EQ(::getrlimit(RLIMIT_CPU, &cpu), 0);
     EXPECT_EQ(cpu.rlim_cur, RLIM_INFINITY);
