@@ -1,8 +1,8 @@
 #include "common/ctl_command.h"
 
+#include "common/ascii.h"
 #include "common/limits.h"
 
-#include <charconv>
 #include <fmt/format.h>
 
 namespace fsrv {
@@ -14,7 +14,7 @@ struct Word {
     bool wants_number;
 };
 
-constexpr Word kWords[] = {
+constexpr Word kCtlWords[] = {
     {"reload", CtlKind::reload, false}, {"upgrade", CtlKind::upgrade, false},
     {"stop", CtlKind::stop, false},     {"status", CtlKind::status, false},
     {"top", CtlKind::top, false},       {"workers", CtlKind::workers, true},
@@ -24,17 +24,14 @@ constexpr Word kWords[] = {
 
 std::optional<CtlCommand> parse_ctl_command(std::string_view text) {
     const std::size_t space = text.find(' ');
-    for (const Word& word : kWords) {
+    for (const Word& word : kCtlWords) {
         if (word.name != text.substr(0, space)) continue;
         if (word.wants_number != (space != std::string_view::npos)) return std::nullopt;
         CtlCommand command{.kind = word.kind};
         if (!word.wants_number) return command;
-        const std::string_view digits = text.substr(space + 1);
-        const char* const end = digits.data() + digits.size();
-        const auto [stop, error] = std::from_chars(digits.data(), end, command.number);
-        if (error != std::errc{} || stop != end || command.number < 1 ||
-            command.number > limits::kMaxWorkers)
-            return std::nullopt;
+        const auto number = to_number<unsigned>(text.substr(space + 1));
+        if (!number || *number < 1 || *number > limits::kMaxWorkers) return std::nullopt;
+        command.number = *number;
         return command;
     }
     return std::nullopt;
@@ -42,8 +39,8 @@ std::optional<CtlCommand> parse_ctl_command(std::string_view text) {
 
 std::string expected_ctl_command() {
     std::string text;
-    for (const Word& word : kWords) {
-        const bool is_last = &word == std::end(kWords) - 1;
+    for (const Word& word : kCtlWords) {
+        const bool is_last = &word == std::end(kCtlWords) - 1;
         text += fmt::format("{}{}{}",
                             text.empty() ? ""
                             : is_last    ? " or "
@@ -55,7 +52,7 @@ std::string expected_ctl_command() {
 
 std::string ctl_words() {
     std::string out;
-    for (const Word& word : kWords) out.append(out.empty() ? "" : " ").append(word.name);
+    for (const Word& word : kCtlWords) out.append(out.empty() ? "" : " ").append(word.name);
     return out;
 }
 

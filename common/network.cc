@@ -1,9 +1,10 @@
 #include "common/network.h"
 
+#include "common/ascii.h"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
-#include <charconv>
 #include <cstring>
 
 namespace fsrv {
@@ -71,11 +72,9 @@ std::optional<Network> parse_network(std::string_view text) {
     const std::string_view length = text.substr(slash + 1);
     const bool dotted = name.find(':') == std::string_view::npos;
     const unsigned most = dotted ? 128 - kMappedBits : 128;
-    unsigned bits = 0;
-    const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bits);
-    if (error != std::errc{} || end != length.data() + length.size() || bits > most)
-        return std::nullopt;
-    network.bits = dotted ? kMappedBits + bits : bits;
+    const auto bits = to_number<unsigned>(length);
+    if (!bits || *bits > most) return std::nullopt;
+    network.bits = dotted ? kMappedBits + *bits : *bits;
     return network;
 }
 

@@ -1,6 +1,7 @@
 // FSRV_* of the environment, and what all three sources share.
 #include "common/option_sources.h"
 
+#include "common/ascii.h"
 #include "common/join.h"
 
 #include <algorithm>
@@ -71,10 +72,6 @@ passed_over(const std::vector<std::pair<std::string_view, std::string>>& foreign
                                        more > 0 ? fmt::format(" and {} more", more) : "", setter));
     }
     return warnings;
-}
-
-char lower(char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
 // Characters to insert, remove, replace or swap with their neighbour; blind to case.

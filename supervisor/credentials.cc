@@ -1,6 +1,7 @@
 #include "supervisor/credentials.h"
 
-#include <charconv>
+#include "common/ascii.h"
+
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
@@ -9,16 +10,14 @@
 namespace fsrv {
 namespace {
 
-StartError refused(std::string_view option, std::string message) {
+StartError refused_value(std::string_view option, std::string message) {
     return {.exit_status = kExitUsage, .message = std::move(message), .option = option};
 }
 
 std::optional<unsigned> parse_id(const std::string& text) {
-    unsigned id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    const auto id = to_number<unsigned>(text);
     // The highest number means "leave it as it is" to setuid()'s relatives.
-    if (error != std::errc{} || end != text.data() + text.size() || id == ~0U) return std::nullopt;
-    return id;
+    return id == ~0U ? std::nullopt : id;
 }
 
 struct User {
@@ -34,14 +33,14 @@ Result<User, StartError> look_up_user(const std::string& text) {
     if (entry != nullptr) return User{entry->pw_uid, entry->pw_gid, entry->pw_name};
     if (id) return User{*id, std::nullopt, {}};
     return unexpected(
-        refused("user", fmt::format("there is no user \"{}\"; see \"getent passwd\"", text)));
+        refused_value("user", fmt::format("there is no user \"{}\"; see \"getent passwd\"", text)));
 }
 
 Result<gid_t, StartError> look_up_group(const std::string& text) {
     if (const group* entry = getgrnam(text.c_str())) return entry->gr_gid;
     if (const auto id = parse_id(text)) return *id;
-    return unexpected(
-        refused("group", fmt::format("there is no group \"{}\"; see \"getent group\"", text)));
+    return unexpected(refused_value(
+        "group", fmt::format("there is no group \"{}\"; see \"getent group\"", text)));
 }
 
 } // namespace
@@ -55,14 +54,14 @@ Result<std::optional<Credentials>, StartError> look_up_credentials(const std::st
         auto found = look_up_user(user);
         if (!found) return unexpected(std::move(found.error()));
         if (!found->gid && group.empty())
-            return unexpected(refused(
+            return unexpected(refused_value(
                 "user",
                 fmt::format("{} has no entry, so its group is unknown; give --group too", user)));
         wanted = {
             .uid = found->uid, .gid = found->gid.value_or(0), .user_name = std::move(found->name)};
     } else if (root) {
-        return unexpected(
-            refused("group", "wants --user too: root with another group would still be root"));
+        return unexpected(refused_value(
+            "group", "wants --user too: root with another group would still be root"));
     }
     if (!group.empty()) {
         auto found = look_up_group(group);
@@ -71,7 +70,7 @@ Result<std::optional<Credentials>, StartError> look_up_credentials(const std::st
     }
     if (wanted.uid == geteuid() && wanted.gid == getegid()) return std::nullopt;
     if (!root)
-        return unexpected(refused(
+        return unexpected(refused_value(
             user.empty() ? "group" : "user",
             fmt::format("only root can become somebody else, and this is user {}; start as root, "
                         "or leave it out",

@@ -1,12 +1,12 @@
 #include "supervisor/handover.h"
 
+#include "common/ascii.h"
 #include "common/escape.h"
 #include "common/log.h"
+#include "supervisor/environment.h"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
@@ -48,34 +48,22 @@ std::string describe(const Legacy& legacy) {
                        names);
 }
 
-std::string take_word(std::string_view& text, char end) {
-    const std::size_t stop = std::min(text.find(end), text.size());
-    std::string word(text.substr(0, stop));
-    text.remove_prefix(std::min(stop + 1, text.size()));
-    return word;
-}
-
 } // namespace
 
 Inheritance take_inheritance() {
-    const char* value = getenv(kVariable);
-    if (value == nullptr) return {};
-    const std::string text = value;
-    unsetenv(kVariable);
-    std::string_view words = text;
-    const std::string count_text = take_word(words, ' ');
-    const bool has_control = take_word(words, ' ') == "control";
-    unsigned count = 0;
-    const char* const end = count_text.data() + count_text.size();
-    const auto [stop, error] = std::from_chars(count_text.data(), end, count);
+    const auto text = take_variable(kVariable);
+    if (!text) return {};
+    std::string_view words = *text;
+    const auto given = to_number<unsigned>(take_before(words, ' '));
+    const bool has_control = take_before(words, ' ') == "control";
+    const unsigned count = given.value_or(0);
     Inheritance result;
-    if (error != std::errc{} || stop != end || count > kMaxOfferedSockets)
-        result.problem = "it is not for users";
+    if (!given || count > kMaxOfferedSockets) result.problem = "it is not for users";
     const int last = kFirstOfferedFd + static_cast<int>(count) + (has_control ? 1 : 0);
     for (int fd = kFirstOfferedFd; result.problem.empty() && fd <= last; ++fd)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) result.problem = "descriptors are missing";
     if (!result.problem.empty()) {
-        result.problem = fmt::format("{}={}: {}", kVariable, printable(text), result.problem);
+        result.problem = fmt::format("{}={}: {}", kVariable, printable(*text), result.problem);
         return result;
     }
     int next = kFirstOfferedFd;
@@ -83,7 +71,7 @@ Inheritance take_inheritance() {
     if (has_control) result.control.reset(next++);
     for (unsigned i = 0; i < count; ++i) {
         UniqueFd fd(next++);
-        std::string name = take_word(words, ':');
+        std::string name(take_before(words, ':'));
         if (name == kAdminSocket)
             result.admin.push_back(std::move(fd));
         else

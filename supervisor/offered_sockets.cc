@@ -1,11 +1,11 @@
 #include "supervisor/offered_sockets.h"
 
+#include "common/ascii.h"
 #include "common/log.h"
+#include "supervisor/environment.h"
 #include "supervisor/socket_options.h"
 
-#include <charconv>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -18,35 +18,13 @@
 namespace fsrv {
 namespace {
 
-std::optional<std::string> take_variable(const char* name) {
-    const char* value = getenv(name);
-    if (value == nullptr) return std::nullopt;
-    std::string text = value;
-    unsetenv(name);
-    return text;
-}
-
-std::optional<unsigned> parse_number(std::string_view text) {
-    unsigned number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
-std::string take_name(std::string_view& names) {
-    const std::size_t colon = std::min(names.find(':'), names.size());
-    std::string name(names.substr(0, colon));
-    names.remove_prefix(std::min(colon + 1, names.size()));
-    return name;
-}
-
 int option(int fd, int level, int name) {
     int value = -1;
     socklen_t length = sizeof value;
     return getsockopt(fd, level, name, &value, &length) == 0 ? value : -1;
 }
 
-StartError refused(const OfferedSocket& offered, std::string_view why) {
+StartError not_to_serve_on(const OfferedSocket& offered, std::string_view why) {
     return {kExitBind,
             fmt::format("cannot serve on the offered descriptor {}{}: {}", offered.fd.get(),
                         offered.name.empty() ? "" : fmt::format(" (\"{}\")", offered.name), why)};
@@ -69,8 +47,9 @@ Offer take_offer() {
     const auto pid = take_variable("LISTEN_PID");
     const auto count_text = take_variable("LISTEN_FDS");
     const auto names_text = take_variable("LISTEN_FDNAMES");
-    if (!pid || !count_text || parse_number(*pid) != static_cast<unsigned>(getpid())) return {};
-    const auto count = parse_number(*count_text);
+    if (!pid || !count_text || to_number<unsigned>(*pid) != static_cast<unsigned>(getpid()))
+        return {};
+    const auto count = to_number<unsigned>(*count_text);
     if (!count || *count > kMaxOfferedSockets)
         return {.problem = fmt::format("LISTEN_FDS={} is no number from 0 to {}", *count_text,
                                        kMaxOfferedSockets)};
@@ -81,7 +60,7 @@ Offer take_offer() {
         if (fcntl(fd, F_GETFD) < 0)
             return {.problem = fmt::format("LISTEN_FDS={} is not true: descriptor {} is not open",
                                            *count, fd)};
-        offer.sockets.push_back({.fd = UniqueFd(fd), .name = take_name(names)});
+        offer.sockets.push_back({.fd = UniqueFd(fd), .name = std::string(take_before(names, ':'))});
     }
     return offer;
 }
@@ -90,18 +69,20 @@ Result<AdoptedSocket, StartError> adopt(OfferedSocket offered) {
     const int fd = offered.fd.get();
     Address address{.length = sizeof address.storage};
     if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0)
-        return unexpected(refused(offered, "it is no socket"));
+        return unexpected(not_to_serve_on(offered, "it is no socket"));
     const int family = address.family();
     if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
-        return unexpected(refused(offered, "it is neither IPv4 nor IPv6 nor a Unix socket"));
+        return unexpected(
+            not_to_serve_on(offered, "it is neither IPv4 nor IPv6 nor a Unix socket"));
     if (option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
-        return unexpected(refused(offered, "it is no stream socket; make it with ListenStream="));
+        return unexpected(
+            not_to_serve_on(offered, "it is no stream socket; make it with ListenStream="));
     if (option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
         return unexpected(
-            refused(offered, "it does not listen; a socket unit has to say Accept=no"));
+            not_to_serve_on(offered, "it does not listen; a socket unit has to say Accept=no"));
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
-        return unexpected(refused(offered, errno_text(errno)));
+        return unexpected(not_to_serve_on(offered, errno_text(errno)));
     set_options_of_clients(fd, family);
     AdoptedSocket adopted{
         .fd = std::move(offered.fd), .address = address, .name = std::move(offered.name)};

@@ -1,11 +1,11 @@
 #include "supervisor/service_manager.h"
 
+#include "common/ascii.h"
 #include "common/log.h"
+#include "supervisor/environment.h"
 #include "supervisor/process_ops.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <optional>
 #include <unistd.h>
@@ -17,28 +17,15 @@ constexpr std::uint64_t kStopMarginMs = 5'000;   // beyond what a stop takes at 
 constexpr std::uint64_t kExtendEveryMs = 10'000; // a stop without a limit
 constexpr std::uint64_t kExtendByMs = 60'000;
 
-std::string take_variable(const char* name) {
-    const char* value = getenv(name);
-    std::string text = value == nullptr ? "" : value;
-    unsetenv(name);
-    return text;
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
 // Not for us: without a number, or of another process.
 std::uint64_t watchdog_ms(const std::string& usec, const std::string& pid) {
-    const auto microseconds = parse_number(usec);
+    const auto microseconds = to_number<std::uint64_t>(usec);
     if (!microseconds || *microseconds == 0) {
         if (!usec.empty()) log_warn("WATCHDOG_USEC={} is no time: no sign of life is given", usec);
         return 0;
     }
-    if (!pid.empty() && parse_number(pid) != static_cast<std::uint64_t>(getpid())) return 0;
+    if (!pid.empty() && to_number<std::uint64_t>(pid) != static_cast<std::uint64_t>(getpid()))
+        return 0;
     return std::max<std::uint64_t>(*microseconds / 1000, 1);
 }
 
@@ -59,8 +46,9 @@ std::string one_line(std::string_view text) {
 } // namespace
 
 ServiceManager ServiceManager::from_environment() {
-    const std::string usec = take_variable("WATCHDOG_USEC"), pid = take_variable("WATCHDOG_PID");
-    return ServiceManager(take_variable("NOTIFY_SOCKET"), watchdog_ms(usec, pid));
+    const std::string usec = take_variable("WATCHDOG_USEC").value_or("");
+    const std::string pid = take_variable("WATCHDOG_PID").value_or("");
+    return ServiceManager(take_variable("NOTIFY_SOCKET").value_or(""), watchdog_ms(usec, pid));
 }
 
 ServiceManager::ServiceManager(std::string notify_socket, std::uint64_t watchdog_ms)

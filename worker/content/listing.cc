@@ -1,5 +1,6 @@
 #include "worker/content/listing.h"
 
+#include "common/ascii.h"
 #include "worker/content/pseudo_fs.h"
 #include "worker/http/target.h"
 
@@ -18,10 +19,6 @@ struct CloseFolder {
 
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
-}
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 // Takes a run of digits off the front and returns it without leading zeros.

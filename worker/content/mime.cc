@@ -1,5 +1,6 @@
 #include "worker/content/mime.h"
 
+#include "common/ascii.h"
 #include "common/unique_fd.h"
 
 #include <algorithm>
@@ -28,9 +29,9 @@ constexpr BuiltIn kBuiltIn[] = {
 #undef FSRV_MIME
 };
 
-std::string lower(std::string_view text) {
+std::string in_lower_case(std::string_view text) {
     std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    for (char& c : out) c = lower(c);
     return out;
 }
 
@@ -68,7 +69,7 @@ bool is_textual(std::string_view type) {
 }
 
 std::string content_type(std::string_view type) {
-    std::string value = lower(type);
+    std::string value = in_lower_case(type);
     if (is_textual(value)) value += "; charset=utf-8";
     return value;
 }
@@ -116,7 +117,7 @@ void MimeTypes::load(const std::string& path) {
         if (!is_media_type(type)) continue;
         for (std::string_view word = take_word(line); !word.empty(); word = take_word(line)) {
             if (word.size() <= kMaxExtension)
-                by_extension_.insert_or_assign(lower(word), content_type(type));
+                by_extension_.insert_or_assign(in_lower_case(word), content_type(type));
         }
     }
     put_built_in(Part::for_browsers);
@@ -129,7 +130,7 @@ std::string_view MimeTypes::of(std::string_view file_name) const {
     if (dot == std::string_view::npos || dot == 0) return kUnknown;
     const std::string_view extension = file_name.substr(dot + 1);
     if (extension.size() > kMaxExtension) return kUnknown;
-    const auto found = by_extension_.find(lower(extension));
+    const auto found = by_extension_.find(in_lower_case(extension));
     return found == by_extension_.end() ? kUnknown : std::string_view(found->second);
 }
 

@@ -1,10 +1,10 @@
 #include "worker/content/mounts.h"
 
+#include "common/ascii.h"
 #include "worker/content/pseudo_fs.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <fcntl.h>
 #include <optional>
 #include <sys/sysmacros.h>
@@ -15,26 +15,11 @@ namespace {
 
 constexpr std::size_t kMaxText = 4 * 1024 * 1024; // of a system with far too many mounts
 
-std::string_view next_field(std::string_view& line) {
-    const std::size_t end = std::min(line.find(' '), line.size());
-    const std::string_view field = line.substr(0, end);
-    line.remove_prefix(std::min(end + 1, line.size()));
-    return field;
-}
-
-std::optional<unsigned> to_number(std::string_view digits, int base = 10) {
-    unsigned number = 0;
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number, base);
-    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-    return number;
-}
-
 std::optional<dev_t> to_device(std::string_view field) {
     const std::size_t colon = field.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
-    const auto major = to_number(field.substr(0, colon));
-    const auto minor = to_number(field.substr(colon + 1));
+    const auto major = to_number<unsigned>(field.substr(0, colon));
+    const auto minor = to_number<unsigned>(field.substr(colon + 1));
     if (!major || !minor) return std::nullopt;
     return gnu_dev_makedev(*major, *minor);
 }
@@ -43,8 +28,8 @@ std::optional<dev_t> to_device(std::string_view field) {
 std::string unescape(std::string_view field) {
     std::string text;
     for (std::size_t i = 0; i < field.size(); ++i) {
-        const auto code =
-            field[i] == '\\' ? to_number(field.substr(i + 1, 3), 8) : std::optional<unsigned>();
+        const auto code = field[i] == '\\' ? to_number<unsigned>(field.substr(i + 1, 3), 8)
+                                           : std::optional<unsigned>();
         text.push_back(code ? static_cast<char>(*code) : field[i]);
         if (code) i += 3;
     }
@@ -54,7 +39,7 @@ std::string unescape(std::string_view field) {
 // The file system's name: after the optional fields, which a lone hyphen ends.
 std::string_view type_in(std::string_view line) {
     while (!line.empty())
-        if (next_field(line) == "-") return next_field(line);
+        if (take_before(line, ' ') == "-") return take_before(line, ' ');
     return {};
 }
 
@@ -72,11 +57,11 @@ std::vector<Mount> parse_mountinfo(std::string_view text, std::string_view root)
         const std::size_t end = std::min(text.find('\n'), text.size());
         std::string_view line = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
-        next_field(line); // mount, parent
-        next_field(line);
-        const auto device = to_device(next_field(line));
-        next_field(line); // the part of the file system that is mounted
-        std::string point = unescape(next_field(line));
+        take_before(line, ' '); // mount, parent
+        take_before(line, ' ');
+        const auto device = to_device(take_before(line, ' '));
+        take_before(line, ' '); // the part of the file system that is mounted
+        std::string point = unescape(take_before(line, ' '));
         if (!device || !point.starts_with('/')) continue;
         if (point == "/") point.clear();
         Mount mount{

@@ -1,11 +1,11 @@
 #include "worker/http/proxy_header.h"
 
+#include "common/ascii.h"
 #include "common/limits.h"
 #include "common/network.h"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
@@ -23,22 +23,13 @@ ProxyHeader need_more() {
     return {.status = ProxyStatus::need_more};
 }
 
-ProxyHeader refused() {
+ProxyHeader malformed() {
     return {};
 }
 
-std::string_view take_word(std::string_view& text) {
-    const std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(word.size() + 1, text.size()));
-    return word;
-}
-
 std::optional<std::uint16_t> parse_port(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
     const bool padded = text.size() > 1 && text.front() == '0';
-    if (error != std::errc{} || end != text.data() + text.size() || padded) return std::nullopt;
-    return port;
+    return padded ? std::nullopt : to_number<std::uint16_t>(text);
 }
 
 // "TCP4 192.0.2.1 198.51.100.1 51234 443", without its CRLF.
@@ -46,19 +37,19 @@ ProxyHeader read_line(std::string_view line, std::size_t bytes) {
     ProxyHeader header{.status = ProxyStatus::complete, .bytes = bytes};
     if (line == "UNKNOWN" || line.starts_with("UNKNOWN ")) return header;
     const bool ends_in_space = line.ends_with(' ');
-    const std::string_view family = take_word(line);
-    if (family != "TCP4" && family != "TCP6") return refused();
+    const std::string_view family = take_before(line, ' ');
+    if (family != "TCP4" && family != "TCP6") return malformed();
     const auto is_of_family = [&](std::string_view address) {
         return (address.find(':') != std::string_view::npos) == (family == "TCP6");
     };
-    const std::string_view from = take_word(line);
-    const std::string_view to = take_word(line);
+    const std::string_view from = take_before(line, ' ');
+    const std::string_view to = take_before(line, ' ');
     const auto source = parse_address(from);
-    const auto port = parse_port(take_word(line));
-    const auto own_port = parse_port(take_word(line));
+    const auto port = parse_port(take_before(line, ' '));
+    const auto own_port = parse_port(take_before(line, ' '));
     if (!source || !parse_address(to) || !is_of_family(from) || !is_of_family(to) || !port ||
         !own_port || !line.empty() || ends_in_space)
-        return refused();
+        return malformed();
     header.has_source = true;
     header.source = *source;
     header.port = *port;
@@ -67,10 +58,10 @@ ProxyHeader read_line(std::string_view line, std::size_t bytes) {
 
 ProxyHeader parse_version_1(std::string_view bytes) {
     const std::size_t end = bytes.substr(0, kMaxLine).find_first_of("\r\n");
-    if (end == std::string_view::npos) return bytes.size() < kMaxLine ? need_more() : refused();
-    if (bytes[end] == '\n' || end + 2 > kMaxLine) return refused();
+    if (end == std::string_view::npos) return bytes.size() < kMaxLine ? need_more() : malformed();
+    if (bytes[end] == '\n' || end + 2 > kMaxLine) return malformed();
     if (bytes.size() < end + 2) return need_more();
-    if (bytes[end + 1] != '\n') return refused();
+    if (bytes[end + 1] != '\n') return malformed();
     return read_line(bytes.substr(kSignature1.size(), end - kSignature1.size()), end + 2);
 }
 
@@ -86,10 +77,10 @@ ProxyHeader parse_version_2(std::string_view bytes) {
     enum : unsigned { kLocal = 0x20, kProxy = 0x21 };
     enum : unsigned { kUnspecified = 0x00, kTcp4 = 0x11, kTcp6 = 0x21, kUnixStream = 0x31 };
     if (bytes.size() > 12 && octet(bytes, 12) != kLocal && octet(bytes, 12) != kProxy)
-        return refused();
+        return malformed();
     if (bytes.size() < kFixed) return need_more();
     const std::size_t length = big_endian(bytes, 14);
-    if (kFixed + length > limits::kMaxProxyHeader) return refused();
+    if (kFixed + length > limits::kMaxProxyHeader) return malformed();
     const bool local = octet(bytes, 12) == kLocal;
     const unsigned family = octet(bytes, 13);
     const std::size_t addresses = local || family == kUnspecified ? 0
@@ -97,7 +88,7 @@ ProxyHeader parse_version_2(std::string_view bytes) {
                                   : family == kTcp6               ? 36
                                   : family == kUnixStream         ? 216
                                                                   : length + 1;
-    if (length < addresses) return refused();
+    if (length < addresses) return malformed();
     if (bytes.size() < kFixed + length) return need_more();
 
     // What follows the addresses (TLVs) says nothing that fsrv wants to know.
@@ -111,7 +102,7 @@ ProxyHeader parse_version_2(std::string_view bytes) {
         std::memcpy(&header.source, bytes.data() + kFixed, sizeof header.source);
         header.port = big_endian(bytes, kFixed + 32);
         // All zero would be taken for a Unix socket's.
-        if (IN6_IS_ADDR_UNSPECIFIED(&header.source)) return refused();
+        if (IN6_IS_ADDR_UNSPECIFIED(&header.source)) return malformed();
     }
     return header;
 }
@@ -127,7 +118,7 @@ ProxyHeader parse_proxy_header(std::string_view bytes) {
         return bytes.size() < kSignature1.size() ? need_more() : parse_version_1(bytes);
     if (begins_like(kSignature2))
         return bytes.size() < kSignature2.size() ? need_more() : parse_version_2(bytes);
-    return refused();
+    return malformed();
 }
 
 } // namespace fsrv::http

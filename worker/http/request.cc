@@ -1,16 +1,11 @@
 #include "worker/http/request.h"
 
+#include "common/ascii.h"
+
 #include <algorithm>
 #include <span>
 
 namespace fsrv::http {
-namespace {
-
-constexpr char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-} // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
     return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),

@@ -1,10 +1,10 @@
 #include "worker/net/queue_bound.h"
 
+#include "common/ascii.h"
 #include "common/limits.h"
 #include "common/unique_fd.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,11 +26,7 @@ std::optional<std::uint64_t> setting(const char* path) {
 std::optional<std::uint64_t> last_number(std::string_view text) {
     while (!text.empty() && text.back() <= ' ') text.remove_suffix(1);
     const std::size_t begin = text.find_last_of(" \t") + 1; // 0 when there is none
-    std::uint64_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data() + begin, end, number);
-    if (error != std::errc() || stopped != end) return std::nullopt;
-    return number;
+    return to_number<std::uint64_t>(text.substr(begin));
 }
 
 std::uint64_t most_queued_bytes() {
