@@ -8,23 +8,6 @@
 namespace fsrv::http {
 namespace {
 
-// Up to the next `separator` outside a quoted string; `rest` goes on behind it.
-std::string_view take_until(std::string_view& rest, char separator) {
-    bool quoted = false;
-    std::size_t i = 0;
-    for (; i < rest.size(); ++i) {
-        if (quoted && rest[i] == '\\') {
-            ++i;
-            continue;
-        }
-        if (rest[i] == '"') quoted = !quoted;
-        if (!quoted && rest[i] == separator) break;
-    }
-    const auto piece = rest.substr(0, i);
-    rest.remove_prefix(std::min(i + 1, rest.size()));
-    return piece;
-}
-
 // weight = "0" [ "." 0*3DIGIT ] / "1" [ "." 0*3("0") ], in thousandths; -1: malformed.
 int parse_weight(std::string_view text) {
     if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1')) return -1;

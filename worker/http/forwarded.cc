@@ -23,24 +23,6 @@ class Hops final {
     std::size_t count_ = 0;
 };
 
-// Up to `separator` outside quotes; takes it off `text`. `quoted`: no quote ended the last one.
-std::string_view take_until(std::string_view& text, char separator, bool& quoted) {
-    quoted = false;
-    std::size_t i = 0;
-    for (; i < text.size(); ++i) {
-        if (quoted && text[i] == '\\')
-            ++i;
-        else if (text[i] == '"')
-            quoted = !quoted;
-        else if (!quoted && text[i] == separator)
-            break;
-    }
-    const std::size_t end = std::min(i, text.size());
-    const std::string_view part = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return part;
-}
-
 // The node of for=NODE in one element of Forwarded; empty when there is not exactly one.
 std::string_view node_of(std::string_view element) {
     std::string_view node;
