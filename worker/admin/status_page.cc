@@ -1,5 +1,6 @@
 #include "worker/admin/status_page.h"
 
+#include "worker/admin/figures_text.h"
 #include "worker/content/listing_text.h"
 #include "worker/http/page.h"
 
@@ -103,16 +104,7 @@ setTimeout(refresh, 1000);
 )";
 constexpr std::string_view kScriptHash = "DakDJvv3s0GCKk3WM35KybWhGncP5oTV31S17Jk83ok=";
 
-using Out = std::back_insert_iterator<std::string>;
-
-std::string rate_text(double bytes) {
-    return human_size(static_cast<std::uint64_t>(std::max(bytes, 0.0))) + "/s";
-}
-
-std::string count_text(double number) {
-    return number < 10 && number > 0 ? fmt::format("{:.1f}", number)
-                                     : grouped(static_cast<std::uint64_t>(std::lround(number)));
-}
+using Html = std::back_insert_iterator<std::string>;
 
 std::string_view color_of(ProcessState state) {
     switch (state) {
@@ -143,11 +135,11 @@ std::string sparkline(const std::vector<Rates>& history, Value value) {
         points);
 }
 
-void tile(Out out, std::string_view name, std::string_view value, std::string_view more) {
+void tile(Html out, std::string_view name, std::string_view value, std::string_view more) {
     fmt::format_to(out, "<div class=\"tile\"><dt>{}</dt><dd>{}</dd>{}</div>\n", name, value, more);
 }
 
-void tiles(Out out, const Status& status) {
+void tiles(Html out, const Status& status) {
     const MetricTotals& totals = status.totals;
     const auto more = [](const std::string& text) {
         return fmt::format("<dd class=\"more\">{}</dd>", text);
@@ -166,7 +158,7 @@ void tiles(Out out, const Status& status) {
     fmt::format_to(out, "</dl>\n");
 }
 
-void download(Out out, const DownloadStatus& d) {
+void download(Html out, const DownloadStatus& d) {
     const double part =
         d.total > 0 ? static_cast<double>(d.sent) / static_cast<double>(d.total) : 0;
     // Never 100 % of what is still under way.
@@ -189,7 +181,7 @@ void download(Out out, const DownloadStatus& d) {
                    duration_text(d.seconds), escape_html(d.client));
 }
 
-void downloads(Out out, const Status& status) {
+void downloads_section(Html out, const Status& status) {
     const std::uint64_t all = status.downloads.size() + status.downloads_not_shown;
     fmt::format_to(out, "<section><h2>Downloads<small>{}</small></h2>\n", grouped(all));
     for (const DownloadStatus& d : status.downloads) download(out, d);
@@ -203,7 +195,7 @@ void downloads(Out out, const Status& status) {
     fmt::format_to(out, "</section>\n");
 }
 
-void workers(Out out, const Status& status) {
+void workers_section(Html out, const Status& status) {
     fmt::format_to(out,
                    "<section><h2>Workers<small>{} of {} ready</small></h2>\n<div class=\"box\">"
                    "<table><thead><tr><th>Worker</th><th>State</th><th>Up</th><th>Connections</th>"
@@ -255,7 +247,7 @@ std::string status_page(const Status& status) {
     const std::string_view why = status.not_ready_because();
     std::string page;
     page.reserve(16 * 1024 + status.downloads.size() * 800);
-    const Out out(page);
+    const Html out(page);
     fmt::format_to(out,
                    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
@@ -272,8 +264,8 @@ std::string status_page(const Status& status) {
                                             : "bad",
                    why.empty() ? "ready" : why, duration_text(status.uptime_s));
     tiles(out, status);
-    downloads(out, status);
-    workers(out, status);
+    downloads_section(out, status);
+    workers_section(out, status);
     fmt::format_to(out,
                    "<footer><span>fsrv {}</span><span>pid {}</span><span>generation {}</span>"
                    "<span>{} requests answered, {} sent since the start</span>"

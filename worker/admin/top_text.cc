@@ -1,5 +1,6 @@
 #include "worker/admin/top_text.h"
 
+#include "worker/admin/figures_text.h"
 #include "worker/admin/terminal_text.h"
 #include "worker/content/listing_text.h"
 
@@ -83,15 +84,6 @@ class Line final {
     TopLine line_;
     std::size_t left_;
 };
-
-std::string rate_text(double bytes) {
-    return human_size(static_cast<std::uint64_t>(std::max(bytes, 0.0))) + "/s";
-}
-
-std::string count_text(double number) {
-    return number < 10 && number > 0 ? fmt::format("{:.1f}", number)
-                                     : grouped(static_cast<std::uint64_t>(std::lround(number)));
-}
 
 // Never 100 % of what is still under way.
 double percent_of(const DownloadStatus& d) {

@@ -1,0 +1,21 @@
+#include "worker/admin/figures_text.h"
+
+#include "worker/content/listing_text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace fsrv::admin {
+
+std::string rate_text(double bytes) {
+    return content::human_size(static_cast<std::uint64_t>(std::max(bytes, 0.0))) + "/s";
+}
+
+std::string count_text(double number) {
+    return number < 10 && number > 0
+               ? fmt::format("{:.1f}", number)
+               : content::grouped(static_cast<std::uint64_t>(std::lround(number)));
+}
+
+} // namespace fsrv::admin
