@@ -12,7 +12,7 @@ namespace fsrv {
 namespace {
 
 constexpr std::uint64_t kStopMs = 1'000;
-constexpr unsigned kMessagesPerTurn = 16;
+constexpr unsigned kAdminMessagesPerTurn = 16;
 
 } // namespace
 
@@ -64,7 +64,7 @@ void AdminProcess::spawn(std::uint64_t now) {
 
 // As hostile as a worker's: it answers strangers too. All that it may say is that it is ready.
 void AdminProcess::read_control(std::uint64_t now) {
-    for (unsigned i = 0; i < kMessagesPerTurn; ++i) {
+    for (unsigned i = 0; i < kAdminMessagesPerTurn; ++i) {
         const Received received = receive_control(control_.get());
         switch (received.status) {
         case ReceiveStatus::nothing: return;

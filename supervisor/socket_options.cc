@@ -13,10 +13,6 @@
 namespace fsrv {
 namespace {
 
-void set_option(int fd, int level, int name, int value) {
-    setsockopt(fd, level, name, &value, sizeof value);
-}
-
 bool is_loopback(int listener) {
     sockaddr_storage bound{};
     socklen_t length = sizeof bound;
@@ -32,6 +28,10 @@ bool is_loopback(int listener) {
 }
 
 } // namespace
+
+bool set_option(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
 
 void set_options_of_clients(int listener, int family) {
     if (family == AF_UNIX) {

@@ -18,11 +18,7 @@ struct BindFailure {
     Address address;
 };
 
-bool set_option(int fd, int level, int name, int value) {
-    return setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
-Result<UniqueFd, Errno> make_socket(const Address& address, bool shared) {
+Result<UniqueFd, Errno> make_tcp_socket(const Address& address, bool shared) {
     UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return unexpected(Errno::last());
     if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
@@ -77,7 +73,7 @@ Result<void, Errno> open_address(Address& address, unsigned slots,
     const std::size_t wanted = fds.empty() ? slots : fds.size();
     while (fds.size() < wanted) {
         const bool first = fds.empty();
-        auto fd = make_socket(address, !first);
+        auto fd = make_tcp_socket(address, !first);
         if (!fd) return unexpected(fd.error());
         if (auto ok = bind_and_listen(fd->get(), address); !ok) return unexpected(ok.error());
         if (first) {
@@ -103,8 +99,8 @@ const AdoptedSocket* in_the_way(const Address& address, std::span<const AdoptedS
     return nullptr;
 }
 
-StartError explain(const BindFailure& failure, std::uint16_t port, bool last_of_many,
-                   std::span<const AdoptedSocket> inherited) {
+StartError why_not_bound(const BindFailure& failure, std::uint16_t port, bool last_of_many,
+                         std::span<const AdoptedSocket> inherited) {
     const std::string where = address_text(failure.address);
     std::string why;
     switch (failure.error.code) {
@@ -177,7 +173,8 @@ Result<TcpSockets, StartError> open_tcp_sockets(TcpPlace place,
         if (opened) return std::move(*opened);
         if (may_choose && opened.error().error.code == EADDRINUSE && attempt < kFreePortAttempts)
             continue;
-        return unexpected(explain(opened.error(), place.port, addresses->size() > 1, inherited));
+        return unexpected(
+            why_not_bound(opened.error(), place.port, addresses->size() > 1, inherited));
     }
 }
 
