@@ -12,7 +12,7 @@
 namespace fsrv {
 namespace {
 
-std::string explain(const std::string& path, Errno error) {
+std::string why_not_opened(const std::string& path, Errno error) {
     const char* advice = "";
     switch (error.code) {
     case ELOOP:
@@ -55,9 +55,9 @@ Result<AccessLogFile, StartError> AccessLogFile::open(const std::string& target)
     }
     if (!names_a_file(target)) return log;
     auto path = absolute_path(target);
-    if (!path) return unexpected(StartError{kExitUsage, explain(target, path.error())});
+    if (!path) return unexpected(StartError{kExitUsage, why_not_opened(target, path.error())});
     auto fd = open_for_append(*path);
-    if (!fd) return unexpected(StartError{kExitUsage, explain(target, fd.error())});
+    if (!fd) return unexpected(StartError{kExitUsage, why_not_opened(target, fd.error())});
     log.path_ = std::move(*path);
     log.fd_ = std::move(*fd);
     return log;
@@ -66,7 +66,7 @@ Result<AccessLogFile, StartError> AccessLogFile::open(const std::string& target)
 Result<void, StartError> AccessLogFile::check(const std::string& target) {
     if (!names_a_file(target)) return {};
     const auto refused = [&](Errno error) {
-        return unexpected(StartError{kExitUsage, explain(target, error)});
+        return unexpected(StartError{kExitUsage, why_not_opened(target, error)});
     };
     struct stat st {};
     if (lstat(target.c_str(), &st) == 0) {
@@ -83,7 +83,7 @@ Result<void, StartError> AccessLogFile::check(const std::string& target) {
 
 Result<UniqueFd, std::string> AccessLogFile::open_again(const std::string& path) {
     auto fd = open_for_append(path);
-    if (!fd) return unexpected(explain(path, fd.error()));
+    if (!fd) return unexpected(why_not_opened(path, fd.error()));
     return std::move(*fd);
 }
 

@@ -15,7 +15,7 @@ constexpr int kBacklog = 64;
 constexpr int kSendBuffer = 64 * 1024; // what a client that does not read pins in the kernel
 constexpr mode_t kUnixMode = 0660;     // it tells who downloads what
 
-UnixPlace unix_place(const std::string& where) {
+UnixPlace admin_place(const std::string& where) {
     return {.path = where.substr(kUnixPrefix.size()), .option = "--admin", .mode = kUnixMode};
 }
 
@@ -68,14 +68,14 @@ UniqueFd take_unix(std::vector<UniqueFd>& sockets, const std::string& path) {
 
 Result<void, StartError> AdminListener::check(const std::string& where) {
     if (!where.starts_with(kUnixPrefix)) return {};
-    return UnixListener::check_place(unix_place(where));
+    return UnixListener::check_place(admin_place(where));
 }
 
 Result<AdminListener, StartError> AdminListener::open(const std::string& where,
                                                       std::vector<UniqueFd> inherited) {
     AdminListener admin;
     if (where.starts_with(kUnixPrefix)) {
-        const UnixPlace place = unix_place(where);
+        const UnixPlace place = admin_place(where);
         UniqueFd known = take_unix(inherited, place.path);
         admin.is_ours_ = !known;
         auto listener = known ? UnixListener::take_over(std::move(known), place.path)

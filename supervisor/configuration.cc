@@ -15,7 +15,7 @@ StartError of(std::string_view option, StartError error) {
 }
 
 template <class... Args>
-void say(const AboutTo& about_to, fmt::format_string<Args...> format, Args&&... args) {
+void tell(const AboutTo& about_to, fmt::format_string<Args...> format, Args&&... args) {
     if (about_to) about_to(fmt::format(format, std::forward<Args>(args)...));
 }
 
@@ -30,15 +30,15 @@ StartError placed(StartError error, const Places& places) {
 Result<Configuration, StartError> check_configuration(const Options& options,
                                                       const AboutTo& about_to) {
     Configuration config{.options = options};
-    say(about_to, "the folder served, \"{}\",", options.root);
+    tell(about_to, "the folder served, \"{}\",", options.root);
     auto root = open_root(options.root);
     if (!root) return unexpected(of("root", std::move(root.error())));
     config.root = std::move(*root);
-    say(about_to, "the look-up of user \"{}\" and group \"{}\"", options.user, options.group);
+    tell(about_to, "the look-up of user \"{}\" and group \"{}\"", options.user, options.group);
     auto credentials = look_up_credentials(options.user, options.group);
     if (!credentials) return unexpected(std::move(credentials.error()));
     config.credentials = std::move(*credentials);
-    say(about_to, "the access log, \"{}\",", options.access_log);
+    tell(about_to, "the access log, \"{}\",", options.access_log);
     if (auto ok = AccessLogFile::check(options.access_log); !ok)
         return unexpected(of("access-log", std::move(ok.error())));
     return config;

@@ -14,7 +14,7 @@
 namespace fsrv {
 namespace {
 
-int fail(int status, std::string_view text) {
+int end_with(int status, std::string_view text) {
     print_failure(text);
     return status;
 }
@@ -54,20 +54,21 @@ std::optional<CtlReply> await_reply(CtlCall& call, int patience_ms) {
 int run_ctl(const std::string& text, const std::string& path, TopMain top_main) {
     const auto command = parse_ctl_command(text);
     if (!command)
-        return fail(kExitUsage, fmt::format("--ctl: expected {}, not \"{}\"",
-                                            expected_ctl_command(), printable(text)));
+        return end_with(kExitUsage, fmt::format("--ctl: expected {}, not \"{}\"",
+                                                expected_ctl_command(), printable(text)));
     if (path.empty())
-        return fail(kExitUsage, "--ctl: name the server's socket with --control PATH");
+        return end_with(kExitUsage, "--ctl: name the server's socket with --control PATH");
     if (auto ok = UnixListener::check_path({.path = path, .option = "--control"}); !ok)
-        return fail(kExitUsage, ok.error().message);
+        return end_with(kExitUsage, ok.error().message);
 
     const CtlAsk ask = [&] { return CtlCall::ask(unix_address(path), text); };
     auto call = ask();
-    if (!call) return fail(kExitFailure, why_not_connected(path, call.error().code));
+    if (!call) return end_with(kExitFailure, why_not_connected(path, call.error().code));
     auto reply = await_reply(*call, is_answered_at_once(command->kind) ? kPatienceMs : -1);
-    if (!reply) return fail(kExitFailure, "the server ended, or hung up, before it had a verdict");
+    if (!reply)
+        return end_with(kExitFailure, "the server ended, or hung up, before it had a verdict");
     if (reply->good && command->kind == CtlKind::top) return top_main(std::move(*reply), ask);
-    return reply->good ? print_output(reply->text + '\n') : fail(kExitFailure, reply->text);
+    return reply->good ? print_output(reply->text + '\n') : end_with(kExitFailure, reply->text);
 }
 
 } // namespace fsrv

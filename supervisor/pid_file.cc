@@ -13,7 +13,7 @@
 namespace fsrv {
 namespace {
 
-std::string explain(const std::string& path, Errno error, std::string_view call = {}) {
+std::string why_not_written(const std::string& path, Errno error, std::string_view call = {}) {
     return fmt::format("cannot write the pid file \"{}\": {}{}{}", path, call,
                        call.empty() ? "" : ": ", errno_text(error.code));
 }
@@ -35,8 +35,9 @@ Result<PidFile, StartError> PidFile::prepare(const std::string& path) {
     PidFile file;
     if (path.empty()) return file;
     const auto refused = [&](Errno error) {
-        return unexpected(StartError{
-            .exit_status = kExitUsage, .message = explain(path, error), .option = "pid-file"});
+        return unexpected(StartError{.exit_status = kExitUsage,
+                                     .message = why_not_written(path, error),
+                                     .option = "pid-file"});
     };
     auto absolute = absolute_path(path);
     if (!absolute) return refused(absolute.error());
@@ -76,7 +77,7 @@ Result<void, std::string> PidFile::make(pid_t pid) {
     if (fd) fresh_ = fresh;
     if (failed != nullptr) {
         remove_fresh();
-        return unexpected(explain(path_, error, failed));
+        return unexpected(why_not_written(path_, error, failed));
     }
     struct flock lock = whole_file(F_WRLCK);
     fcntl(fd.get(), F_SETLK, &lock); // a file system without locks has no such protection
@@ -91,7 +92,7 @@ Result<void, std::string> PidFile::write(pid_t pid) {
     if (rename(fresh_.c_str(), path_.c_str()) != 0) {
         const Errno error = Errno::last();
         remove_fresh();
-        return unexpected(explain(path_, error));
+        return unexpected(why_not_written(path_, error));
     }
     fresh_.clear();
     pid_ = pid;

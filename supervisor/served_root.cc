@@ -15,7 +15,7 @@
 namespace fsrv {
 namespace {
 
-StartError refused(const std::string& path, Errno error) {
+StartError cannot_serve(const std::string& path, Errno error) {
     std::string advice;
     switch (error.code) {
     case ENOENT: advice = "name a folder that exists: fsrv DIR"; break;
@@ -48,12 +48,12 @@ std::string strangeness(int fd, const std::string& path) {
 Result<ServedRoot, StartError> open_root(const std::string& path) {
     ServedRoot root;
     root.fd.reset(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!root.fd) return unexpected(refused(path, Errno::last()));
+    if (!root.fd) return unexpected(cannot_serve(path, Errno::last()));
     // O_PATH asks for no right on the folder itself.
-    if (!may_access(root.fd.get(), ".", X_OK)) return unexpected(refused(path, Errno::last()));
+    if (!may_access(root.fd.get(), ".", X_OK)) return unexpected(cannot_serve(path, Errno::last()));
     const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
                                                            &std::free);
-    if (!real) return unexpected(refused(path, Errno::last()));
+    if (!real) return unexpected(cannot_serve(path, Errno::last()));
     root.path = real.get();
     root.warning = strangeness(root.fd.get(), root.path);
     return root;

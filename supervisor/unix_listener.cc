@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
 
-StartError refused(const std::string& path, std::string_view why) {
+StartError cannot_listen(const std::string& path, std::string_view why) {
     return {kExitBind, fmt::format("cannot listen on the Unix socket \"{}\": {}", path, why)};
 }
 
@@ -37,7 +37,7 @@ UniqueFd lock_folder(const std::string& path) {
     return folder;
 }
 
-UniqueFd make_socket(int type) {
+UniqueFd make_unix_socket(int type) {
     return UniqueFd(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
@@ -46,22 +46,22 @@ Result<void, StartError> make_room(const UnixPlace& place) {
     struct stat st {};
     if (lstat(path.c_str(), &st) != 0) {
         if (errno == ENOENT) return {};
-        return unexpected(refused(path, errno_text(errno)));
+        return unexpected(cannot_listen(path, errno_text(errno)));
     }
     if (!S_ISSOCK(st.st_mode))
-        return unexpected(
-            refused(path, "there is a file of another kind; move it away, or choose another path"));
-    const UniqueFd probe = make_socket(place.type);
-    if (!probe) return unexpected(refused(path, errno_text(errno)));
+        return unexpected(cannot_listen(
+            path, "there is a file of another kind; move it away, or choose another path"));
+    const UniqueFd probe = make_unix_socket(place.type);
+    if (!probe) return unexpected(cannot_listen(path, errno_text(errno)));
     const sockaddr_un address = unix_address(path);
     if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
         errno == EAGAIN || errno == EPROTOTYPE)
-        return unexpected(refused(
+        return unexpected(cannot_listen(
             path, fmt::format("another program listens on it already; choose another path with {}",
                               place.option)));
-    if (errno != ECONNREFUSED) return unexpected(refused(path, errno_text(errno)));
+    if (errno != ECONNREFUSED) return unexpected(cannot_listen(path, errno_text(errno)));
     if (unlink(path.c_str()) != 0 && errno != ENOENT)
-        return unexpected(refused(
+        return unexpected(cannot_listen(
             path, fmt::format("it is stale, and cannot be removed: {}", errno_text(errno))));
     return {};
 }
@@ -86,7 +86,7 @@ Result<void, StartError> UnixListener::check_path(const UnixPlace& place) {
 Result<void, StartError> UnixListener::check_place(const UnixPlace& place) {
     if (auto ok = check_path(place); !ok) return ok;
     if (may_access(AT_FDCWD, folder_of(place.path).c_str(), W_OK | X_OK)) return {};
-    StartError error = refused(place.path, errno_text(errno));
+    StartError error = cannot_listen(place.path, errno_text(errno));
     error.exit_status = kExitUsage;
     return unexpected(std::move(error));
 }
@@ -98,8 +98,8 @@ Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {
     if (auto ok = make_room(place); !ok) return unexpected(std::move(ok.error()));
 
     UnixListener listener;
-    listener.fd_ = make_socket(place.type);
-    if (!listener.fd_) return unexpected(refused(path, errno_text(errno)));
+    listener.fd_ = make_unix_socket(place.type);
+    if (!listener.fd_) return unexpected(cannot_listen(path, errno_text(errno)));
     set_options_of_clients(listener.fd_.get(), AF_UNIX);
     const sockaddr_un address = unix_address(path);
     const mode_t saved_umask = umask(0777 & ~place.mode);
@@ -107,14 +107,14 @@ Result<UnixListener, StartError> UnixListener::open(const UnixPlace& place) {
         bind(listener.fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     const Errno error = Errno::last();
     umask(saved_umask);
-    if (bound != 0) return unexpected(refused(path, errno_text(error.code)));
+    if (bound != 0) return unexpected(cannot_listen(path, errno_text(error.code)));
 
     listener.remember_file(path);
     if (place.group && lchown(path.c_str(), static_cast<uid_t>(-1), *place.group) != 0)
-        return unexpected(refused(path, fmt::format("it cannot be given to group {}: {}",
-                                                    *place.group, errno_text(errno))));
+        return unexpected(cannot_listen(path, fmt::format("it cannot be given to group {}: {}",
+                                                          *place.group, errno_text(errno))));
     if (listen(listener.fd_.get(), limits::kListenBacklog) != 0)
-        return unexpected(refused(path, errno_text(errno)));
+        return unexpected(cannot_listen(path, errno_text(errno)));
     return listener;
 }
 

@@ -17,7 +17,7 @@
 namespace fsrv::content {
 namespace {
 
-constexpr int kLook = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+constexpr int kLookAtLink = O_PATH | O_NOFOLLOW | O_CLOEXEC;
 
 // Component opens of one walk. Links full of ".." could otherwise make it long: each ".." goes down
 // from the root again.
@@ -44,11 +44,11 @@ bool stat_unasked(int folder, const char* name, int flags, struct stat& status) 
 // RESOLVE_CACHED is of Linux 5.12; before, nobody can be told to ask nobody.
 UniqueFd open_in_memory(int folder, const char* name) {
     open_how how{};
-    how.flags = kLook;
+    how.flags = kLookAtLink;
     how.resolve = RESOLVE_CACHED;
     UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, folder, name, &how, sizeof how)));
     if (!fd && (errno == EINVAL || errno == ENOSYS || errno == EPERM))
-        fd.reset(::openat(folder, name, kLook));
+        fd.reset(::openat(folder, name, kLookAtLink));
     return fd;
 }
 
@@ -101,7 +101,7 @@ class Walk final {
             return name == "." ? Errno{} : climb();
         }
         const bool charged = !confined() || status_.st_dev == policy_.reach->device;
-        UniqueFd next = charged ? UniqueFd(::openat(here_.get(), name.c_str(), kLook))
+        UniqueFd next = charged ? UniqueFd(::openat(here_.get(), name.c_str(), kLookAtLink))
                                 : open_in_memory(here_.get(), name.c_str());
         if (!next && !charged && errno == EAGAIN) return {policy_.reach->want(status_.st_dev)};
         if (!next) return Errno::last();
