@@ -1,25 +1,17 @@
 #include "worker/content/listing.h"
 
 #include "common/ascii.h"
+#include "worker/content/folder_stream.h"
 #include "worker/content/pseudo_fs.h"
 #include "worker/http/target.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <dirent.h>
 #include <fcntl.h>
 
 namespace fsrv::content {
 namespace {
-
-struct CloseFolder {
-    void operator()(DIR* folder) const { ::closedir(folder); }
-};
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 // Takes a run of digits off the front and returns it without leading zeros.
 std::string_view take_number(std::string_view& text) {
@@ -137,13 +129,11 @@ Result<UniqueFd, Errno> open_folder(int folder_fd) {
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory) {
-    auto fd = open_folder(folder_fd);
-    if (!fd) return unexpected(fd.error());
-    struct stat own {};
-    if (::fstat(fd->get(), &own) != 0) return unexpected(Errno::last());
-    const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd->get()));
+    const FolderStream folder = folder_stream(folder_fd);
     if (!folder) return unexpected(Errno::last());
-    const int at = fd->release(); // closedir() closes it
+    const int at = ::dirfd(folder.get());
+    struct stat own {};
+    if (::fstat(at, &own) != 0) return unexpected(Errno::last());
     const bool local = local_fs(at) != LocalFs::no;
 
     Listing listing;

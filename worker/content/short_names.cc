@@ -1,26 +1,16 @@
 #include "worker/content/short_names.h"
 
-#include "common/unique_fd.h"
+#include "common/ascii.h"
+#include "worker/content/folder_stream.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <dirent.h>
-#include <fcntl.h>
 #include <linux/magic.h>
-#include <memory>
 #include <strings.h>
 #include <sys/vfs.h>
 
 namespace fsrv::content {
 namespace {
-
-struct CloseFolder {
-    void operator()(DIR* folder) const { ::closedir(folder); }
-};
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 bool has_short_form(std::string_view name) {
     const std::size_t dot = name.find('.');
@@ -58,11 +48,8 @@ bool may_hold_short_name(std::string_view path) {
 
 bool is_short_name(int folder, const std::string& name) {
     if (!has_short_form(name) || !may_have_short_names(folder)) return false;
-    UniqueFd fd(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd) return true;
-    const std::unique_ptr<DIR, CloseFolder> list(::fdopendir(fd.get()));
+    const FolderStream list = folder_stream(folder);
     if (!list) return true;
-    fd.release(); // closedir() closes it
     while (const dirent* item = ::readdir(list.get()))
         if (::strcasecmp(item->d_name, name.c_str()) == 0) return false;
     return true;

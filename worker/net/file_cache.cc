@@ -24,7 +24,7 @@ std::uint64_t hash_of(std::string_view target) {
     return std::hash<std::string_view>()(target);
 }
 
-bool unchanged(int fd, std::uint64_t size, FileTime mtime, FileTime ctime) {
+bool same_version(int fd, std::uint64_t size, FileTime mtime, FileTime ctime) {
     struct stat now {};
     return quick_fstat(fd, now) == 0 && static_cast<std::uint64_t>(now.st_size) == size &&
            FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == mtime &&
@@ -89,7 +89,7 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
             return nullptr;
     }
     if (small) {
-        if (!unchanged(cached->fd, cached->size, cached->mtime, cached->ctime)) return nullptr;
+        if (!same_version(cached->fd, cached->size, cached->mtime, cached->ctime)) return nullptr;
         cached->content = {content.get(), length};
         found.body.segments = {http::MemoryExtent{
             .bytes = std::move(content), .length = length, .lendable = cached->lendable}};
@@ -177,7 +177,7 @@ CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
 }
 
 bool FileCache::fresh(CachedFile& file, std::uint64_t now_ms) const {
-    if (!unchanged(file.fd, file.size, file.mtime, file.ctime)) return false;
+    if (!same_version(file.fd, file.size, file.mtime, file.ctime)) return false;
     if (file.shows_removal && now_ms - file.resolved_ms < kResolveAgainMs) return true;
     if (!store_.surely_still(file.resource.path, *file.file)) return false;
     file.resolved_ms = now_ms;
