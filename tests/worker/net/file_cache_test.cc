@@ -16,7 +16,7 @@ class FileCacheTest : public testing::Test {
         test::write_pattern(tree_.at(name), size);
         auto target = http::parse_target("/" + name);
         EXPECT_TRUE(target);
-        http::FindResult found = store_.find(*target, "");
+        http::FindResult found = store_.find(*target, {});
         EXPECT_TRUE(found);
         return make_cached_file("/" + name, *found, true, {}, arena_);
     }
