@@ -124,7 +124,7 @@ show_progress() { # WHAT
     done
 }
 
-# Meson gives the compiler a dozen files of a layer as one ("unity"): it then takes a fifth of the time. A dozen, not all, so
+# Meson gives the compiler a dozen files of a layer as one ("unity"): it then takes a third of the time. A dozen, not all, so
 # that a change of one file costs no more than its dozen.
 unity=(--unity=on --unity-size=12)
 
