@@ -33,7 +33,7 @@
 #include "worker/net/access_log.h"
 #include "worker/net/close_reason.h"
 #include "worker/net/file_cache.h"
-#include "worker/net/intrusive_list.h"
+#include "common/intrusive_list.h"
 #include "worker/net/poller.h"
 #include "worker/net/sender.h"
 

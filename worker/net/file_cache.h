@@ -17,7 +17,7 @@
 
 #include "worker/content/store.h"
 #include "worker/http/plan.h"
-#include "worker/net/intrusive_list.h"
+#include "common/intrusive_list.h"
 #include "worker/net/page_arena.h"
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 // order of arrival. Thread: the loop's.
 #pragma once
 
-#include "worker/net/intrusive_list.h"
+#include "common/intrusive_list.h"
 
 #include <deque>
 #include <sys/types.h>

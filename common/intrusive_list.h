@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-namespace fsrv::net {
+namespace fsrv {
 
 template <class T>
 struct ListHook {
@@ -29,6 +29,14 @@ class IntrusiveList final {
         ++size_;
     }
 
+    void push_front(T& element) {
+        (element.*Hook).previous = nullptr;
+        (element.*Hook).next = head_;
+        (head_ ? (head_->*Hook).previous : tail_) = &element;
+        head_ = &element;
+        ++size_;
+    }
+
     void remove(T& element) {
         ListHook<T>& hook = element.*Hook;
         (hook.previous ? (hook.previous->*Hook).next : head_) = hook.next;
@@ -43,4 +51,4 @@ class IntrusiveList final {
     std::size_t size_ = 0;
 };
 
-} // namespace fsrv::net
+} // namespace fsrv

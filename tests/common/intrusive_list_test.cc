@@ -1,9 +1,9 @@
-#include "worker/net/intrusive_list.h"
+#include "common/intrusive_list.h"
 
 #include <gtest/gtest.h>
 #include <vector>
 
-namespace fsrv::net {
+namespace fsrv {
 namespace {
 
 struct Item {
@@ -55,4 +55,4 @@ TEST(IntrusiveList, IsEmptyAgainAfterItsLastElement) {
 }
 
 } // namespace
-} // namespace fsrv::net
+} // namespace fsrv
