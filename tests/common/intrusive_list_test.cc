@@ -29,6 +29,17 @@ TEST(IntrusiveList, KeepsTheOrderOfInsertion) {
     EXPECT_EQ(list.size(), 3U);
 }
 
+TEST(IntrusiveList, WhoJumpsTheQueueComesFirst) {
+    Items list;
+    Item a{.value = 1}, b{.value = 2}, c{.value = 3};
+    list.push_front(a);
+    list.push_front(b);
+    list.push_back(c);
+    EXPECT_EQ(values(list), (std::vector<int>{2, 1, 3}));
+    list.remove(b);
+    EXPECT_EQ(values(list), (std::vector<int>{1, 3}));
+}
+
 TEST(IntrusiveList, RemovesAtEveryPlace) {
     for (const int gone : {0, 1, 2}) {
         Items list;

@@ -38,6 +38,9 @@ struct Device; // its threads and jobs, under the pool's mutex
 
 class Job {
   public:
+    Job() = default;
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
     // Blocks as long as the device does. In a thread of the pool.
     virtual void run() = 0;
     // It has run. May submit() it again, or another.
@@ -48,8 +51,7 @@ class Job {
     // Nobody waits for it, and no thread has it: it may end its own life.
     virtual void on_orphaned() = 0;
 
-  protected:
-    ~Job() = default;
+    virtual ~Job() = default;
 
   private:
     friend class Pool;
