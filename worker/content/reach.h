@@ -1,5 +1,5 @@
 // Reach: which device a look-up may wait for. A job of the pool is charged to one device at a time
-// (worker/net/pool_shares.h); of all others it takes only what is in memory. Where that is not
+// (worker/disk/pool.h); of all others it takes only what is in memory. Where that is not
 // enough it gives up with kOtherDevice, and is done again when it has been charged to that one. So
 // a look-up that waits is charged to whom it waits for, whatever links led there.
 #pragma once

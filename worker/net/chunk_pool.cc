@@ -21,6 +21,7 @@ ChunkPool::~ChunkPool() {
 }
 
 Chunk* ChunkPool::take() {
+    const std::lock_guard lock(mutex_);
     if (big_in_use_ >= most_big_) return allocate(limits::kSmallChunkBytes);
     Chunk* chunk = nullptr;
     if (!spare_.empty()) {
@@ -35,6 +36,7 @@ Chunk* ChunkPool::take() {
 
 void ChunkPool::give_back(Chunk* chunk) {
     if (!chunk) return;
+    const std::lock_guard lock(mutex_);
     if (chunk->capacity == limits::kChunkBytes) {
         --big_in_use_;
         if (spare_.size() < limits::kMaxSpareChunks) {

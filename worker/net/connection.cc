@@ -97,14 +97,15 @@ void Connection::start(bool overloaded) {
 // A connection that is answered and closed at once is never watched, which saves a system call.
 void Connection::wait_for(std::uint32_t event) {
     wanted_ = event;
-    if (!watched_) {
-        watched_ = worker_.poller().watch_edges(fd_, *this);
-        if (!watched_) { // the kernel has no memory for one more
-            close(CloseReason::internal);
-            return;
-        }
-    }
+    if (!watch()) return;
     if ((ready_ & wanted_) != 0) take_turn_soon(); // it will not be told again
+}
+
+// False: it is closed, for the kernel has no memory for one more.
+bool Connection::watch() {
+    if (!watched_) watched_ = worker_.poller().watch_edges(fd_, *this);
+    if (!watched_) close(CloseReason::internal);
+    return watched_;
 }
 
 void Connection::on_ready(std::uint32_t events) {
@@ -117,6 +118,10 @@ void Connection::on_ready(std::uint32_t events) {
         return;
     }
     ready_ |= events;
+    if ((events & EPOLLRDHUP) != 0 && waits_for_ill_disk()) {
+        close(CloseReason::client_aborted);
+        return;
+    }
     if (!queued_ && (ready_ & wanted_) != 0) act();
 }
 
@@ -221,18 +226,21 @@ void Connection::go_on() {
     release();
 }
 
+// What came early waits in as many bytes as it has. A body that is not skipped yet costs the
+// connection its next request.
+void Connection::stow_what_came_early() {
+    if (!exchange_) return;
+    if (transfer_->skip_body) {
+        transfer_->keep_alive = false;
+    } else {
+        transfer_->leftover = std::string(exchange_->unparsed());
+    }
+    drop_exchange();
+}
+
 void Connection::pause() {
     transfer_->sender.release_buffer();
-    if (exchange_) {
-        // What came early waits in as many bytes as it has. A body that is not skipped yet costs
-        // the connection its next request.
-        if (transfer_->skip_body) {
-            transfer_->keep_alive = false;
-        } else {
-            transfer_->leftover = std::string(exchange_->unparsed());
-        }
-        drop_exchange();
-    }
+    stow_what_came_early();
     set_state(State::paused);
     wait_for(EPOLLOUT);
     // Should room have come without an event (the kernel had no memory, not the socket), nothing
@@ -254,15 +262,21 @@ void Connection::on_deadline() {
         break;
     case State::skipping_body: enter_lingering(CloseReason::header_timeout); break;
     case State::sending: // a slow disk is not the client's fault
-        if (!transfer_->sender.read_under_way() && !waits_for_pool()) pause();
+        if (!transfer_->sender.read_under_way()) pause();
         break;
     case State::paused: close(CloseReason::pause_timeout); break;
     case State::lingering:
         if (!may_wait_for_taker()) close(linger_reason_);
         break;
-    case State::preparing:
+    case State::preparing: refuse_look_up("the disk is too busy, try again soon"); break;
     case State::closing: break;
     }
+}
+
+// An answer has begun, and its disk does not answer: who ends its side now has given up.
+bool Connection::waits_for_ill_disk() const {
+    if (state_ != State::sending || !transfer_->sender.read_under_way()) return false;
+    return worker_.pool().is_ill(transfer_->sender.read_device());
 }
 
 std::uint64_t Connection::bytes_not_taken() const {
@@ -291,7 +305,7 @@ void Connection::on_drain() {
 void Connection::check_rate(std::uint64_t now_ms) {
     const auto window_ms = static_cast<std::uint64_t>(worker_.options().stall_timeout.count());
     const bool begins =
-        transfer_->window_start_ms == 0 || transfer_->sender.read_under_way() || waits_for_pool();
+        transfer_->window_start_ms == 0 || transfer_->sender.read_under_way();
     const std::uint64_t elapsed_ms = now_ms - transfer_->window_start_ms;
     if (!begins && elapsed_ms < window_ms) return;
     const std::uint64_t sent = transfer_->sender.bytes_sent();
@@ -334,7 +348,7 @@ void Connection::close(CloseReason reason) {
     if (transfer_) log_answer(name_of(reason));
     worker_.count_close(reason);
     set_state(State::closing);
-    worker_.pool().forget(*this);
+    drop_exchange();
     if (transfer_ && ends_by_reset(reason)) { // an earlier answer may still be on its way
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -350,7 +364,11 @@ void Connection::set_state(State state) {
 }
 
 void Connection::drop_exchange() {
-    if (exchange_) worker_.give_back(std::move(exchange_));
+    if (!exchange_) return;
+    if (std::exchange(exchange_->asker, nullptr) != nullptr)
+        worker_.pool().abandon(*exchange_.release());
+    else
+        worker_.give_back(std::move(exchange_));
 }
 
 void Connection::release() {

@@ -5,12 +5,13 @@
 //   accepted       the first byte               in      --header-timeout: closed silently
 //   idle           the next request             in      --idle-timeout: closed
 //   reading_head   the rest of a head           in      --header-timeout: 408
-//   preparing      the pool: find and plan      none    none
+//   preparing      the pool: find and plan      none    limits::kLookUpMs: 503; sooner when its
+//                                                       device is ill
 //   sending        the socket or the disk       out     --stall-timeout: paused
 //   paused         the client; holds no buffer  out     --pause-timeout: reset
 //   skipping_body  the rest of a request's body in      --header-timeout: closed
 //   lingering      the client's close           in      limits::kLingerMs: closed
-//   closing        jobs of the pool             none    none
+//   closing        its turn of the loop         none    none
 //
 // The deadline of idle and lingering is --pause-timeout while the client has not taken all that is
 // with the kernel. Each state has its list in the worker, in order of since_ms.
@@ -21,10 +22,10 @@
 //                idle ◄───────────────────────────────────────────┴──► lingering
 //
 // Lifetime: the worker owns it. close() is the only way down and idempotent; when the socket is
-// closed and no job is under way (a plain count) release() hands the object to Worker::bury(), and
-// it is gone at the end of the loop's turn: until then its callers may still look at it. A late
-// completion settles accounts but never acts. Thread: the loop's; the pool touches only
-// Exchange::work's job.
+// closed and no turn is to come (a plain count) release() hands the object to Worker::bury(), and
+// it is gone at the end of the loop's turn: until then its callers may still look at it. Jobs of
+// the pool outlive it: they are abandoned, with all that they touch (the Exchange, a FileRead).
+// Thread: the loop's.
 #pragma once
 
 #include "worker/http/parser.h"
@@ -34,6 +35,7 @@
 #include "worker/net/close_reason.h"
 #include "worker/net/file_cache.h"
 #include "common/intrusive_list.h"
+#include "worker/disk/pool.h"
 #include "worker/net/poller.h"
 #include "worker/net/sender.h"
 
@@ -41,7 +43,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <uv.h>
 
 namespace fsrv::net {
 
@@ -63,15 +64,24 @@ inline constexpr unsigned kStates = 9;
 std::string_view name_of(State state);
 Asked to_label(http::Method method);
 
-// What a request needs until its answer is planned: the received bytes, the parser, the job for the
-// pool. Pooled by the worker; an idle or paused connection has none.
-struct Exchange {
+// What a request needs until its answer is planned: the received bytes, the parser. And the job for
+// the pool that finds and plans. Kept for reuse by the worker; an idle or paused connection has
+// none.
+struct Exchange final : disk::Job {
     explicit Exchange(const http::ParserLimits& limits);
 
     std::string_view unparsed() const { return {buffer.get() + begin, end - begin}; }
     void received(std::size_t bytes); // behind `end`
     // Ready for another client: what this one sent is gone, credentials among it.
     void forget();
+
+    void run() override;
+    void on_done() override;
+    void on_ill() override;
+    void on_orphaned() override; // back to the worker
+
+    Worker* worker = nullptr;    // whose pool has it
+    Connection* asker = nullptr; // while it has, and somebody waits
 
     std::size_t capacity;
     std::unique_ptr<char[]> buffer;
@@ -87,7 +97,6 @@ struct Exchange {
     content::Reach reach;              // of the job, and whose share of the pool it has
     std::uint64_t queued_ns = 0;       // when the job was given to the pool
     std::uint64_t waited_us = 0;       // for a thread: the job's to say
-    uv_work_t work{};
 };
 
 // What an answer needs while it is sent.
@@ -143,6 +152,7 @@ class Connection final : public SenderOwner, public PollTarget {
 
   private:
     friend class Worker; // takes exchange_ and transfer_ back
+    friend struct Exchange;
 
     void on_ready(std::uint32_t events) override;
     void act();
@@ -150,7 +160,7 @@ class Connection final : public SenderOwner, public PollTarget {
     void on_readable();
     void on_linger_readable();
     void on_chunk_read() override;
-    void on_pool_turn() override;
+    void on_disk_ill() override;
     void on_planned();
 
     void advance();
@@ -158,8 +168,8 @@ class Connection final : public SenderOwner, public PollTarget {
     bool take_head();
     void dispatch();
     void prepare();
-    void find_when_charged();
-    void find_in_pool();
+    void find_in_pool(disk::JobKind kind);
+    void refuse_look_up(std::string_view what);
     void answer_from(const CachedFile& file);
     bool respond_at_once(const CachedFile& file, int status);
     void respond_as_planned();
@@ -180,6 +190,9 @@ class Connection final : public SenderOwner, public PollTarget {
     void set_state(State state);
     std::uint64_t bytes_not_taken() const; // by the client, of what the kernel has for it
     bool may_wait_for_taker();
+    bool waits_for_ill_disk() const;
+    bool watch();
+    void stow_what_came_early();
     void wait_for(std::uint32_t event); // EPOLLIN or EPOLLOUT
     void advance_in_turn();
     void go_on_soon();
@@ -197,7 +210,7 @@ class Connection final : public SenderOwner, public PollTarget {
     std::uint64_t since_ms_ = 0;
     std::uint64_t lingered_bytes_ = 0;
     std::uint64_t waited_ms_ = 0; // for an answer to be taken, beyond the deadline of the state
-    unsigned pending_ = 1;        // the socket, until close(); jobs of the pool; its turn to come
+    unsigned pending_ = 1;        // the socket, until close(); its turn to come
     std::uint32_t wanted_ = 0;    // event that the state waits for; 0: for none of the socket's
     std::uint32_t ready_ = 0;     // events that came, until a receive or a send finds nothing more
     bool watched_ = false;        // the poller has been told of the socket

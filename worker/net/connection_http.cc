@@ -5,7 +5,6 @@
 #include "worker/http/proxy_header.h"
 #include "worker/http/response_head.h"
 #include "worker/net/connection.h"
-#include "worker/net/pool_thread.h"
 #include "worker/net/worker.h"
 
 #include <algorithm>
@@ -62,6 +61,20 @@ void find_and_plan(Worker& worker, Exchange& x) {
     x.listings_full = !found && found.error().listings_full;
     x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
     warm_up(x.plan->body, x.queued_ns / 1'000'000);
+}
+
+constexpr std::string_view kIll = "the disk that this is on does not answer, try again later";
+
+// What is still to be said when a file fails an answer that has not begun.
+std::optional<http::Refusal> honest_answer(CloseReason failure) {
+    switch (failure) {
+    case CloseReason::file_changed:
+        return http::Refusal{.status = 503, .what = "the file is being changed"};
+    case CloseReason::read_error:
+        return http::Refusal{.status = 500, .what = "the file cannot be read"};
+    case CloseReason::disk_silent: return http::Refusal{.status = 503, .what = kIll};
+    default: return std::nullopt;
+    }
 }
 
 } // namespace
@@ -170,54 +183,64 @@ void Connection::prepare() {
     wanted_ = 0;
     x.queued_ns = uv_hrtime();
     x.reach = worker_.reach_for(x.target);
-    find_when_charged();
+    find_in_pool(disk::JobKind::look_up);
 }
 
-void Connection::find_when_charged() {
-    if (worker_.pool().take(exchange_->reach.device, *this)) find_in_pool();
-}
-
-void Connection::find_in_pool() {
-    Exchange& x = *exchange_;
-    x.work.data = this;
-    const int error = uv_queue_work(
-        &worker_.loop(), &x.work,
-        [](uv_work_t* work) {
-            give_way_to_loop();
-            auto& self = *static_cast<Connection*>(work->data);
-            self.exchange_->waited_us = (uv_hrtime() - self.exchange_->queued_ns) / 1000;
-            find_and_plan(self.worker_, *self.exchange_);
-        },
-        [](uv_work_t* work, int) { static_cast<Connection*>(work->data)->on_planned(); });
-    FSRV_CHECK(error == 0, "the pool takes no work");
-    worker_.score().raise(Metric::pool_jobs);
-    retain();
-}
-
-void Connection::on_pool_turn() {
-    if (state_ == State::preparing) {
-        find_in_pool();
+void Connection::find_in_pool(disk::JobKind kind) {
+    const dev_t device = exchange_->reach.device;
+    exchange_->worker = &worker_;
+    exchange_->asker = this;
+    switch (worker_.pool().submit(*exchange_, device, kind)) {
+    case disk::Submitted::yes:
+        watch(); // a client that resets is to be noticed
+        return;
+    case disk::Submitted::ill:
+        exchange_->asker = nullptr;
+        if (worker_.pool().wants_probe(device)) worker_.probe(exchange_->target, device);
+        refuse_look_up(kIll);
+        return;
+    case disk::Submitted::full:
+        exchange_->asker = nullptr;
+        refuse_look_up("too many folders are being listed");
         return;
     }
-    transfer_->sender.take_turn();
-    worker_.touched(*this); // the stall clock runs from here, as after a read
-    go_on_soon(); // not at once: it may be done without the pool, and then it is the next one's
-                  // turn
+}
+
+void Exchange::run() {
+    waited_us = (uv_hrtime() - queued_ns) / 1000;
+    find_and_plan(*worker, *this);
+}
+
+void Exchange::on_done() {
+    std::exchange(asker, nullptr)->on_planned();
+}
+
+void Exchange::on_ill() {
+    asker->refuse_look_up(kIll);
+}
+
+void Exchange::on_orphaned() {
+    if (found) worker->keep(std::move(found));
+    worker->give_back(std::unique_ptr<Exchange>(this));
+}
+
+// There is an answer without the disk: 503. What the pool still has of the request is left to it.
+void Connection::refuse_look_up(std::string_view what) {
+    respond(http::plan_status(exchange_->request, 503, what));
+    if (exchange_ && exchange_->asker) stow_what_came_early();
+    go_on_soon(); // many may be refused at a time
 }
 
 void Connection::on_planned() {
-    worker_.pool().give_back(exchange_->reach.device);
-    worker_.score().lower(Metric::pool_jobs);
     worker_.score().observe(Metric::pool_wait, exchange_->waited_us);
     if (exchange_->found) worker_.keep(std::move(exchange_->found));
-    if (state_ != State::closing && exchange_->reach.wants) {
+    if (exchange_->reach.wants) {
         exchange_->reach.go_there();
-        find_when_charged();
-    } else if (state_ != State::closing) {
+        find_in_pool(disk::JobKind::look_up);
+    } else {
         respond_as_planned();
         advance();
     }
-    release();
 }
 
 // Whoever is refused now finds room the next time.
@@ -296,9 +319,8 @@ bool Connection::send_some() {
         break;
     case Sender::Step::wait_disk:
         wanted_ = 0;
-        retain();
-        return false;
-    case Sender::Step::wait_turn: wanted_ = 0; return false;
+        if (!watch()) return false;
+        break;
     case Sender::Step::yield: go_on_soon(); return false;
     }
     if (exchange_ && !transfer_->skip_body && exchange_->begin == exchange_->end) drop_exchange();
@@ -307,29 +329,32 @@ bool Connection::send_some() {
 
 void Connection::on_chunk_read() {
     transfer_->sender.settle_read();
-    if (state_ != State::closing) {
-        worker_.touched(
-            *this); // the stall clock runs from when the client could have taken something
-        advance_in_turn();
+    if (state_ == State::closing) return;
+    worker_.touched(*this); // the stall clock runs from when the client could have taken something
+    advance_in_turn();
+}
+
+// An answer that has begun is not lost before its client loses patience.
+void Connection::on_disk_ill() {
+    if (state_ == State::closing) return;
+    if (transfer_->sender.bytes_sent() == 0) {
+        transfer_->sender.give_up_read(CloseReason::disk_silent);
+        go_on_soon();
+    } else if ((ready_ & EPOLLRDHUP) != 0) {
+        close(CloseReason::client_aborted);
     }
-    release();
 }
 
 // Before the first byte there is still an honest answer; after it only a reset.
 bool Connection::send_failed() {
     const CloseReason reason = transfer_->sender.failure();
-    const bool can_still_answer =
-        transfer_->sender.bytes_sent() == 0 &&
-        (reason == CloseReason::file_changed || reason == CloseReason::read_error);
-    if (!can_still_answer) {
+    const std::optional<http::Refusal> answer =
+        transfer_->sender.bytes_sent() == 0 ? honest_answer(reason) : std::nullopt;
+    if (!answer) {
         close(reason);
         return false;
     }
-    const bool changed = reason == CloseReason::file_changed;
-    http::Plan plan = http::plan_refusal(
-        {.status = changed ? 503 : 500,
-         .what = changed ? "the file is being changed" : "the file cannot be read"},
-        {});
+    http::Plan plan = http::plan_refusal(*answer, {});
     LogRecord record = std::move(transfer_->record);
     const bool skip_body = transfer_->skip_body;
     const Asked asked = transfer_->asked;
@@ -343,8 +368,7 @@ bool Connection::send_failed() {
 }
 
 bool Connection::finish_response() {
-    const bool failed = transfer_->end_reason == CloseReason::file_changed ||
-                        transfer_->end_reason == CloseReason::read_error;
+    const bool failed = honest_answer(transfer_->end_reason).has_value();
     log_answer(failed ? name_of(transfer_->end_reason) : "complete");
     const std::unique_ptr<Transfer> done = std::move(transfer_);
     if (!done->keep_alive) {

@@ -2,12 +2,10 @@
 // met at the start, not by the first request.
 #pragma once
 
-#include <uv.h>
-
 namespace fsrv::net {
 
 // While it lives, a library that gives up because there is no thread to be had ends the process
-// with kExitTasks, which the supervisor explains: libuv aborts, the C++ library terminates.
+// with kExitTasks, which the supervisor explains: the C++ library terminates.
 class NoThreadsEndIt final {
   public:
     NoThreadsEndIt();
@@ -18,8 +16,5 @@ class NoThreadsEndIt final {
   private:
     void (*terminate_before_)();
 };
-
-// All threads of libuv's pool, which it would make when they are first asked for something.
-void start_pool_threads(uv_loop_t& loop);
 
 } // namespace fsrv::net

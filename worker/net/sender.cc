@@ -1,7 +1,6 @@
 #include "worker/net/sender.h"
 
 #include "common/check.h"
-#include "worker/net/pool_thread.h"
 #include "worker/net/quick_calls.h"
 #include "worker/net/whole_read.h"
 
@@ -27,32 +26,6 @@ iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
 
-bool unchanged(const http::OpenFile& file) {
-    struct stat now {};
-    if (quick_fstat(file.fd.get(), now) != 0) return false;
-    const auto size = static_cast<std::uint64_t>(now.st_size);
-    switch (file.writes) {
-    case InPlaceWrites::on: break;
-    case InPlaceWrites::off: return size == file.size;    // some FUSE dates a file at each look
-    case InPlaceWrites::append: return size >= file.size; // a write dates it before it grows
-    }
-    return size == file.size && FileTime{now.st_mtim.tv_sec, now.st_mtim.tv_nsec} == file.mtime;
-}
-
-// In a thread of the pool.
-void read_into(Chunk& chunk) {
-    give_way_to_loop();
-    ReadOrder& order = chunk.order;
-    const int fd = order.file->fd.get();
-    const iovec all{.iov_base = chunk.data(), .iov_len = order.length};
-    const ssize_t n = order.may_be_cached
-                          ? ::preadv2(fd, &all, 1, static_cast<off_t>(order.offset), RWF_NOWAIT)
-                          : -1;
-    order.was_cached = n == static_cast<ssize_t>(order.length);
-    order.result = order.was_cached ? n : read_whole(fd, chunk.data(), order.length, order.offset);
-    order.unchanged = unchanged(*order.file);
-}
-
 } // namespace
 
 Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string head, http::Body body)
@@ -63,8 +36,8 @@ Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string hea
       body_size_(body_.size()) {}
 
 Sender::~Sender() {
-    FSRV_CHECK(!reading_, "a pool thread still writes into the chunk");
-    end_turn();
+    if (reading_) context_.pool->abandon(*read_.release());
+    read_.reset();
     context_.chunks->give_back(chunk_);
     if (context_.closer) context_.closer->let_go(std::move(body_));
 }
@@ -81,14 +54,12 @@ Sender::Step Sender::pump(int fd) {
         }
         if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
             if (const auto step = lend(fd, limits::kTurnBytes - turn, turn)) {
-                end_turn(); // somebody else has read it meanwhile
                 if (*step != Step::yield) return *step;
                 continue;
             }
             switch (extent_at_front() ? load() : Load::ready) {
             case Load::ready: break;
             case Load::wait_disk: return Step::wait_disk;
-            case Load::wait_turn: release_buffer(); return Step::wait_turn;
             case Load::failed: return Step::failed;
             }
         }
@@ -173,7 +144,7 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     if (context_.io != IoMode::automatic || !file.local || body_size_ - body_sent_ <= tail ||
         extent.length - segment_sent_ <= limits::kCheapToCopy)
         return std::nullopt;
-    if (!unchanged(file)) {
+    if (!is_unchanged(file)) {
         failure_ = CloseReason::file_changed;
         return Step::failed;
     }
@@ -234,29 +205,33 @@ bool Sender::is_filling(const http::OpenFile& file) const {
 }
 
 void Sender::settle_read() {
-    context_.score->lower(Metric::pool_jobs);
     reading_ = false;
-    const ReadOrder& order = chunk_->order;
+    const FileRead::Order& order = read_->order;
     if (order.may_be_cached) {
         const http::OpenFile& file = *order.file;
-        file.found_in_a_row = order.was_cached ? file.found_in_a_row + 1 : 0;
-        if (!order.was_cached)
+        file.found_in_a_row = read_->was_cached ? file.found_in_a_row + 1 : 0;
+        if (!read_->was_cached)
             file.missed_ms = now_ms();
         else if (file.found_in_a_row >= limits::kFoundInARow)
             file.missed_ms = 0;
     }
+    chunk_ = std::exchange(read_->chunk, nullptr);
+    wanted_ = read_->wanted;
     // A failure shows when pump() loads again.
-    failed_read_ = finish_load(order.result, order.unchanged) == Load::failed;
-    end_turn();
+    failed_read_ = finish_load(read_->result, read_->unchanged) == Load::failed;
 }
 
-void Sender::end_turn() {
-    if (std::exchange(has_turn_, false)) context_.pool->give_back(turn_device_);
+void Sender::give_up_read(CloseReason reason) {
+    FSRV_CHECK(reading_, "given up is what is under way");
+    reading_ = false;
+    context_.pool->abandon(*read_.release());
+    failed_read_ = true;
+    failure_ = reason;
 }
 
 void Sender::release_buffer() {
     FSRV_CHECK(!reading_, "buffer released under a read");
-    end_turn();
+    read_.reset();
     context_.chunks->give_back(std::exchange(chunk_, nullptr));
     chunk_filled_ = 0;
     chunk_sent_ = 0;
@@ -267,31 +242,31 @@ Sender::Load Sender::load() {
     if (failed_read_) return Load::failed;
     const http::FileExtent& extent = *extent_at_front();
     const std::uint64_t offset = extent.offset + segment_sent_;
+    chunk_filled_ = 0;
+    chunk_sent_ = 0;
+    const bool may_ask =
+        context_.io == IoMode::inline_ ||
+        (context_.io == IoMode::automatic && extent.file->local && !is_filling(*extent.file));
+    if (!may_ask) return load_in_pool(extent, offset);
     if (!chunk_) chunk_ = context_.chunks->take();
     if (!chunk_) return load_failed(CloseReason::internal);
     wanted_ = static_cast<std::size_t>(
         std::min<std::uint64_t>(chunk_->capacity, extent.length - segment_sent_));
-    chunk_filled_ = 0;
-    chunk_sent_ = 0;
     chunk_path_ = SendPath::copied;
-    const bool may_ask =
-        context_.io == IoMode::inline_ ||
-        (context_.io == IoMode::automatic && extent.file->local && !is_filling(*extent.file));
-    return may_ask ? load_on_loop(extent, offset) : load_in_pool(extent, offset);
+    return load_on_loop(extent, offset);
 }
 
 Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t offset) {
     if (context_.io == IoMode::inline_) {
         const std::int64_t result =
             read_whole(extent.file->fd.get(), chunk_->data(), wanted_, offset);
-        return finish_load(result, unchanged(*extent.file));
+        return finish_load(result, is_unchanged(*extent.file));
     }
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
     if (!load_cached(extent, offset, 0, wanted_)) {
         extent.file->missed_ms = now_ms();
         return load_in_pool(extent, offset);
     }
-    end_turn(); // somebody else has read it meanwhile
     // The parts of a multipart answer are small: as many as fit leave together.
     for (std::size_t i = segment_ + 1; i < body_.segments.size(); ++i) {
         const auto* next = std::get_if<http::FileExtent>(&body_.segments[i]);
@@ -301,7 +276,7 @@ Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t 
             break;
         wanted_ += next->length;
     }
-    return finish_load(static_cast<std::int64_t>(wanted_), unchanged(*extent.file));
+    return finish_load(static_cast<std::int64_t>(wanted_), is_unchanged(*extent.file));
 }
 
 bool Sender::load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
@@ -313,34 +288,25 @@ bool Sender::load_cached(const http::FileExtent& extent, std::uint64_t offset, s
 }
 
 Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t offset) {
-    if (!has_turn_) {
-        turn_device_ = extent.file->charged;
-        if (!context_.pool->take(turn_device_, owner_)) return Load::wait_turn;
-        has_turn_ = true;
-    }
-    chunk_->order = {.file = extent.file.get(),
-                     .offset = offset,
-                     .length = wanted_,
-                     .may_be_cached = is_filling(*extent.file)};
-    chunk_->owner = &owner_;
-    chunk_->work.data = chunk_;
-    const int error = uv_queue_work(
-        context_.loop, &chunk_->work,
-        [](uv_work_t* work) { read_into(*static_cast<Chunk*>(work->data)); },
-        [](uv_work_t* work, int) { static_cast<Chunk*>(work->data)->owner->on_chunk_read(); });
-    if (error != 0) return load_failed(CloseReason::internal);
+    if (!read_) read_ = std::make_unique<FileRead>(*context_.chunks, context_.closer, owner_);
+    context_.chunks->give_back(std::exchange(chunk_, nullptr));
+    read_->order = {.file = extent.file,
+                    .offset = offset,
+                    .length = static_cast<std::size_t>(std::min<std::uint64_t>(
+                        limits::kChunkBytes, extent.length - segment_sent_)),
+                    .may_be_cached = is_filling(*extent.file)};
+    context_.pool->submit(*read_, extent.file->charged, disk::JobKind::read);
     reading_ = true;
     close_looks_ = kCloseLooks;
     chunk_path_ = SendPath::pool;
     context_.score->count(Metric::cold_reads);
-    context_.score->raise(Metric::pool_jobs);
     return Load::wait_disk;
 }
 
-Sender::Load Sender::finish_load(std::int64_t result, bool is_unchanged) {
+Sender::Load Sender::finish_load(std::int64_t result, bool unchanged) {
     if (result < 0) return load_failed(CloseReason::read_error);
     // The extent lay within the file when it was planned, so where it ends now it became shorter.
-    if (static_cast<std::size_t>(result) != wanted_ || !is_unchanged) {
+    if (static_cast<std::size_t>(result) != wanted_ || !unchanged) {
         return load_failed(CloseReason::file_changed);
     }
     chunk_filled_ = wanted_;

@@ -32,26 +32,21 @@
 #include "worker/net/chunk_pool.h"
 #include "worker/net/close_reason.h"
 #include "worker/net/file_closer.h"
+#include "worker/net/file_read.h"
 #include "worker/net/page_cache.h"
 #include "worker/net/page_lender.h"
-#include "worker/net/pool_shares.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <uv.h>
 
 namespace fsrv::net {
 
-// Told when a read that the pool did is over; it must call Sender::settle_read() and then, unless
-// it is closing, pump(). Told likewise when it may read: Sender::take_turn(), then pump().
-class SenderOwner : public PoolWaiter {
-  public:
-    virtual void on_chunk_read() = 0;
-
-  protected:
-    ~SenderOwner() = default;
-};
+// Told when a read that the pool did is over: it must call Sender::settle_read() and then, unless
+// it is closing, pump().
+using SenderOwner = FileReader;
 
 struct SenderContext {
     // Whether a head leaves with the first bytes of such a body that are lent, not by itself.
@@ -59,11 +54,11 @@ struct SenderContext {
         return !paced || body_size <= limits::kLargestPacket;
     }
 
-    uv_loop_t* loop = nullptr;
+    uv_loop_t* loop = nullptr; // its clock
     ChunkPool* chunks = nullptr;
     PageCache* page_cache = nullptr;
     PageLender* lender = nullptr;
-    PoolShares* pool = nullptr;
+    disk::Pool* pool = nullptr;
     FileCloser* closer = nullptr; // none: files close at once
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
@@ -77,7 +72,6 @@ class Sender final {
         complete,      // the last byte is with the kernel
         wait_writable, // the socket takes no more now
         wait_disk,     // a read is under way; on_chunk_read() follows
-        wait_turn,     // others read from the device; on_pool_turn() follows
         yield,         // it could go on, but has had its turn
         failed,        // failure() says why; the connection must be reset, not closed
     };
@@ -85,7 +79,7 @@ class Sender final {
     Sender(const SenderContext& context, SenderOwner& owner, std::string head, http::Body body);
     Sender(const Sender&) = delete;
     Sender& operator=(const Sender&) = delete;
-    ~Sender(); // no read may be under way
+    ~Sender();
 
     // `bytes` of head and body, which is in memory, are with the kernel already, those of the body
     // by `path`. Before the first pump().
@@ -97,14 +91,15 @@ class Sender final {
     // The pool's read called back: takes its result in. Nothing is sent.
     void settle_read();
 
-    // on_pool_turn(): the share of the pool is this sender's.
-    void take_turn() { has_turn_ = true; }
+    // The read under way is waited for no more, as `reason` tells; the next pump() fails.
+    void give_up_read(CloseReason reason);
 
     // Gives the buffer up while the client takes nothing; the bytes are read anew when it does. Not
     // while wait_disk.
     void release_buffer();
 
-    bool read_under_way() const { return reading_; }
+    bool read_under_way() const { return reading_; } // or waits for the disk
+    dev_t read_device() const { return read_->order.file->charged; } // while it does
     bool holds_buffer() const { return chunk_ != nullptr; }
     std::uint64_t body_size() const { return body_size_; }
     std::uint64_t listing_bytes() const; // MemoryExtent::of_listing, taken ones too
@@ -115,7 +110,7 @@ class Sender final {
   private:
     static constexpr unsigned kCloseLooks = 8;
 
-    enum class Load { ready, wait_disk, wait_turn, failed };
+    enum class Load { ready, wait_disk, failed };
     Load load();
     Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
     // Bytes of the extent into the chunk, behind the first `at`; false: not all of them are cached.
@@ -135,7 +130,6 @@ class Sender final {
     std::uint64_t now_ms() const { return uv_now(context_.loop); }
     bool to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent) const;
 
-    void end_turn();
     std::optional<Step> push(int fd, std::uint64_t& turn); // head, memory and chunk
     unsigned gather(struct iovec* vectors, unsigned capacity, bool& more_follows) const;
     void advance(std::size_t bytes, SendPath of_memory = SendPath::memory);
@@ -159,10 +153,9 @@ class Sender final {
     std::uint64_t body_size_ = 0;
     unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
     std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
-    std::size_t wanted_ = 0;         // bytes asked of the read under way
+    std::size_t wanted_ = 0;         // bytes asked of the read that has filled the chunk
+    std::unique_ptr<FileRead> read_; // the pool's, while reading_
     bool reading_ = false;
-    bool has_turn_ = false; // a share of the pool for turn_device_
-    dev_t turn_device_ = 0;
     bool failed_read_ = false;
     CloseReason failure_ = CloseReason::internal;
 };

@@ -11,7 +11,9 @@
 #include "worker/net/terminate_signal.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace fsrv::net {
@@ -54,9 +56,10 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
       chunks_(heritage_.budgets.big_chunks),
-      pool_(heritage_.options->threads),
+      pool_({.threads = heritage_.options->threads,
+             .silence_ms = static_cast<std::uint64_t>(heritage_.options->stall_timeout.count()),
+             .on_change = [this](dev_t device, bool ill) { tell_of_device(device, ill); }}),
       names_(heritage_.options->server_names),
-      closer_(loop_, pool_),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_)),
       sender_context_{.loop = &loop_,
@@ -91,7 +94,6 @@ Worker::~Worker() {
 
 int Worker::run() {
     start_handles();
-    start_pool_threads(loop_);
     serve_slot(heritage_.slot, true);
     serve_slot(kSharedSlot, true);
     // Nobody there to hear it: the server was stopped again at once.
@@ -155,7 +157,8 @@ void Worker::start_handles() {
         uv_poll_stop(handle);
         worker.drain_within_grace();
     });
-    const bool watched = poller_.watch_readable(uv_backend_fd(&loop_), *this);
+    const bool watched = poller_.watch_readable(uv_backend_fd(&loop_), *this) &&
+                         poller_.watch_edges(pool_.wake_fd(), pool_waker_);
     FSRV_CHECK(watched, "the loop cannot be polled");
     uv_run(&loop_, UV_RUN_NOWAIT); // tells the kernel what to poll
 }
@@ -210,6 +213,7 @@ void Worker::serve_slot(unsigned slot, bool on) {
 
 void Worker::on_timer() {
     const std::uint64_t now = now_ms();
+    pool_.tick();
     publish_figures();
     if (accept_again_ms_ != 0 && now >= accept_again_ms_) {
         accept_again_ms_ = 0;
@@ -223,6 +227,7 @@ void Worker::on_timer() {
                                           : ms(o.header_timeout));
     sweep(State::idle, ms(o.idle_timeout));
     sweep(State::reading_head, ms(o.header_timeout));
+    sweep(State::preparing, limits::kLookUpMs);
     sweep(State::sending, ms(o.stall_timeout));
     sweep(State::paused, ms(o.pause_timeout));
     sweep(State::skipping_body, ms(o.header_timeout));
@@ -263,11 +268,22 @@ void Worker::publish_figures() {
     figures.set(Metric::active_downloads, list_size(State::sending));
     figures.set(Metric::active_requests, list_size(State::preparing) + list_size(State::sending));
     figures.set(Metric::paused_downloads, list_size(State::paused));
+    figures.set(Metric::pool_jobs, pool_.jobs());
+    figures.set(Metric::ill_devices, pool_.ill_devices());
     if (!transfer_board_.due(real_now)) return;
     for (const State state : {State::sending, State::paused})
         for (const Connection* c = list(state).front(); c != nullptr; c = List::next(*c))
             transfer_board_.consider(*c, now_ms());
     transfer_board_.show(real_now);
+}
+
+void Worker::tell_of_device(dev_t device, bool ill) const {
+    const std::string name = fmt::format("{}:{}", gnu_dev_major(device), gnu_dev_minor(device));
+    if (ill)
+        log_warn("slot={} device {} has not answered for {} ms: 503 for what is on it, until it does",
+                 heritage_.slot, name, options().stall_timeout.count());
+    else
+        log_info("slot={} device {} answers again", heritage_.slot, name);
 }
 
 void Worker::report_log_trouble() {
@@ -351,13 +367,18 @@ void Worker::cut_the_rest() {
     // What is still pending is with the pool, and a dead disk may never give it back.
     if (now_ms() < drain_deadline_ms_ + limits::kLastCallbacksMs) return;
     log_warn("slot={} {} reads never came back; exiting without them", heritage_.slot,
-             connections_ + closer_.pending());
+             pool_.jobs());
     if (log_) log_->stop(500);
     ::_exit(kExitOk);
 }
 
+// Jobs that nobody waits for any more get the time that late callbacks have.
 void Worker::finish_if_drained() {
-    if (!draining_ || finished_ || connections_ > 0 || closer_.pending() > 0) return;
+    if (!draining_ || finished_ || connections_ > 0) return;
+    if (!pool_.is_idle()) {
+        if (drain_deadline_ms_ == 0 || drain_deadline_ms_ > now_ms()) drain_deadline_ms_ = now_ms();
+        return;
+    }
     finished_ = true;
     close_handles();
 }

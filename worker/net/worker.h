@@ -33,6 +33,13 @@ struct Surroundings {
 };
 
 class Worker final : public PollTarget {
+    // Told that jobs of the pool are over.
+    struct PoolWaker final : PollTarget {
+        explicit PoolWaker(disk::Pool& its_pool) : pool(its_pool) {}
+        void on_ready(std::uint32_t) override { pool.dispatch(); }
+        disk::Pool& pool;
+    };
+
   public:
     Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings);
     Worker(const Worker&) = delete;
@@ -56,7 +63,8 @@ class Worker final : public PollTarget {
     const content::LocalStore& store() const { return store_; }
     const http::PlanConfig& plan_config() const { return plan_config_; }
     const SenderContext& sender_context() const { return sender_context_; }
-    PoolShares& pool() { return pool_; }
+    disk::Pool& pool() { return pool_; }
+    void probe(const http::Target& target, dev_t device); // an ill one, by looking that up
     // From the mount table; the look-up itself finds out better.
     content::Reach reach_for(const http::Target& target) const {
         return {.anywhere = false,
@@ -129,6 +137,7 @@ class Worker final : public PollTarget {
     void cut_the_rest();
     void leave(std::uint64_t within_ms);
     void finish_if_drained();
+    void tell_of_device(dev_t device, bool ill) const;
     std::size_t live_connections() const { return connections_ - list_size(State::closing); }
     std::size_t list_size(State state) const { return lists_[static_cast<unsigned>(state)].size(); }
 
@@ -138,13 +147,14 @@ class Worker final : public PollTarget {
     uv_loop_t loop_{};
     Poller poller_;
     bool loop_ready_ = false; // libuv has events
+    disk::Pool pool_;
+    PoolWaker pool_waker_{pool_};
+    FileCloser closer_{pool_};
     ChunkPool chunks_;
     PageCache page_cache_;
     PageLender lender_;
-    PoolShares pool_;
     http::ServerNames names_;
     std::uint64_t name_trouble_ms_ = 0; // told last
-    FileCloser closer_;
     content::Mounts mounts_;
     FileCache cache_;
     SenderContext sender_context_;

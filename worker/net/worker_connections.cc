@@ -68,6 +68,30 @@ bool Worker::make_room() {
     return false;
 }
 
+namespace {
+
+// Nobody waits for what it finds.
+struct Probe final : disk::Job {
+    Probe(const content::LocalStore& its_store, http::Target its_target, content::Reach its_reach)
+        : store(its_store), target(std::move(its_target)), reach(std::move(its_reach)) {}
+    void run() override { static_cast<void>(store.find(target, "", reach)); }
+    void on_done() override { delete this; }
+    void on_ill() override {}
+    void on_orphaned() override { delete this; }
+
+    const content::LocalStore& store;
+    http::Target target;
+    content::Reach reach;
+};
+
+} // namespace
+
+void Worker::probe(const http::Target& target, dev_t device) {
+    content::Reach reach = reach_for(target);
+    reach.device = device;
+    pool_.probe(*new Probe(store_, target, std::move(reach)), device);
+}
+
 void Worker::make_room_for_listing() {
     const std::uint64_t wanted =
         std::min<std::uint64_t>(limits::kListingRoomBytes, heritage_.budgets.listing_bytes / 4);

@@ -1,10 +1,13 @@
 #include "worker/net/sender.h"
 
+#include "tests/support/await.h"
 #include "tests/support/files.h"
 #include "worker/net/page_arena.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <semaphore>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,10 +49,14 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
                     .score = &figures_,
                     .io = GetParam()};
     }
-    ~SenderTest() override { EXPECT_EQ(uv_loop_close(&loop_), 0); }
+    ~SenderTest() override {
+        sender_.reset();
+        while (!pool_.is_idle()) await_wake();
+        EXPECT_EQ(uv_loop_close(&loop_), 0);
+    }
 
     void on_chunk_read() override { sender_->settle_read(); }
-    void on_pool_turn() override { sender_->take_turn(); }
+    void on_disk_ill() override {}
 
     // The file's first bytes in memory that nobody writes to.
     http::Body lendable_copy(const std::string& path, std::size_t length) {
@@ -68,8 +75,16 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
     // One step; waits for the disk when it must.
     Step step() {
         const Step step = sender_->pump(ours_.get());
-        if (step == Step::wait_disk) uv_run(&loop_, UV_RUN_DEFAULT);
+        if (step == Step::wait_disk) await_read();
         return step;
+    }
+
+    void await_wake() {
+        EXPECT_TRUE(test::await_fd(pool_.wake_fd(), POLLIN));
+        pool_.dispatch();
+    }
+    void await_read() {
+        while (sender_->read_under_way()) await_wake();
     }
 
     void client_reads() {
@@ -89,11 +104,11 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
 
     test::TempDir dir_;
     uv_loop_t loop_{};
+    disk::Pool pool_{{.threads = 1}};
     ChunkPool chunks_;
     PageCache page_cache_;
     PageLender lender_;
     PageArena arena_{1 << 20};
-    PoolShares pool_{4};
     MetricWords figures_;
     SenderContext context_;
     UniqueFd ours_;
@@ -218,48 +233,50 @@ TEST_P(SenderTest, PartsOfACopyArriveInOrder) {
     EXPECT_EQ(sender_->body_bytes_sent(), body.size());
 }
 
-TEST_P(SenderTest, WaitsForItsTurnAndGivesItBack) {
-    struct Other final : PoolWaiter {
-        void on_pool_turn() override {}
-    } other;
+// Holds a thread of the pool.
+struct Blocker final : disk::Job {
+    void run() override { gate.acquire(); }
+    void on_done() override { over = true; }
+    void on_ill() override {}
+    void on_orphaned() override {}
+    std::binary_semaphore gate{0};
+    bool over = false;
+};
+
+TEST_P(SenderTest, WaitsForAThreadWithoutABuffer) {
+    if (GetParam() != IoMode::threads) return; // the others find it in the page cache
     test::write_pattern(dir_ / "f", 1000);
     const auto file = open_file(dir_ / "f");
-    if (GetParam() == IoMode::threads) {
-        for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool_.take(file->device, other));
-        begin("", http::Body::of(file));
-        EXPECT_EQ(step(), Step::wait_turn);
-        EXPECT_FALSE(sender_->holds_buffer());
-        pool_.give_back(file->device);
-        for (int i = 0; i < 2; ++i) pool_.give_back(file->device);
-        EXPECT_EQ(play(), Step::complete);
-        EXPECT_EQ(received_, test::pattern(0, 1000));
-    } else {
-        begin("", http::Body::of(file));
-        EXPECT_EQ(play(), Step::complete);
-    }
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool_.take(file->device, other)) << "all came back";
-    for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
+    Blocker blocker;
+    ASSERT_EQ(pool_.submit(blocker, file->charged, disk::JobKind::read), disk::Submitted::yes);
+    begin("", http::Body::of(file));
+    EXPECT_EQ(sender_->pump(ours_.get()), Step::wait_disk);
+    EXPECT_TRUE(sender_->read_under_way());
+    EXPECT_FALSE(sender_->holds_buffer());
+    blocker.gate.release();
+    await_read();
+    EXPECT_TRUE(blocker.over);
+    EXPECT_EQ(play(), Step::complete);
+    EXPECT_EQ(received_, test::pattern(0, 1000));
 }
 
-// Whose turn has come when what it waited for is cached, and who then waits for a client.
-TEST_P(SenderTest, WhoLendsKeepsNoShareOfThePool) {
-    if (GetParam() == IoMode::inline_) return; // asks the pool for nothing
-    struct Other final : PoolWaiter {
-        void on_pool_turn() override {}
-    } other;
-    test::write_pattern(dir_ / "f", 1 << 20);
-    const auto file = open_file(dir_ / "f", InPlaceWrites::off);
-    for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool_.take(file->device, other));
-    context_.io = IoMode::threads; // the disk has to be asked
+TEST_P(SenderTest, WhoGivesAReadUpFails) {
+    if (GetParam() != IoMode::threads) return;
+    test::write_pattern(dir_ / "f", 1000);
+    const auto file = open_file(dir_ / "f");
+    Blocker blocker;
+    ASSERT_EQ(pool_.submit(blocker, file->charged, disk::JobKind::read), disk::Submitted::yes);
     begin("", http::Body::of(file));
-    EXPECT_EQ(step(), Step::wait_turn);
-    for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
-    context_.io = GetParam();
-    EXPECT_EQ(step(), GetParam() == IoMode::threads ? Step::wait_disk : Step::wait_writable);
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool_.take(file->device, other)) << "all came back";
-    for (int i = 0; i < 3; ++i) pool_.give_back(file->device);
-    EXPECT_EQ(play(), Step::complete);
-    EXPECT_TRUE(received_ == test::pattern(0, 1 << 20));
+    EXPECT_EQ(sender_->pump(ours_.get()), Step::wait_disk);
+    sender_->give_up_read(CloseReason::disk_silent);
+    EXPECT_EQ(sender_->pump(ours_.get()), Step::failed);
+    EXPECT_EQ(sender_->failure(), CloseReason::disk_silent);
+    begin("", http::Body::of(file));
+    EXPECT_EQ(sender_->pump(ours_.get()), Step::wait_disk);
+    sender_.reset(); // so does its client
+    blocker.gate.release();
+    while (!pool_.is_idle()) await_wake();
+    EXPECT_EQ(file.use_count(), 1);
 }
 
 // What the page cache counts, the disk may still be filling: for a while after a miss the pool
