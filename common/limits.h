@@ -107,8 +107,9 @@ inline constexpr std::size_t kListingRoomBytes = kMaxListingBytesInFlight / 4;
 // So many of the folders above it are links in a listing, next to the root: each costs what it is
 // deep.
 inline constexpr std::size_t kMaxShownAncestors = 32;
-// Pool: threads of a worker for all devices together, each with --threads of its own: room for a
-// dozen mounts that hang.
+
+// Pool: threads of a worker for all other devices than the root's together, each with --threads of
+// its own: room for a dozen mounts that hang.
 inline constexpr std::size_t kMaxPoolThreads = 128;
 inline constexpr std::size_t kMaxWaitingListings = 64; // of one device; 503 above
 // A look-up that no thread has come to, or that one stays away with, though its device answers

@@ -244,7 +244,11 @@ TEST_P(HangingDisk, DoesNotHinderAReload) {
     mount_->hold(Ask::anything);
     const Clients before = ask_all(server.port(), "/slow/look");
     ASSERT_TRUE(mount_->await_held(Ask::anything, 1));
+    const pid_t old = server.workers().front();
+    const unsigned sockets = open_descriptors(old, "socket:");
     ASSERT_TRUE(ran_well(ctl("reload"), "reload"));
+    ASSERT_TRUE(await([&] { return open_descriptors(old, "socket:") < sockets; }))
+        << "it listens on";
     const Clients after = ask_all(server.port(), "/slow/look");
     expect_others_served(server.port());
     expect_well(server.port());
@@ -264,6 +268,56 @@ TEST_P(HangingDisk, InReadsOfSmallFilesDelaysOnlyWhoNeedsIt) {
     expect_others_served(server.port());
     mount_->release();
     expect_all(reading, kSmall);
+}
+
+// Two at once, and far more clients than threads: those who wait get their 503, those who leave
+// leave nothing behind, and all is well when the mounts are.
+TEST_P(HangingDisk, TwoOfThemAreIllAndRecover) {
+    fs::create_directory(root_ / "second");
+    HangingMount second(root_ / "second", {{"look", kSmall}, {"big", kBig}});
+    Server server(root_.path(), args({"--stall-timeout", "1s", "--max-connections", "600",
+                                      "--control", control_.string()}));
+    server.expect_trouble("has not answered for 1000 ms: 503 for what is on it");
+    RawClient download(server.port(), {.receive_buffer = 65536});
+    download.send(get("/slow/big0"));
+    ASSERT_EQ(download.read_head().status, 200);
+    const pid_t worker = server.workers().front();
+    const std::size_t sockets = open_descriptors(worker, "socket:");
+    mount_->hold(Ask::anything);
+    second.hold(Ask::anything);
+    for (int i = 0; i < 250; ++i) {
+        for (const char* path : {"/slow/look1", "/second/look"}) {
+            RawClient client(server.port());
+            client.send(get(path));
+            if (i % 2 == 0) client.reset();
+        }
+    }
+    const Clients waiting = ask_all(server.port(), "/slow/look");
+    const Clients small = ask_all(server.port(), "/slow/small");
+    expect_others_served(server.port());
+    for (const Clients* clients : {&waiting, &small}) {
+        for (const auto& client : *clients) {
+            const Response response = client->read_response();
+            EXPECT_EQ(response.status, 503);
+            EXPECT_TRUE(response.field("Retry-After").has_value());
+            EXPECT_EQ(client->ask(get("/hot.bin")).status, 200) << "the connection goes on";
+        }
+    }
+    EXPECT_EQ(fetch(server.port(), "/slow/look5").status, 503);
+    EXPECT_TRUE(await([&] { return fetch(server.port(), "/second/look").status == 503; }));
+    expect_others_served(server.port());
+    EXPECT_TRUE(await([&] {
+        return open_descriptors(worker, "socket:") <= sockets + waiting.size() + small.size();
+    })) << "who left is forgotten";
+    EXPECT_EQ(server.log().count("has not answered"), 2U);
+    expect_well(server.port());
+    mount_->release();
+    second.release();
+    for (const char* path : {"/slow/look5", "/second/look"})
+        EXPECT_TRUE(await([&] { return fetch(server.port(), path).status == 200; })) << path;
+    EXPECT_TRUE(is_pattern(download.read_bytes(kBig), 0, kBig)) << "it had begun, and waited";
+    expect_others_served(server.port());
+    second.end();
 }
 
 INSTANTIATE_TEST_SUITE_P(Io, HangingDisk, testing::Values("threads", "auto"),

@@ -21,6 +21,7 @@ struct Reach {
     dev_t device = 0;     // the one that is charged
     bool wants = false;   // wanted is the one that has to be asked
     dev_t wanted = 0;
+    bool wants_listing = false; // what takes long: a listing has to be made
     // Charged before: what was asked of them is in memory, though the kernel cannot be told for all
     // of it to ask nobody.
     std::vector<dev_t> passed;

@@ -173,6 +173,10 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
         resource.body_made = false;
         return resource;
     }
+    if (!ask.may_list) {
+        reach.wants_listing = true;
+        return busy_miss();
+    }
     auto body = list(key, settled, folder, ask, reach);
     if (!body && body.error().code == ENOMEM) {
         kept_listings_->clear(); // what was kept for others may be what is missing

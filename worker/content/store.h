@@ -39,6 +39,9 @@ struct StoreConfig {
 struct Ask {
     std::string_view accept = {}; // Accept: for the form of a listing
     bool head = false;            // nobody reads the body: a listing is not made
+    // False: where a listing has to be made, `reach` says so (Reach::wants_listing), and what is
+    // returned means nothing.
+    bool may_list = true;
     // Set to true by any thread: nobody waits any more, and what takes long may be given up, as a
     // 503. Outlives the call.
     const std::atomic<bool>* cancelled = nullptr;

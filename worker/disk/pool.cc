@@ -39,10 +39,10 @@ struct Device {
     unsigned listings_running = 0;
     unsigned written_off = 0; // of the running: when their device came back they did not
     unsigned threads = 0;
-    unsigned idle = 0;               // of the threads
-    std::uint64_t answered_ms = 0;   // when it last gave a job back, or was first asked since
-    std::uint64_t probed_ms = 0;     // when it was last probed
-    unsigned probes = 0;             // that threads may take though it is ill
+    unsigned idle = 0;             // of the threads
+    std::uint64_t answered_ms = 0; // when it last gave a job back, or was first asked since
+    std::uint64_t probed_ms = 0;   // when it was last probed
+    unsigned probes = 0;           // that threads may take though it is ill
     bool ill = false;
     std::condition_variable work;
 
@@ -96,7 +96,8 @@ const Device* Pool::known(dev_t id) const {
 }
 
 Result<void, Errno> Pool::add_thread(Device& device) {
-    if (threads_.size() >= limits::kMaxPoolThreads) return unexpected(Errno{EAGAIN});
+    if (threads_.size() >= config_.threads + limits::kMaxPoolThreads)
+        return unexpected(Errno{EAGAIN});
     auto* start = new Start{this, &device};
     pthread_t thread{};
     const int error = ::pthread_create(
@@ -169,9 +170,8 @@ bool Pool::has_work(const Device& device) const {
 // In order of arrival, listings as far as they may.
 Job* Pool::take_work(Device& device) {
     Job* job = device.waiting.front();
-    Job* const listing = !device.ill && device.listings_running < listing_share_
-                             ? device.listings.front()
-                             : nullptr;
+    Job* const listing =
+        !device.ill && device.listings_running < listing_share_ ? device.listings.front() : nullptr;
     if (listing && (!job || listing->number_ < job->number_)) {
         device.listings.remove(*listing);
         ++device.listings_running;
@@ -356,8 +356,8 @@ std::size_t Pool::jobs() const {
 
 std::size_t Pool::ill_devices() const {
     const std::lock_guard lock(mutex_);
-    return static_cast<std::size_t>(std::count_if(
-        devices_.begin(), devices_.end(), [](const auto& device) { return device->ill; }));
+    return static_cast<std::size_t>(std::count_if(devices_.begin(), devices_.end(),
+                                                  [](const auto& device) { return device->ill; }));
 }
 
 } // namespace fsrv::disk

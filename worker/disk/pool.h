@@ -7,8 +7,8 @@
 // reads waits as long as it takes.
 //
 // Threads: all members are called by the loop's thread, which is told by wake_fd() that jobs are
-// over; Job::run() alone is called by others. Bounds: limits::kMaxPoolThreads in all; jobs that
-// wait are in memory of whoever submits them.
+// over; Job::run() alone is called by others. Bounds: limits::kMaxPoolThreads beyond those of one
+// device; jobs that wait are in memory of whoever submits them.
 #pragma once
 
 #include "common/intrusive_list.h"
@@ -45,8 +45,8 @@ class Job {
     virtual void run() = 0;
     // It has run. May submit() it again, or another.
     virtual void on_done() = 0;
-    // Its device is ill while it waits or runs. It waits on, unless it (and no other) is abandon()ed
-    // now.
+    // Its device is ill while it waits or runs. It waits on, unless it (and no other) is
+    // abandon()ed now.
     virtual void on_ill() = 0;
     // Nobody waits for it, and no thread has it: it may end its own life.
     virtual void on_orphaned() = 0;
@@ -76,7 +76,7 @@ enum class Submitted {
 class Pool final {
   public:
     struct Config {
-        unsigned threads = 4;             // for each device
+        unsigned threads = 4;              // for each device
         std::uint64_t silence_ms = 10'000; // of a device, then it is ill
         // Told of a device that has become ill or well.
         std::function<void(dev_t device, bool ill)> on_change = {};

@@ -304,8 +304,7 @@ void Connection::on_drain() {
 // between them that are none.
 void Connection::check_rate(std::uint64_t now_ms) {
     const auto window_ms = static_cast<std::uint64_t>(worker_.options().stall_timeout.count());
-    const bool begins =
-        transfer_->window_start_ms == 0 || transfer_->sender.read_under_way();
+    const bool begins = transfer_->window_start_ms == 0 || transfer_->sender.read_under_way();
     const std::uint64_t elapsed_ms = now_ms - transfer_->window_start_ms;
     if (!begins && elapsed_ms < window_ms) return;
     const std::uint64_t sent = transfer_->sender.bytes_sent();
@@ -365,10 +364,12 @@ void Connection::set_state(State state) {
 
 void Connection::drop_exchange() {
     if (!exchange_) return;
-    if (std::exchange(exchange_->asker, nullptr) != nullptr)
+    if (std::exchange(exchange_->asker, nullptr) != nullptr) {
+        exchange_->cancelled = true;
         worker_.pool().abandon(*exchange_.release());
-    else
+    } else {
         worker_.give_back(std::move(exchange_));
+    }
 }
 
 void Connection::release() {

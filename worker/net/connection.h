@@ -28,17 +28,18 @@
 // Thread: the loop's.
 #pragma once
 
+#include "common/intrusive_list.h"
+#include "worker/disk/pool.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
 #include "worker/http/target.h"
 #include "worker/net/access_log.h"
 #include "worker/net/close_reason.h"
 #include "worker/net/file_cache.h"
-#include "common/intrusive_list.h"
-#include "worker/disk/pool.h"
 #include "worker/net/poller.h"
 #include "worker/net/sender.h"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -80,7 +81,9 @@ struct Exchange final : disk::Job {
     void on_ill() override;
     void on_orphaned() override; // back to the worker
 
-    Worker* worker = nullptr;    // whose pool has it
+    Worker* worker = nullptr; // whose pool has it
+    bool may_list = false;    // it has the share of listings
+    std::atomic<bool> cancelled = false;
     Connection* asker = nullptr; // while it has, and somebody waits
 
     std::size_t capacity;

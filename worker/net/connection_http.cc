@@ -51,9 +51,11 @@ void warm_up(const http::Body& body, std::uint64_t now_ms) {
 // to be charged to another device first.
 void find_and_plan(Worker& worker, Exchange& x) {
     const content::Ask ask{.accept = x.request.field("accept").value_or(""),
-                           .head = x.request.method == http::Method::head};
+                           .head = x.request.method == http::Method::head,
+                           .may_list = x.may_list,
+                           .cancelled = &x.cancelled};
     http::FindResult found = worker.store().find(x.target, ask, x.reach);
-    if (x.reach.wants) return; // once more, then
+    if (x.reach.wants || x.reach.wants_listing) return; // once more, then
     if (found && worker.caches_files()) {
         x.found = make_cached_file(x.request.origin, *found, worker.options().server_header,
                                    worker.plan_config(), worker.cache_arena());
@@ -174,6 +176,8 @@ void Connection::dispatch() {
 
 void Connection::prepare() {
     Exchange& x = *exchange_;
+    x.cancelled = false;
+    x.may_list = worker_.options().io == IoMode::inline_;
     if (worker_.options().io == IoMode::inline_) {
         find_and_plan(worker_, x);
         respond_as_planned();
@@ -236,7 +240,10 @@ void Connection::on_planned() {
     if (exchange_->found) worker_.keep(std::move(exchange_->found));
     if (exchange_->reach.wants) {
         exchange_->reach.go_there();
-        find_in_pool(disk::JobKind::look_up);
+        find_in_pool(exchange_->may_list ? disk::JobKind::listing : disk::JobKind::look_up);
+    } else if (std::exchange(exchange_->reach.wants_listing, false)) {
+        exchange_->may_list = true;
+        find_in_pool(disk::JobKind::listing);
     } else {
         respond_as_planned();
         advance();

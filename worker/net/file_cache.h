@@ -15,9 +15,9 @@
 // loop's.
 #pragma once
 
+#include "common/intrusive_list.h"
 #include "worker/content/store.h"
 #include "worker/http/plan.h"
-#include "common/intrusive_list.h"
 #include "worker/net/page_arena.h"
 
 #include <cstdint>

@@ -98,7 +98,7 @@ class Sender final {
     // while wait_disk.
     void release_buffer();
 
-    bool read_under_way() const { return reading_; } // or waits for the disk
+    bool read_under_way() const { return reading_; }                 // or waits for the disk
     dev_t read_device() const { return read_->order.file->charged; } // while it does
     bool holds_buffer() const { return chunk_ != nullptr; }
     std::uint64_t body_size() const { return body_size_; }

@@ -55,10 +55,10 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
     : heritage_(std::move(heritage)),
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
-      chunks_(heritage_.budgets.big_chunks),
       pool_({.threads = heritage_.options->threads,
              .silence_ms = static_cast<std::uint64_t>(heritage_.options->stall_timeout.count()),
              .on_change = [this](dev_t device, bool ill) { tell_of_device(device, ill); }}),
+      chunks_(heritage_.budgets.big_chunks),
       names_(heritage_.options->server_names),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_)),
@@ -93,6 +93,11 @@ Worker::~Worker() {
 }
 
 int Worker::run() {
+    if (const auto ready = pool_.keep_ready(store_.root_device()); !ready) {
+        log_error("slot={} no thread for --threads {}: {}", heritage_.slot, options().threads,
+                  errno_text(ready.error().code));
+        return kExitTasks;
+    }
     start_handles();
     serve_slot(heritage_.slot, true);
     serve_slot(kSharedSlot, true);
@@ -214,6 +219,7 @@ void Worker::serve_slot(unsigned slot, bool on) {
 void Worker::on_timer() {
     const std::uint64_t now = now_ms();
     pool_.tick();
+    store_.drop_old_listings();
     publish_figures();
     if (accept_again_ms_ != 0 && now >= accept_again_ms_) {
         accept_again_ms_ = 0;
@@ -280,8 +286,9 @@ void Worker::publish_figures() {
 void Worker::tell_of_device(dev_t device, bool ill) const {
     const std::string name = fmt::format("{}:{}", gnu_dev_major(device), gnu_dev_minor(device));
     if (ill)
-        log_warn("slot={} device {} has not answered for {} ms: 503 for what is on it, until it does",
-                 heritage_.slot, name, options().stall_timeout.count());
+        log_warn(
+            "slot={} device {} has not answered for {} ms: 503 for what is on it, until it does",
+            heritage_.slot, name, options().stall_timeout.count());
     else
         log_info("slot={} device {} answers again", heritage_.slot, name);
 }

@@ -74,7 +74,7 @@ namespace {
 struct Probe final : disk::Job {
     Probe(const content::LocalStore& its_store, http::Target its_target, content::Reach its_reach)
         : store(its_store), target(std::move(its_target)), reach(std::move(its_reach)) {}
-    void run() override { static_cast<void>(store.find(target, "", reach)); }
+    void run() override { static_cast<void>(store.find(target, {.may_list = false}, reach)); }
     void on_done() override { delete this; }
     void on_ill() override {}
     void on_orphaned() override { delete this; }
