@@ -30,6 +30,8 @@ class DeniedCalls : public testing::TestWithParam<std::string> {
   protected:
     void SetUp() override {
         if (!have_program("strace")) GTEST_SKIP() << "strace is not installed";
+        if (!use_plain_binary())
+            GTEST_SKIP() << "FSRV_PLAIN_BINARY names no build without a sanitizer";
         if (!am_root()) GTEST_SKIP() << "needs root to trace";
         fs::create_directories(root_ / "folder/deep");
         fs::create_directory(root_ / "indexed");

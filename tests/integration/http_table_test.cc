@@ -166,9 +166,14 @@ TEST_P(HttpTable, HeadTellsWhatGetTells) {
         RawClient client(server.port());
         const Response whole = client.ask(get(target)), bare = client.ask(head(target), true);
         EXPECT_EQ(bare.status, whole.status);
-        EXPECT_EQ(bare.fields.size(), whole.fields.size()) << bare.head << whole.head;
-        for (const auto& [name, value] : whole.fields)
-            EXPECT_TRUE(name == "Date" || bare.field(name) == value) << name << ": " << value;
+        // A listing is not made to tell how long it is (RFC 9110 9.3.2).
+        const bool is_listing = whole.body.find("<table") != std::string::npos;
+        EXPECT_EQ(bare.fields.size() + (is_listing ? 1 : 0), whole.fields.size())
+            << bare.head << whole.head;
+        for (const auto& [name, value] : whole.fields) {
+            const bool may_differ = name == "Date" || (is_listing && name == "Content-Length");
+            EXPECT_TRUE(may_differ || bare.field(name) == value) << name << ": " << value;
+        }
     }
 }
 

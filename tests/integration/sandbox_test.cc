@@ -22,10 +22,7 @@ constexpr std::uint64_t kHuge = 4 << 20; // lent to the socket
 class Sandbox : public testing::TestWithParam<const char*> {
   protected:
     void SetUp() override {
-        const char* plain = std::getenv("FSRV_PLAIN_BINARY");
-        if (plain != nullptr)
-            ::setenv("FSRV_BINARY", plain, 1);
-        else if (kSanitized)
+        if (!use_plain_binary())
             GTEST_SKIP() << "FSRV_PLAIN_BINARY names no build without a sanitizer";
         write_pattern(root_ / "t.bin", 1000);
         write_pattern(root_ / "big.bin", kBig);

@@ -260,6 +260,8 @@ TEST_F(SlowClient, PausedWithAListingMakesRoomForTheNext) {
     std::vector<std::unique_ptr<RawClient>> clients;
     int status = 0;
     while (clients.size() < 30) {
+        // Of a folder that has changed: what was kept of the last one is no use.
+        write_file(root_ / "many" / ("new" + std::to_string(clients.size())), "");
         clients.push_back(std::make_unique<RawClient>(server.port(),
                                                       ClientSetup{.receive_buffer = kSmallBuffer}));
         clients.back()->send(get("/many/"));
@@ -275,7 +277,8 @@ TEST_F(SlowClient, PausedWithAListingMakesRoomForTheNext) {
     EXPECT_EQ(clients[0]->end(), Got::rst) << "paused the longest, with a listing";
     EXPECT_TRUE(server.access().await_line("shed-paused"));
     RawClient& latest = *clients[clients.size() - 2];
-    EXPECT_EQ(latest.read_bytes(next.body.size()).size(), next.body.size()) << "goes on";
+    const std::size_t most = next.body.size() * 9 / 10; // it had fewer names
+    EXPECT_EQ(latest.read_bytes(most).size(), most) << "goes on";
     EXPECT_TRUE(is_pattern(file->read_bytes(kSize), 0, kSize)) << "its memory is the file's";
 }
 

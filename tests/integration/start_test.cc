@@ -84,6 +84,8 @@ class StartUnderStrace : public testing::Test {
   protected:
     void SetUp() override {
         if (!have_program("strace")) GTEST_SKIP() << "strace is not installed";
+        if (!use_plain_binary())
+            GTEST_SKIP() << "FSRV_PLAIN_BINARY names no build without a sanitizer";
         write_pattern(root_ / "t.bin", 1000);
     }
     // All that a start can open and bind.

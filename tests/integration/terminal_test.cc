@@ -28,6 +28,7 @@ class InATerminal : public testing::Test {
     }
     // In the child: leads a session of its own, in this terminal.
     void enter() const {
+        ::signal(SIGHUP, SIG_DFL); // whatever the tests were started by
         ::setsid();
         const int slave = ::open(name_.c_str(), O_RDWR | O_CLOEXEC);
         ::ioctl(slave, TIOCSCTTY, 0);

@@ -22,6 +22,12 @@ std::string fsrv_binary() {
     return "fsrv";
 }
 
+bool use_plain_binary() {
+    if (const char* plain = std::getenv("FSRV_PLAIN_BINARY"))
+        return ::setenv("FSRV_BINARY", plain, 1) == 0;
+    return !kSanitized;
+}
+
 void Lines::append(std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     partial_ += bytes;

@@ -22,6 +22,9 @@
 namespace fsrv::test {
 
 std::string fsrv_binary();
+// From now on that is the build without a sanitizer, which FSRV_PLAIN_BINARY names, for what a
+// sanitizer does not stand: walls, and calls that fail under its own feet. False: there is none.
+bool use_plain_binary();
 
 // Lines that a server writes to one of its pipes, collected by a thread of the Server.
 class Lines final {

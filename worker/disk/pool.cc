@@ -21,6 +21,7 @@ void give_way_to_loop() {
 // Of one device, beyond Config::threads: each may hold a probe that never comes back, or a job that
 // did not when its device did.
 constexpr unsigned kMostLost = 8;
+constexpr std::size_t kStackBytes = 1024 * 1024; // jobs nest little, and hold small buffers
 constexpr auto kIdleThreadLives = std::chrono::seconds(10);
 
 struct Start { // of a thread
@@ -46,6 +47,8 @@ struct Device {
     bool ill = false;
     std::condition_variable work;
 
+    // Something that should not take long. A listing may, however well its device is.
+    bool is_asked() const { return running.size() > written_off + listings_running; }
     bool is_unused() const {
         return threads == 0 && waiting.empty() && listings.empty() && running.empty();
     }
@@ -100,8 +103,11 @@ Result<void, Errno> Pool::add_thread(Device& device) {
         return unexpected(Errno{EAGAIN});
     auto* start = new Start{this, &device};
     pthread_t thread{};
+    pthread_attr_t small{};
+    ::pthread_attr_init(&small);
+    ::pthread_attr_setstacksize(&small, kStackBytes);
     const int error = ::pthread_create(
-        &thread, nullptr,
+        &thread, &small,
         [](void* argument) -> void* {
             const Start its = *static_cast<Start*>(argument);
             delete static_cast<Start*>(argument);
@@ -110,6 +116,7 @@ Result<void, Errno> Pool::add_thread(Device& device) {
             return nullptr;
         },
         start);
+    ::pthread_attr_destroy(&small);
     if (error != 0) {
         delete start;
         return unexpected(Errno{error});
@@ -178,10 +185,10 @@ Job* Pool::take_work(Device& device) {
         job = listing;
     } else {
         device.waiting.remove(*job);
+        // Its time to answer begins.
+        if (!device.is_asked() && !device.ill) device.answered_ms = monotonic_ms();
     }
     if (device.ill) --device.probes;
-    if (device.running.size() == device.written_off && !device.ill)
-        device.answered_ms = monotonic_ms(); // its time to answer begins
     job->state_ = Job::State::running;
     device.running.push_back(*job);
     return job;
@@ -285,7 +292,8 @@ void Pool::recovered(Device& device) {
     device.ill = false;
     device.probes = 0;
     for (Job* job = device.running.front(); job; job = Jobs::next(*job)) {
-        if (job->written_off_ || device.written_off >= kMostLost) continue;
+        const bool counts = job->kind_ != JobKind::listing && !job->written_off_;
+        if (!counts || device.written_off >= kMostLost) continue;
         job->written_off_ = true;
         ++device.written_off;
     }
@@ -331,8 +339,8 @@ void Pool::tick() {
         const std::uint64_t now_ms = monotonic_ms();
         for (const auto& each : devices_) {
             Device& device = *each;
-            const bool asked = device.running.size() > device.written_off;
-            if (asked && !device.ill && now_ms - device.answered_ms >= config_.silence_ms) {
+            if (device.is_asked() && !device.ill &&
+                now_ms - device.answered_ms >= config_.silence_ms) {
                 device.ill = true;
                 device.probed_ms = now_ms; // by those that it holds
                 ill.push_back(device.id);

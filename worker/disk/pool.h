@@ -1,7 +1,8 @@
 // Pool: threads for what may have to wait for a disk, a mount or another machine. Every device
 // (st_dev) has threads of its own, so that one which does not answer takes none from another.
 //
-// A device that has jobs in threads and has not given one back for `silence_ms` is ill: who waits
+// A device that has jobs in threads (but for listings, which may take long) and has not given one
+// back for `silence_ms` is ill: who waits
 // for it is told (Job::on_ill()), new look-ups are refused at once, and one probe at a time asks
 // whether it is well again, as anything does that comes back after all. What an answer under way
 // reads waits as long as it takes.

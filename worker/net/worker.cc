@@ -94,7 +94,7 @@ Worker::~Worker() {
 
 int Worker::run() {
     if (const auto ready = pool_.keep_ready(store_.root_device()); !ready) {
-        log_error("slot={} no thread for --threads {}: {}", heritage_.slot, options().threads,
+        log_debug("slot={} no thread for --threads {}: {}", heritage_.slot, options().threads,
                   errno_text(ready.error().code));
         return kExitTasks;
     }
