@@ -83,14 +83,7 @@ bool put(std::string_view line) {
 std::string make_line(LogLevel level, std::string_view text) {
     std::string line = fmt::format("{}fsrv[{}]: {}: ", journal_prefix(level), getpid(),
                                    kLevels[static_cast<std::size_t>(level)].text);
-    // Escaping only makes text longer, so what lies beyond kMaxLine need not be looked at.
-    append_printable(line, text.substr(0, kMaxLine));
-    if (line.size() >= kMaxLine) {
-        std::size_t end = kMaxLine - kCutMark.size() - 1;
-        while ((static_cast<unsigned char>(line[end]) & 0xc0) == 0x80) --end;
-        line.resize(end);
-        line += kCutMark;
-    }
+    append_printable(line, text, {.bytes = kMaxLine - line.size() - 1, .mark = kCutMark});
     line += '\n';
     return line;
 }

@@ -62,7 +62,85 @@ const Escaped kEscaped[] = {
     {"\xc2\xa0", "\xc2\xa0", "\xc2\xa0"},
     {"\xff\xc3", R"(\xff\xc3)", R"(\xff\xc3)"},
     {"\xed\xa0\x80", R"(\xed\xa0\x80)", R"(\xed\xa0\x80)"},
+    {"\u2027\u2028\u2029", "\u2027\\xe2\\x80\\xa8\\xe2\\x80\\xa9",
+     "\u2027\\xe2\\x80\\xa8\\xe2\\x80\\xa9"}, // ends of lines, to some readers
+    {"\u202egnp.exe", R"(\xe2\x80\xaegnp.exe)", R"(\xe2\x80\xaegnp.exe)"},
 };
+
+// Each by itself, and its neighbours, which are harmless.
+TEST(Escape, MarksThatTurnALineAroundAreNotPrinted) {
+    struct Case {
+        const char* character;
+        bool unsafe;
+    };
+    const Case cases[] = {
+        {"\u061b", false},    {"\u061c", true},   {"\u200d", false},  {"\u200e", true},
+        {"\u200f", true},     {"\u2010", false},  {"\u2027", false},  {"\u2028", true},
+        {"\u2029", true},     {"\u202a", true},   {"\u202b", true},   {"\u202c", true},
+        {"\u202d", true},     {"\u202e", true},   {"\u202f", false},  {"\u2065", false},
+        {"\u2066", true},     {"\u2067", true},   {"\u2068", true},   {"\u2069", true},
+        {"\u206a", false},    {"\ufeff", true},   {"\ufff9", true},   {"\ufffc", false},
+        {"\xc2\x80", true},   {"\xc2\x85", true}, {"\xc2\x9f", true}, {"\xc2\xa0", false},
+        {"\U000e0041", true},
+    };
+    for (const Case& c : cases) {
+        EXPECT_EQ(printable(c.character) == c.character, !c.unsafe) << printable(c.character);
+        EXPECT_EQ(is_unsafe(code_point(c.character)), c.unsafe);
+    }
+}
+
+TEST(Escape, WhatHasNoRoomIsCutBetweenCharacters) {
+    struct Case {
+        std::string bytes;
+        std::size_t room;
+        std::string escaped;
+    };
+    const Case cases[] = {
+        {"", 3, ""},
+        {"abc", 3, "abc"},
+        {"abcd", 3, "..."},
+        {"abcdefgh", 8, "abcdefgh"},
+        {"abcdefghi", 8, "abcde..."},
+        {"abcdefgh\n", 8, "abcde..."},
+        {"abcd\n", 8, R"(abcd\x0a)"},
+        {"abcde\n", 8, "abcde..."},
+        {"ab\nd", 7, R"(ab\x0ad)"},
+        {"ab\nde", 7, "ab..."},
+        {"\n\n\n", 11, R"(\x0a\x0a...)"},
+        {"\n\n\n", 10, R"(\x0a...)"},
+        {"\xc3\xa9\xc3\xa9\xc3\xa9", 6, "\xc3\xa9\xc3\xa9\xc3\xa9"},
+        {"\xc3\xa9\xc3\xa9\xc3\xa9", 5, "\xc3\xa9..."},
+        {"\xc3\xa9\xc3\xa9\xc3\xa9x", 6, "\xc3\xa9..."},
+        {"a\nb", 4, "a..."},
+        {std::string(5000, 'x'), 10, "xxxxxxx..."},
+        {std::string(5000, '\n'), 10, R"(\x0a...)"},
+    };
+    for (const Case& c : cases) {
+        std::string out = "before ";
+        EXPECT_EQ(append_escaped(out, c.bytes, {.bytes = c.room}), !c.escaped.ends_with("..."))
+            << c.escaped;
+        EXPECT_EQ(out, "before " + c.escaped);
+    }
+}
+
+TEST(Escape, PlainBytesAreToldFromOthersWhereverTheyStand) {
+    for (unsigned value = 0; value < 256; ++value) {
+        const bool plain = value >= 0x20 && value < 0x7f && value != '"' && value != '\\';
+        for (std::size_t at = 0; at < 20; ++at) {
+            std::string bytes(20, 'x');
+            bytes[at] = static_cast<char>(value);
+            ASSERT_EQ(plain_length(bytes), plain ? 20 : at) << value << ' ' << at;
+            bytes.assign(at, '~');
+            bytes += static_cast<char>(value);
+            ASSERT_EQ(plain_length(bytes), plain ? at + 1 : at) << value << ' ' << at;
+        }
+    }
+}
+
+TEST(Escape, OfSeveralLinesTheEndsStay) {
+    EXPECT_EQ(printable_lines(""), "");
+    EXPECT_EQ(printable_lines("a\x1b[2J\nb\r\n\nc\u2028"), "a\\x1b[2J\nb\\x0d\n\nc\\xe2\\x80\\xa8");
+}
 
 TEST(Escape, PrintableTextKeepsWhatIsHarmless) {
     for (const Escaped& c : kEscaped) EXPECT_EQ(printable(c.bytes), c.printable);

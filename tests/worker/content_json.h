@@ -110,10 +110,10 @@ class JsonReader final {
                 continue;
             }
             const std::string_view two = rest_.substr(0, 2);
-            if (two == "\\u") { // below U+0080 is all that listings write so
-                if (rest_.substr(2, 2) != "00" || rest_.size() < 6) return std::nullopt;
-                out += static_cast<char>(std::stoi(std::string(rest_.substr(4, 2)), nullptr, 16));
-                rest_.remove_prefix(6);
+            if (two == "\\u") {
+                const auto code = escaped_character();
+                if (!code) return std::nullopt;
+                append_utf8(out, *code);
                 continue;
             }
             constexpr std::string_view kNames = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
@@ -124,6 +124,39 @@ class JsonReader final {
             rest_.remove_prefix(2);
         }
         return std::nullopt;
+    }
+
+    // \uXXXX, or two of them that are a surrogate pair.
+    std::optional<char32_t> escaped_character() {
+        const auto first = escaped_unit();
+        if (!first || (*first & 0xFC00) == 0xDC00) return std::nullopt;
+        if ((*first & 0xFC00) != 0xD800) return first;
+        const auto second = escaped_unit();
+        if (!second || (*second & 0xFC00) != 0xDC00) return std::nullopt;
+        return 0x10000 + ((*first & 0x3FF) << 10) + (*second & 0x3FF);
+    }
+    std::optional<char32_t> escaped_unit() {
+        const std::string digits(rest_.substr(0, 6));
+        if (digits.size() < 6 || !digits.starts_with("\\u") ||
+            digits.find_first_not_of("0123456789abcdefABCDEF", 2) != std::string::npos)
+            return std::nullopt;
+        rest_.remove_prefix(6);
+        return static_cast<char32_t>(std::stoul(digits.substr(2), nullptr, 16));
+    }
+    static void append_utf8(std::string& out, char32_t code) {
+        const auto add = [&](char32_t byte) { out += static_cast<char>(byte); };
+        if (code < 0x80) return add(code);
+        if (code >= 0x10000) {
+            add(0xF0 | code >> 18);
+            add(0x80 | (code >> 12 & 0x3F));
+        } else if (code >= 0x800) {
+            add(0xE0 | code >> 12);
+        }
+        if (code >= 0x800)
+            add(0x80 | (code >> 6 & 0x3F));
+        else
+            add(0xC0 | code >> 6);
+        add(0x80 | (code & 0x3F));
     }
 
     std::string_view rest_;

@@ -15,11 +15,6 @@ struct Range {
     char32_t first, last;
 };
 
-// Marks that change how the text around them is laid out, and the separators of lines.
-constexpr Range kLayout[] = {{0x061C, 0x061C},  {0x200E, 0x200F}, {0x2028, 0x202E},
-                             {0x2066, 0x2069},  {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB},
-                             {0xE0001, 0xE007F}};
-
 // Blocks, not single characters: what stands after foreign text is placed by its own width on
 // almost every name, and nothing stands after it on most lines.
 constexpr Range kCombining[] = {
@@ -48,16 +43,8 @@ std::string_view take(std::string_view& text) {
     return character;
 }
 
-char32_t code_of(std::string_view character) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
-    if (character.size() == 1) return byte(0);
-    char32_t code = byte(0) & (0x7FU >> character.size());
-    for (std::size_t i = 1; i < character.size(); ++i) code = code << 6 | (byte(i) & 0x3FU);
-    return code;
-}
-
 std::size_t width_of(std::string_view character) {
-    const char32_t code = code_of(character);
+    const char32_t code = code_point(character);
     if (code < 0x300) return 1;
     return within(kCombining, code) ? 0 : within(kWide, code) ? 2 : 1;
 }
@@ -65,15 +52,13 @@ std::size_t width_of(std::string_view character) {
 } // namespace
 
 std::string terminal_safe(std::string_view foreign, bool utf8) {
-    const std::string printed = printable(foreign);
+    std::string printed = printable(foreign);
+    if (utf8) return printed;
     std::string out;
-    for (std::string_view rest = printed; !rest.empty();) {
-        const std::string_view character = take(rest);
-        if (character.size() == 1 || (utf8 && !within(kLayout, code_of(character)))) {
-            out += character;
-            continue;
-        }
-        for (const char c : character)
+    for (const char c : printed) {
+        if (static_cast<unsigned char>(c) < 0x80)
+            out += c;
+        else
             fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
     }
     return out;
