@@ -104,7 +104,7 @@ constexpr std::array kWords<OptionType::InPlaceWrites>{"on"sv, "off"sv, "append"
 template <>
 constexpr std::array kWords<OptionType::Sandbox>{"auto"sv, "on"sv, "off"sv};
 template <>
-constexpr std::array kWords<OptionType::LogFormat>{"combined"sv, "json"sv};
+constexpr std::array kWords<OptionType::LogFormat>{"combined"sv, "extended"sv, "json"sv};
 template <>
 constexpr std::array kWords<OptionType::LogLevelName>{"error"sv, "warn"sv, "info"sv, "debug"sv};
 

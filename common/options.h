@@ -24,7 +24,7 @@ enum class InPlaceWrites {
     append, // or they grow, and what was there stays
 };
 enum class SandboxMode { automatic, on, off };
-enum class LogFormat { combined, json };
+enum class LogFormat { combined, extended, json };
 
 // How many worker processes there may be. One number: both are it.
 struct WorkerRange {

@@ -48,7 +48,7 @@ _fsrv() {
     --max-ranges) return ;;
     --server-header) from=(-W 'on off') ;;
     --access-log) from=(-f -W '- off') ;;
-    --log-format) from=(-W 'combined json') ;;
+    --log-format) from=(-W 'combined extended json') ;;
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) from=(-W 'reload upgrade stop status top workers') ;;

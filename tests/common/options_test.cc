@@ -42,7 +42,7 @@ TEST(Options, DefaultsAreThoseOfTheTable) {
     EXPECT_EQ(o.max_ranges, 64U);
     EXPECT_TRUE(o.server_header);
     EXPECT_EQ(o.access_log, "-");
-    EXPECT_EQ(o.log_format, LogFormat::combined);
+    EXPECT_EQ(o.log_format, LogFormat::extended);
     EXPECT_EQ(o.log_level, LogLevel::info);
 }
 
@@ -138,7 +138,9 @@ TEST(Options, GoodValuesOfEveryType) {
                                   {"0", InPlaceWrites::off},
                                   {"append", InPlaceWrites::append}});
     expect_values<LogFormat>("log-format", &Options::log_format,
-                             {{"combined", LogFormat::combined}, {"json", LogFormat::json}});
+                             {{"combined", LogFormat::combined},
+                              {"extended", LogFormat::extended},
+                              {"json", LogFormat::json}});
     expect_values<LogLevel>("log-level", &Options::log_level,
                             {{"error", LogLevel::error},
                              {"warn", LogLevel::warn},
@@ -256,7 +258,7 @@ const Bad kBad[] = {
     {"io", "Auto", "auto, threads or inline"},
     {"symlinks", "on", "inside, never or follow"},
     {"in-place-writes", "Append", "on, off or append"},
-    {"log-format", "xml", "combined or json"},
+    {"log-format", "xml", "combined, extended or json"},
     {"log-level", "trace", "error, warn, info or debug"},
 };
 

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
 #include <csignal>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <optional>
@@ -91,7 +93,7 @@ std::optional<std::vector<std::string>> words_of(const std::string& line) {
     return words;
 }
 
-TEST_F(AccessLog, CombinedLinesHaveTheirFields) {
+TEST_F(AccessLog, ExtendedLinesHaveTheirFields) {
     Server server(root_.path(), args());
     std::size_t count = 0;
     for (const Row& row : kRows) {
@@ -112,6 +114,93 @@ TEST_F(AccessLog, CombinedLinesHaveTheirFields) {
         EXPECT_EQ(line.find("6.6.6.6"), std::string::npos);
     }
     EXPECT_EQ(server.access().all().size(), count);
+}
+
+// What the programs make of it that read such logs.
+class CombinedLog : public AccessLog {
+  protected:
+    // A server's log of requests that such programs look for, and of all in kRows.
+    std::string log_of_all() {
+        Server server(root_.path(), args({"--log-format", "combined"}));
+        std::size_t count = 0;
+        const auto ask = [&](const std::string& request) {
+            RawClient client(server.port());
+            client.ask(request, request.starts_with("HEAD"));
+            EXPECT_TRUE(server.access().await_count(" ", ++count));
+        };
+        for (const Row& row : kRows) ask(row.request);
+        ask(get("/phpmyadmin/index.php"));
+        ask(get("/t.bin", "User-Agent: Mozilla/5.0 Jorgee\r\n"));
+        ask(get("/" + std::string(8000, 't')));
+        return server.access().text();
+    }
+};
+
+TEST_F(CombinedLog, LinesHaveNoMoreThanTheirFields) {
+    std::size_t count = 0;
+    const std::string log = log_of_all();
+    for (std::size_t at = 0; at < log.size(); ++count) {
+        const std::size_t end = log.find('\n', at);
+        const std::string line = log.substr(at, end - at);
+        const auto words = words_of(line);
+        ASSERT_TRUE(words && words->size() == 9) << line;
+        EXPECT_EQ((*words)[0], "127.0.0.1");
+        EXPECT_EQ((*words)[6].find_first_not_of("0123456789"), std::string::npos) << line;
+        at = end + 1;
+    }
+    EXPECT_EQ(count, std::size(kRows) + 3);
+}
+
+TEST_F(CombinedLog, GoaccessReadsIt) {
+    if (!have_program("goaccess")) GTEST_SKIP() << "no goaccess";
+    TempDir folder;
+    write_file(folder / "log", log_of_all());
+    const RunResult read =
+        run({"goaccess", (folder / "log").string(), "--log-format=COMBINED", "--no-global-config",
+             "--invalid-requests=" + (folder / "invalid").string(), "--no-progress", "-o",
+             (folder / "report.json").string()});
+    ASSERT_TRUE(ran_well(read, "goaccess")) << read.out;
+    const std::string report = read_file(folder / "report.json");
+    EXPECT_NE(report.find("\"failed_requests\": 0"), std::string::npos)
+        << read_file(folder / "invalid");
+    EXPECT_NE(report.find(fmt::format("\"valid_requests\": {}", std::size(kRows) + 3)),
+              std::string::npos)
+        << report.substr(0, 1000);
+}
+
+TEST_F(CombinedLog, Fail2banFindsWhatItLooksFor) {
+    if (!have_program("fail2ban-regex")) GTEST_SKIP() << "no fail2ban";
+    TempDir folder;
+    write_file(folder / "log", log_of_all());
+    const std::pair<const char*, unsigned> filters[] = {
+        {"nginx-bad-request", 2}, {"nginx-botsearch", 1}, {"apache-badbots", 1}};
+    for (const auto& [filter, matches] : filters) {
+        const RunResult read = run({"fail2ban-regex", (folder / "log").string(), filter});
+        EXPECT_NE(read.out.find(fmt::format("Lines: {} lines, 0 ignored, {} matched",
+                                            std::size(kRows) + 3, matches)),
+                  std::string::npos)
+            << filter << "\n"
+            << read.out;
+    }
+}
+
+// A reader that cuts lines, as the journal does, would take what follows a cut for a record of its
+// own, whose priority the client has chosen.
+TEST_F(AccessLog, NoLineIsLongerThanAPipeTakesInOnePiece) {
+    const std::string quotes(5'000, '"'), target(4'000, '\\');
+    const std::string hostile =
+        get("/t.bin?" + target + "<0>forged",
+            "Referer: " + quotes + "<0>forged\r\nUser-Agent: " + quotes + "<0>forged\r\n");
+    for (const char* format : {"combined", "extended", "json"}) {
+        Server server(root_.path(), args({"--log-format", format}));
+        RawClient client(server.port());
+        EXPECT_EQ(client.ask(hostile).status, 200);
+        ASSERT_TRUE(server.access().await_line("...")) << server.access().text();
+        const std::string line = server.access().all().back();
+        EXPECT_LT(line.size(), std::size_t{PIPE_BUF});
+        EXPECT_EQ(line.find("forged"), std::string::npos) << line;
+        EXPECT_NE(line.find("... HTTP/1.1\""), std::string::npos) << line;
+    }
 }
 
 TEST_F(AccessLog, JsonLinesAreJson) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <climits>
 #include <ctime>
 #include <fmt/compile.h>
 #include <fmt/format.h>
@@ -17,13 +18,44 @@ constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun"
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::size_t kMaxRefusedLine = 256; // of bytes that are no request: a hint, not a record
 
-void append_quoted(std::string& out, std::string_view text) {
+// What the parts of a line may have once they are escaped. Together at most PIPE_BUF, so that a
+// line goes whole to a pipe that others write to, and no reader cuts it.
+constexpr std::size_t kRequestBytes = 2368;
+constexpr std::size_t kRefererBytes = 640;
+constexpr std::size_t kUserAgentBytes = 512;
+constexpr std::size_t kRangeBytes = 256;
+constexpr std::size_t kOtherBytes = 320; // what is ours, at its longest
+static_assert(kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes + kOtherBytes <=
+              PIPE_BUF);
+
+using Append = bool (*)(std::string& out, std::string_view text, Room room); // of a format
+
+// " HTTP/1.1" at the end of a request line; empty: it does not end so.
+std::string_view version_of(std::string_view line) {
+    constexpr std::size_t kLength = 9;
+    if (line.size() < kLength) return {};
+    const std::string_view end = line.substr(line.size() - kLength);
+    return end.starts_with(" HTTP/") && plain_length(end) == kLength ? end : std::string_view();
+}
+
+// A target is cut rather than the version behind it, without which nobody takes the line for a
+// request.
+void append_request(std::string& out, std::string_view line, Append append) {
+    const std::size_t begin = out.size();
+    if (append(out, line, {.bytes = kRequestBytes})) return;
+    out.resize(begin);
+    const std::string_view version = version_of(line);
+    append(out, line.substr(0, line.size() - version.size()),
+           {.bytes = kRequestBytes - version.size()});
+    out += version;
+}
+
+void append_quoted(std::string& out, std::string_view text, std::size_t room) {
     out += '"';
-    if (text.empty()) {
+    if (text.empty())
         out += '-';
-    } else {
-        append_escaped(out, text);
-    }
+    else
+        append_escaped(out, text, {.bytes = room});
     out += '"';
 }
 
@@ -94,42 +126,50 @@ std::string_view LogLines::line(const LogFields& fields, const LogOutcome& outco
     if (format_ == LogFormat::json) {
         append_json(fields, outcome, elapsed_ms);
     } else {
-        append_combined(fields, outcome, elapsed_ms);
+        append_combined(fields, outcome);
+        if (format_ == LogFormat::extended) append_extension(fields, outcome, elapsed_ms);
+        text_ += '\n';
     }
     return text_;
 }
 
-void LogLines::append_combined(const LogFields& fields, const LogOutcome& outcome,
-                               std::uint64_t ms) {
-    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("{} - - [{}] "), outcome.peer.text(),
+void LogLines::append_combined(const LogFields& fields, const LogOutcome& outcome) {
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("{} - - [{}] \""), outcome.peer.text(),
                    time(outcome.started.seconds));
-    append_quoted(text_, fields.request_line);
-    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" {} {} "), outcome.status,
+    if (fields.request_line.empty())
+        text_ += '-';
+    else
+        append_request(text_, fields.request_line, append_escaped);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("\" {} {} "), outcome.status,
                    outcome.body_bytes);
-    append_quoted(text_, fields.referer);
+    append_quoted(text_, fields.referer, kRefererBytes);
     text_ += ' ';
-    append_quoted(text_, fields.user_agent);
+    append_quoted(text_, fields.user_agent, kUserAgentBytes);
+}
+
+void LogLines::append_extension(const LogFields& fields, const LogOutcome& outcome,
+                                std::uint64_t ms) {
     fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" {}.{:03} "), ms / 1000, ms % 1000);
-    append_quoted(text_, fields.range);
-    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" {}\n"), outcome.end);
+    append_quoted(text_, fields.range, kRangeBytes);
+    text_ += ' ';
+    text_ += outcome.end;
 }
 
 void LogLines::append_json(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms) {
     fmt::format_to(std::back_inserter(text_),
-                   FMT_COMPILE(R"({{"time":"{}.{:03}Z","client":"{}","port":{},"request":)"),
+                   FMT_COMPILE(R"({{"time":"{}.{:03}Z","client":"{}","port":{},"request":")"),
                    time(outcome.started.seconds), outcome.started.nanoseconds / 1'000'000,
                    outcome.peer.text(), outcome.peer.port);
-    append_json_string(text_, fields.request_line);
+    append_request(text_, fields.request_line, append_json_escaped);
     fmt::format_to(std::back_inserter(text_),
-                   FMT_COMPILE(R"(,"status":{},"bytes":{},"seconds":{}.{:03},"range":)"),
+                   FMT_COMPILE(R"(","status":{},"bytes":{},"seconds":{}.{:03},"range":")"),
                    outcome.status, outcome.body_bytes, ms / 1000, ms % 1000);
-    append_json_string(text_, fields.range);
-    text_ += R"(,"referer":)";
-    append_json_string(text_, fields.referer);
-    text_ += R"(,"user_agent":)";
-    append_json_string(text_, fields.user_agent);
-    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(R"(,"end":"{}"}})"), outcome.end);
-    text_ += '\n';
+    append_json_escaped(text_, fields.range, {.bytes = kRangeBytes});
+    text_ += R"(","referer":")";
+    append_json_escaped(text_, fields.referer, {.bytes = kRefererBytes});
+    text_ += R"(","user_agent":")";
+    append_json_escaped(text_, fields.user_agent, {.bytes = kUserAgentBytes});
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("\",\"end\":\"{}\"}}\n"), outcome.end);
 }
 
 const std::string& LogLines::time(std::int64_t seconds) {

@@ -60,10 +60,14 @@ struct LogOutcome {
 };
 
 // Makes the lines. What stays the same for a second, the time, is made once.
-//   combined: the well-known line, then duration in seconds, "range" and how it ended:
-//     192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88" 0.013
-//     "bytes=0-499" complete
+//   combined: Apache's format of that name, with 0 for no bytes, as Debian's Apache and nginx have
+//   it:
+//     192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88"
+//   extended: behind it the duration in seconds, the range and how it ended:
+//     … 0.013 "bytes=0-499" complete
 //   json: one object a line with the same facts.
+// A line has at most PIPE_BUF bytes: what a client sent is cut where it has no room, and ends with
+// "...", a request line with "... HTTP/1.1".
 class LogLines final {
   public:
     explicit LogLines(LogFormat format) : format_(format) {}
@@ -72,7 +76,8 @@ class LogLines final {
     std::string_view line(const LogFields& fields, const LogOutcome& outcome);
 
   private:
-    void append_combined(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms);
+    void append_combined(const LogFields& fields, const LogOutcome& outcome);
+    void append_extension(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms);
     void append_json(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms);
     const std::string& time(std::int64_t seconds);
 

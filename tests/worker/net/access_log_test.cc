@@ -1,6 +1,11 @@
 #include "worker/net/access_log.h"
 
+#include "common/escape.h"
+#include "tests/worker/content_json.h"
+
+#include <algorithm>
 #include <arpa/inet.h>
+#include <climits>
 #include <gtest/gtest.h>
 #include <string>
 
@@ -43,15 +48,18 @@ std::string line(LogFormat format, const Sent& sent, LogOutcome outcome) {
     return from_views;
 }
 
-TEST(AccessLog, CombinedLineHasTheWellKnownFieldsAndThenItsOwn) {
-    EXPECT_EQ(line(LogFormat::combined, {.range = "bytes=0-499"},
-                   {.peer = peer("::ffff:192.0.2.1"),
-                    .status = 206,
-                    .body_bytes = 500,
-                    .now_ms = 1013,
-                    .end = "complete"}),
-              "192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] \"GET /a.tar HTTP/1.1\" 206 500 \"-\" "
-              "\"curl/7.88.1\" 0.013 \"bytes=0-499\" complete\n");
+TEST(AccessLog, CombinedLineIsTheWellKnownOneAndTheExtendedHasMoreBehindIt) {
+    const LogOutcome outcome{.peer = peer("::ffff:192.0.2.1"),
+                             .status = 206,
+                             .body_bytes = 500,
+                             .now_ms = 1013,
+                             .end = "complete"};
+    const std::string combined = "192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] "
+                                 "\"GET /a.tar HTTP/1.1\" 206 500 \"-\" \"curl/7.88.1\"";
+    const Sent sent{.range = "bytes=0-499"};
+    EXPECT_EQ(line(LogFormat::combined, sent, outcome), combined + "\n");
+    EXPECT_EQ(line(LogFormat::extended, sent, outcome),
+              combined + " 0.013 \"bytes=0-499\" complete\n");
 }
 
 TEST(AccessLog, JsonLineIsOneObject) {
@@ -68,22 +76,74 @@ TEST(AccessLog, JsonLineIsOneObject) {
         "\n");
 }
 
+constexpr LogFormat kFormats[] = {LogFormat::combined, LogFormat::extended, LogFormat::json};
+
 TEST(AccessLog, WhatAClientSentCannotBreakALine) {
-    const Sent hostile{.target = "/\"\\", .agent = "a\"b\\c\x1b[31m\nGET / HTTP/1.1\xff"};
-    for (const LogFormat format : {LogFormat::combined, LogFormat::json}) {
+    const Sent hostile{.target = "/\"\\",
+                       .agent = "a\"b\\c\x1b[31m\nGET / HTTP/1.1\xff\xc2\x85\u2028\u202e"};
+    for (const LogFormat format : kFormats) {
         const std::string text = line(format, hostile, {.peer = peer("::1"), .end = "complete"});
         ASSERT_FALSE(text.empty());
         EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
         for (const char c : text.substr(0, text.size() - 1)) {
             EXPECT_GE(static_cast<unsigned char>(c), 0x20) << text;
         }
-        EXPECT_EQ(text.find('\xff'), std::string::npos) << text;
+        for (const char* unsafe : {"\xff", "\xc2\x85", "\u2028", "\u202e"})
+            EXPECT_EQ(text.find(unsafe), std::string::npos) << text;
+    }
+}
+
+// Whatever a client sends: a pipe takes such a line in one piece, and no reader cuts it.
+TEST(AccessLog, ALineHasAtMostPipeBufBytes) {
+    const LogOutcome longest{.peer = peer("2001:db80:1111:2222:3333:4444:5555:6666"),
+                             .status = 999,
+                             .body_bytes = UINT64_MAX,
+                             .now_ms = UINT64_MAX,
+                             .end = "client-aborted"};
+    for (const std::string_view unit : {"x", "\"", "\\", "\x01", "\xff", "\xc3\xa9", "\u2028",
+                                        "\U000e0041", "\xf0\x9f\x98\x80"}) {
+        std::string all;
+        while (all.size() < 16'000) all += unit;
+        const Sent sent{.target = "/" + all, .referer = all, .agent = all, .range = all};
+        for (const LogFormat format : kFormats) {
+            const std::string text = line(format, sent, longest);
+            EXPECT_LE(text.size(), std::size_t{PIPE_BUF}) << text;
+            EXPECT_TRUE(is_utf8(text)) << text;
+            EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
+            if (format == LogFormat::json) {
+                const auto json = content::JsonReader::read(text);
+                ASSERT_TRUE(json) << text;
+                EXPECT_TRUE((*json)["request"].text.starts_with("GET /")) << text;
+                EXPECT_TRUE((*json)["request"].text.ends_with("... HTTP/1.1")) << text;
+                EXPECT_TRUE((*json)["user_agent"].text.ends_with("...")) << text;
+            } else {
+                EXPECT_NE(text.find("... HTTP/1.1\" 999 18446744073709551615 \""),
+                          std::string::npos)
+                    << text;
+                const auto quotes = std::count(text.begin(), text.end(), '"');
+                EXPECT_EQ(quotes, format == LogFormat::combined ? 6 : 8) << text;
+            }
+        }
+    }
+}
+
+TEST(AccessLog, OnlyWhatHasNoRoomIsCut) {
+    const LogOutcome outcome{.peer = peer("::1"), .end = "complete"};
+    const Sent sent{.target = "/" + std::string(2300, 't'),
+                    .referer = std::string(640, 'r'),
+                    .agent = std::string(512, 'a'),
+                    .range = std::string(256, 'b')};
+    for (const LogFormat format : kFormats) {
+        const std::string text = line(format, sent, outcome);
+        for (const std::string& whole : {sent.target, sent.referer, sent.agent})
+            EXPECT_NE(text.find(whole), std::string::npos) << text;
+        EXPECT_EQ(text.find("..."), std::string::npos) << text;
     }
 }
 
 TEST(AccessLog, ADurationIsNeverNegative) {
     const std::string text =
-        line(LogFormat::combined, {}, {.peer = peer("::1"), .now_ms = 10, .end = "complete"});
+        line(LogFormat::extended, {}, {.peer = peer("::1"), .now_ms = 10, .end = "complete"});
     EXPECT_NE(text.find(" 0.000 "), std::string::npos) << text;
 }
 
