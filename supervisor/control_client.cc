@@ -68,7 +68,8 @@ int run_ctl(const std::string& text, const std::string& path, TopMain top_main) 
     if (!reply)
         return end_with(kExitFailure, "the server ended, or hung up, before it had a verdict");
     if (reply->good && command->kind == CtlKind::top) return top_main(std::move(*reply), ask);
-    return reply->good ? print_output(reply->text + '\n') : end_with(kExitFailure, reply->text);
+    return reply->good ? print_output(printable_lines(reply->text) + '\n')
+                       : end_with(kExitFailure, reply->text);
 }
 
 } // namespace fsrv

@@ -3,12 +3,16 @@
 #include "supervisor/control_socket.h"
 
 #include "common/ctl_client.h"
+#include "supervisor/control_client.h"
+#include "tests/support/await.h"
 #include "tests/support/files.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace fsrv {
 namespace {
@@ -185,6 +189,36 @@ TEST(ControlPath, IsTheOptionOrInTheRuntimeDirectory) {
     EXPECT_EQ(path("", "/run/a:/run/b"), "/run/a/control.sock");
     EXPECT_EQ(path("/x", "/run/fsrv"), "/x");
     EXPECT_EQ(path("off", "/run/fsrv"), "");
+}
+
+// Of a server that has been taken over, or is none: its answer ends on a terminal.
+TEST_F(ControlSocketTest, AnAnswerIsPrintedWithoutWhatATerminalWouldObey) {
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const UniqueFd out(ends[0]);
+    UniqueFd in(ends[1]);
+    const pid_t asking = fork();
+    if (asking == 0) {
+        dup2(in.get(), STDOUT_FILENO);
+        dup2(in.get(), STDERR_FILENO);
+        _exit(run_ctl("status", path_, nullptr));
+    }
+    in.reset();
+    std::vector<ControlSocket::Request> requests;
+    ASSERT_TRUE(test::await([&] {
+        requests = socket_.take_requests();
+        return !requests.empty();
+    }));
+    socket_.answer(requests[0].client, true,
+                   "one\x1b]0;title\x07\ntwo\xc2\x9b"
+                   "2J \u202e\n");
+    const auto status = test::await_child(asking);
+    EXPECT_TRUE(status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0);
+    char printed[1000];
+    const ssize_t size = read(out.get(), printed, sizeof printed);
+    ASSERT_GT(size, 0);
+    EXPECT_EQ(std::string_view(printed, static_cast<std::size_t>(size)),
+              "one\\x1b]0;title\\x07\ntwo\\xc2\\x9b2J \\xe2\\x80\\xae\n\n");
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "worker/admin/top.h"
 
 #include "common/clock.h"
+#include "common/escape.h"
 #include "common/heritage.h"
 #include "common/log.h"
 #include "common/scoreboard.h"
@@ -46,7 +47,7 @@ bool can_draw() {
 }
 
 int fail(std::string_view text) {
-    write_out(STDERR_FILENO, fmt::format("fsrv: {}\n", text));
+    write_out(STDERR_FILENO, fmt::format("fsrv: {}\n", printable(text)));
     return kExitFailure;
 }
 
