@@ -21,6 +21,7 @@ struct Leaver {
     unsigned generation = 0;
     UniqueFd control;                   // only to be written to: it has nothing more to say
     std::string log_path;               // of the access log that it writes; empty: no file
+    UniqueFd log;                       // that access log, opened anew, still to be sent; or none
     std::uint64_t retire_ms = kNothing; // still to be told to leave within this; kNothing: it knows
 
     static constexpr std::uint64_t kNothing = ~std::uint64_t{0};

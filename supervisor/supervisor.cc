@@ -240,12 +240,15 @@ void Supervisor::send_what_is_due() {
         }
     }
     for (Leaver& leaver : leavers_.all()) {
-        if (leaver.retire_ms == Leaver::kNothing || !leaver.control) continue;
-        if (send_control(leaver.control.get(),
+        if (!leaver.control) continue;
+        if (leaver.retire_ms != Leaver::kNothing &&
+            send_control(leaver.control.get(),
                          {.kind = ControlKind::retire, .value = leaver.retire_ms}))
             leaver.retire_ms = Leaver::kNothing;
-        else
-            undelivered_ = true;
+        if (leaver.log &&
+            send_control(leaver.control.get(), {.kind = ControlKind::log_file}, leaver.log.get()))
+            leaver.log.reset();
+        undelivered_ = undelivered_ || leaver.retire_ms != Leaver::kNothing || leaver.log;
     }
 }
 
@@ -324,9 +327,9 @@ void Supervisor::see_whether_log_is_open(std::uint64_t now) {
 
 void Supervisor::take_log(const std::string& path, UniqueFd fd) {
     log_info("access log \"{}\" opened anew", path);
-    for (const Leaver& leaver : leavers_.all())
-        if (leaver.log_path == path)
-            send_control(leaver.control.get(), {.kind = ControlKind::log_file}, fd.get());
+    for (Leaver& leaver : leavers_.all())
+        if (leaver.control && leaver.log_path == path)
+            leaver.log.reset(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
     for (Generation* generation : {current_.get(), next_.get()}) {
         if (generation == nullptr || generation->config.access_log.path() != path) continue;
         UniqueFd theirs(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));

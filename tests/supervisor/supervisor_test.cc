@@ -1,10 +1,13 @@
 // The loop: start, death, hang, hostile workers, signals.
 
 #include "tests/supervisor/supervisor_world.h"
+#include "tests/support/files.h"
 
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace fsrv {
 namespace {
@@ -392,6 +395,35 @@ TEST_F(SupervisorTest, AChannelThatIsFullIsTriedAgain) {
     EXPECT_EQ(all.back(), "unserve 1") << "in the end it knows how things are";
     for (std::size_t i = 0; i < all.size(); ++i)
         ASSERT_EQ(all[i], i % 2 == 0 ? "serve 1" : "unserve 1");
+}
+
+TEST_F(SupervisorTest, OneThatLeavesGetsTheNewLogOnceItsChannelHasRoom) {
+    const test::TempDir dir;
+    access_log_ = (dir / "access.log").string();
+    make();
+    start();
+    const pid_t leaver = pid(1);
+    ops_.say(leaver, ControlKind::leaving);
+    turn();
+    constexpr int kMoreThanFit = 400;
+    for (int i = 0; i < kMoreThanFit; ++i) {
+        ops_.signals.push_back(SIGUSR1);
+        turn();
+    }
+    std::filesystem::rename(access_log_, dir / "access.log.1");
+    ops_.signals.push_back(SIGUSR1);
+    turn();
+    EXPECT_LT(ops_.heard(leaver).size(), static_cast<std::size_t>(kMoreThanFit))
+        << "it was never full";
+    turn_after(1'000);
+    ASSERT_EQ(ops_.heard(leaver), Words{"log_file 0"});
+    struct stat named {
+    }, given{};
+    ASSERT_EQ(stat(access_log_.c_str(), &named), 0);
+    ASSERT_EQ(fstat(ops_.files.back().get(), &given), 0);
+    EXPECT_EQ(given.st_ino, named.st_ino);
+    turn_after(1'000);
+    EXPECT_EQ(ops_.heard(leaver), Words{}) << "once";
 }
 
 // --- signals
