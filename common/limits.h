@@ -130,6 +130,8 @@ inline constexpr std::size_t kLogQueueBytes = 1024 * 1024;
 // After a write, lines are gathered for as long, or up to so many bytes.
 inline constexpr unsigned kLogPauseMs = 20;
 inline constexpr std::size_t kLogPieceBytes = 64 * 1024;
+// A log that has not taken a queue full of lines by then is slow.
+inline constexpr unsigned kLogSlowMs = 100;
 
 // The same trouble of a worker is told at most so often.
 inline constexpr std::uint64_t kTroubleReportMs = 60'000;

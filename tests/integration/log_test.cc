@@ -373,7 +373,9 @@ TEST_F(AccessLog, APipeThatNobodyReadsStopsNothing) {
                                  .trouble = {"access log"}});
     pipe.write.reset();
     RawClient client(server.port());
-    const std::string request = get("/t.bin", "User-Agent: " + std::string(4000, 'u') + "\r\n");
+    const std::string request = get("/t.bin?" + std::string(2000, 'q'),
+                                    "User-Agent: " + std::string(500, 'u') +
+                                        "\r\nReferer: " + std::string(600, 'r') + "\r\n");
     for (int i = 0; i < 500; ++i) ASSERT_EQ(client.ask(request).status, 200);
     EXPECT_TRUE(server.log().await_line("access log lost")) << server.log().text();
     server.stop();

@@ -248,7 +248,8 @@ void Worker::on_timer() {
         }
     }
     if (draining_ && drain_deadline_ms_ != 0 && now >= drain_deadline_ms_) cut_the_rest();
-    if (now - log_report_ms_ >= limits::kTroubleReportMs || lost_lines_ == 0) report_log_trouble();
+    if (now - log_report_ms_ >= limits::kTroubleReportMs || log_trouble_.lines() == 0)
+        report_log_trouble();
     const std::uint64_t wanted_ms =
         connections_ > 0 || draining_ ? limits::kSweepMs : limits::kTickMs;
     if (!finished_ && uv_timer_get_repeat(&timer_) != wanted_ms) {
@@ -295,16 +296,13 @@ void Worker::tell_of_device(dev_t device, bool ill) const {
 
 void Worker::report_log_trouble() {
     if (!log_) return;
-    const LogWriter::Trouble trouble = log_->take_trouble();
-    lost_lines_ += trouble.lost_lines;
-    score().count(Metric::lost_log_lines, trouble.lost_lines);
-    if (trouble.error != 0) log_error_ = trouble.error;
+    const LogTrouble trouble = log_->take_trouble();
+    log_trouble_.add(trouble);
+    score().count(Metric::lost_log_lines, trouble.lines());
     const bool due = log_report_ms_ == 0 || now_ms() - log_report_ms_ >= limits::kTroubleReportMs;
-    if (lost_lines_ == 0 || !due) return;
-    log_warn("slot={} the access log lost {} lines: {}", heritage_.slot, lost_lines_,
-             log_error_ != 0 ? errno_text(log_error_) : "it does not take them fast enough");
-    lost_lines_ = 0;
-    log_error_ = 0;
+    if (log_trouble_.lines() == 0 || !due) return;
+    log_warn("slot={} the access log lost {}", heritage_.slot, log_trouble_.text());
+    log_trouble_ = {};
     log_report_ms_ = now_ms();
 }
 

@@ -180,8 +180,7 @@ class Worker final : public PollTarget {
     std::uint64_t accept_again_ms_ = 0;
     std::uint64_t accept_trouble_ms_ = 0; // told last
     std::uint64_t log_report_ms_ = 0;
-    std::uint64_t lost_lines_ = 0;
-    int log_error_ = 0;
+    LogTrouble log_trouble_; // not reported yet
 
     bool draining_ = false;
     bool retiring_ = false; // draining, because others have taken over
