@@ -70,6 +70,7 @@ Result<std::unique_ptr<Errand>, std::string> Errand::start(ProcessOps& ops, cons
         return unexpected("no process to look: " + errno_text(errno));
     const pid_t parent = getpid();
     const auto pid = ops.spawn(UniqueFd(ends[1]), [&](UniqueFd channel) {
+        ::prctl(PR_SET_NAME, "fsrv-errand"); // who looks at the processes sees that it is no worker
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) return kExitFailure;
         channel = close_all_but(std::move(channel));
         send_all(channel.get(), body([&](std::string_view place) {

@@ -188,6 +188,7 @@ std::string Server::url(std::string_view target) const {
 
 std::vector<pid_t> Server::workers() const {
     std::vector<pid_t> pids = children_of(pid_);
+    std::erase_if(pids, [](pid_t pid) { return process_status(pid)["Name"] == "fsrv-errand"; });
     std::sort(pids.begin(), pids.end());
     return pids;
 }
