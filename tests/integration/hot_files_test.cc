@@ -334,6 +334,33 @@ TEST_P(HotFiles, AreServedWithFewDescriptors) {
         EXPECT_TRUE(is_pattern(client->read_bytes(3 << 20), 0, 3 << 20));
 }
 
+// Queries make no new files of one, and throw out nothing that is kept.
+TEST_P(HotFiles, QueriesChangeNothing) {
+    constexpr int kFiles = 9;
+    TempDir root;
+    for (int i = 0; i < kFiles; ++i) {
+        write_pattern(root / ("kept" + std::to_string(i)), 300'000);
+        set_mtime(root / ("kept" + std::to_string(i)));
+    }
+    write_pattern(root / "asked", 1000);
+    set_mtime(root / "asked");
+    Server server(root.path(), args({"--cache-files", "10"}));
+    RawClient client(server.port());
+    for (int i = 0; i < kFiles; ++i)
+        EXPECT_EQ(client.ask(get("/kept" + std::to_string(i))).status, 200);
+    const pid_t worker = server.workers().front();
+    const unsigned kept = open_descriptors(worker, "/kept");
+    for (int i = 0; i < 1000; ++i)
+        EXPECT_TRUE(is_pattern(client.ask(get("/asked?" + std::to_string(i))).body, 0, 1000));
+    EXPECT_EQ(client.ask(get("/%61sked?x")).status, 200);
+    EXPECT_EQ(client.ask(get("//asked")).status, 200);
+    EXPECT_EQ(open_descriptors(worker, "/kept"), kept);
+    EXPECT_LE(open_descriptors(worker, "/asked"), 1U);
+    // A file that goes is let go of without a request.
+    std::filesystem::remove(root / "kept0");
+    EXPECT_TRUE(await([&] { return open_descriptors(worker, "/kept0") == 0; }));
+}
+
 INSTANTIATE_TEST_SUITE_P(Io, HotFiles, testing::Values("threads", "inline", "auto"),
                          [](const auto& mode) { return std::string(mode.param); });
 

@@ -189,6 +189,57 @@ TEST(Target, FormatJsonIsAParameterOfFolders) {
     EXPECT_FALSE(parse_target("/format=json")->format_json);
 }
 
+// However it is spelt and whatever is asked besides, one file has one key; and where nothing has to
+// be decoded the plain key is the same.
+TEST(Target, HasOneKeyForACache) {
+    struct Spelling {
+        const char* origin;
+        const char* key; // none: refused, or not of a file
+        bool plain;
+    };
+    const Spelling spellings[] = {
+        {"/", "/", true},
+        {"/a.bin", "/a.bin", true},
+        {"/a.bin?1", "/a.bin", true},
+        {"/a.bin?v=2&format=json", "/a.bin", true},
+        {"/a.bin?", "/a.bin", true},
+        {"/%61.bin", "/a.bin", false},
+        {"//a.bin", "/a.bin", false},
+        {"/./a.bin", "/a.bin", false},
+        {"/b/../a.bin", "/a.bin", false},
+        {"/d/e", "/d/e", true},
+        {"/d//e", "/d/e", false},
+        {"/d/", "/d/", true},
+        {"/d/?sort=size", "/d/", true},
+        {"/d/.", "/d/", false},
+        {"/.hidden", "/.hidden", false},
+        {"/-x", "/-x", false},
+        {"/files", nullptr, false},
+        {"/files?path=a.bin", "?a.bin", false},
+        {"/files?p%61th=%61.bin&x", "?a.bin", false},
+        {"/files?path=/a.bin", "?/a.bin", false},
+        {"/files/a", "/files/a", true},
+        {"/what%3F", "/what?", false},
+        {"/-/none", nullptr, false},
+        {"/%00", nullptr, false},
+    };
+    for (const Spelling& row : spellings) {
+        SCOPED_TRACE(row.origin);
+        const auto target = parse_target(row.origin);
+        ASSERT_EQ(target.has_value(), row.key != nullptr);
+        if (target) {
+            EXPECT_EQ(cache_key(*target), row.key);
+        }
+        const auto plain = plain_cache_key(row.origin, true);
+        EXPECT_EQ(plain.has_value(), row.plain);
+        if (plain) {
+            EXPECT_EQ(*plain, row.key);
+        }
+    }
+    EXPECT_EQ(plain_cache_key("/files?path=a", false), "/files") << "a name like others";
+    EXPECT_EQ(plain_cache_key("*", true), std::nullopt);
+}
+
 TEST(Target, HiddenIsASegmentThatBeginsWithADot) { // PA20
     for (const char* path : {".git", ".git/config", "a/.env", "a/.x/b", ".well-known/.x", "...",
                              ".well-knownx", "a/.htpasswd", ".WELL-KNOWN",

@@ -214,6 +214,27 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
                   .query = query};
 }
 
+std::string cache_key(const Target& target) {
+    std::string key = target.kind == Target::Kind::api ? "?" : "";
+    if (key.empty() || target.absolute) key += '/';
+    key += target.path;
+    if (target.wants_folder && !target.path.empty()) key += '/';
+    return key;
+}
+
+std::optional<std::string_view> plain_cache_key(std::string_view origin, bool api) {
+    const std::string_view path = origin.substr(0, origin.find('?'));
+    char before = 0;
+    for (const char c : path) {
+        const bool is_odd = c == '%' || static_cast<unsigned char>(c) >= 0x80 ||
+                            (before == '/' && (c == '/' || c == '.' || c == '-'));
+        if (is_odd) return std::nullopt;
+        before = c;
+    }
+    if (path.empty() || path.front() != '/' || (api && path == "/files")) return std::nullopt;
+    return path;
+}
+
 bool is_hidden(std::string_view name) {
     return skip_ignorable(name).starts_with('.') && name != ".well-known";
 }

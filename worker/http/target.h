@@ -4,6 +4,7 @@
 
 #include "common/result.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,13 @@ struct TargetRefusal {
 // `origin`: Request::origin, starts with "/" or is "*". Without `api`, /files is a name like
 // others.
 Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api = true);
+
+// What of a target decides which file is answered, with which head: the key of caches. No bytes
+// that a client may spell in several ways, and nothing of a query.
+std::string cache_key(const Target& target);
+// The same without a look at what must be decoded or normalised: nothing where there is such. Part
+// of `origin`. A target that would be refused has a key too, or none, under which nothing is kept.
+std::optional<std::string_view> plain_cache_key(std::string_view origin, bool api);
 
 // A name that begins with a dot, ".well-known" excepted; the dot may have code points before it
 // that a file system may not see (ignorable.def).

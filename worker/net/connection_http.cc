@@ -57,8 +57,9 @@ void find_and_plan(Worker& worker, Exchange& x) {
     http::FindResult found = worker.store().find(x.target, ask, x.reach);
     if (x.reach.wants || x.reach.wants_listing) return; // once more, then
     if (found && worker.caches_files()) {
-        x.found = make_cached_file(x.request.origin, *found, worker.options().server_header,
-                                   worker.plan_config(), worker.cache_arena());
+        x.found =
+            make_cached_file(http::cache_key(x.target), *found, worker.options().server_header,
+                             worker.plan_config(), worker.cache_arena());
     }
     x.listings_full = !found && found.error().listings_full;
     x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
@@ -159,15 +160,20 @@ void Connection::dispatch() {
         respond(http::plan_status(x.request, 405, "this server offers GET, HEAD and OPTIONS"));
         return;
     }
-    if (const CachedFile* file = worker_.cached(x.request.origin)) {
-        answer_from(*file);
+    const bool api = worker_.options().api;
+    const auto plain_key = http::plain_cache_key(x.request.origin, api);
+    const CachedFile* kept = plain_key ? worker_.cached(*plain_key) : nullptr;
+    if (kept) {
+        answer_from(*kept);
         return;
     }
-    auto target = http::parse_target(x.request.origin, worker_.options().api);
+    auto target = http::parse_target(x.request.origin, api);
     if (!target) {
         respond(http::plan_status(x.request, target.error().status, target.error().what));
     } else if (target->kind == http::Target::Kind::health) {
         respond(http::plan_health(x.request, worker_.stop_is_near()));
+    } else if (!plain_key && (kept = worker_.cached(http::cache_key(*target)))) {
+        answer_from(*kept);
     } else {
         x.target = std::move(*target);
         prepare();

@@ -6,7 +6,6 @@
 #include "worker/net/whole_read.h"
 
 #include <algorithm>
-#include <functional>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,10 +18,6 @@ constexpr std::uint64_t kResolveAgainMs = 1'000;
 constexpr std::uint64_t kOrderAgainMs = 1'000;
 constexpr std::size_t kFewestPlaces = 64;
 constexpr std::size_t kCacheLine = 64;
-
-std::uint64_t hash_of(std::string_view target) {
-    return std::hash<std::string_view>()(target);
-}
 
 bool same_version(int fd, std::uint64_t size, FileTime mtime, FileTime ctime) {
     struct stat now {};
@@ -47,7 +42,7 @@ std::size_t CachedFile::cost() const {
            256; // nodes and small strings
 }
 
-std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
+std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
                                              PageArena& arena) {
     if (!found.validators || !found.validators->settled || found.validators->etag.empty() ||
@@ -71,8 +66,8 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
     request.fields[0] = {.name = "If-None-Match", .value = found.validators->etag};
     request.field_count = 1;
     append_head(*bytes, request, found, server_header, config);
-    const std::size_t target_begin = bytes->size();
-    bytes->append(target);
+    const std::size_t key_begin = bytes->size();
+    bytes->append(key);
     const std::size_t head_begin = bytes->size();
     append_head(*bytes, {}, found, server_header, config);
     const std::size_t head_end = bytes->size();
@@ -95,10 +90,9 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Reso
             .bytes = std::move(content), .length = length, .lendable = cached->lendable}};
     }
     const std::string_view all = *bytes;
-    cached->head_304 = all.substr(0, target_begin);
-    cached->target = all.substr(target_begin, target.size());
+    cached->head_304 = all.substr(0, key_begin);
+    cached->key = all.substr(key_begin, key.size());
     cached->head = all.substr(head_begin, head_end - head_begin);
-    cached->hash = hash_of(target);
     cached->bytes = std::move(bytes);
     cached->resource = found;
     return cached;
@@ -113,35 +107,35 @@ void CachedFile::set_date(std::int64_t second, std::string_view line_and_end) {
     dated = second;
 }
 
-CachedFile* TargetIndex::find(std::uint64_t hash, std::string_view target) const {
+CachedFile* KeyIndex::find(std::uint64_t hash, std::string_view key) const {
     if (taken_ == 0) return nullptr;
-    for (std::size_t i = home_of(hash); places_[i].file; i = after(i))
-        if (places_[i].hash == hash && places_[i].file->target == target)
-            return places_[i].file.get();
+    std::size_t i = home_of(hash);
+    for (unsigned steps = 0; places_[i].file && steps < kMostSteps; i = after(i), ++steps)
+        if (places_[i].hash == hash && places_[i].file->key == key) return places_[i].file.get();
     return nullptr;
 }
 
-void TargetIndex::insert(std::unique_ptr<CachedFile> file) {
+void KeyIndex::insert(std::unique_ptr<CachedFile> file) {
     if (2 * (taken_ + 1) > places_.size()) grow();
     const std::uint64_t hash = file->hash;
     put({.hash = hash, .file = std::move(file)});
     ++taken_;
 }
 
-void TargetIndex::put(Place place) {
+void KeyIndex::put(Place place) {
     std::size_t i = home_of(place.hash);
     while (places_[i].file) i = after(i);
     places_[i] = std::move(place);
 }
 
-void TargetIndex::grow() {
+void KeyIndex::grow() {
     std::vector<Place> before(std::max(kFewestPlaces, 2 * places_.size()));
     before.swap(places_);
     for (Place& place : before)
         if (place.file) put(std::move(place));
 }
 
-std::unique_ptr<CachedFile> TargetIndex::remove(CachedFile& file) {
+std::unique_ptr<CachedFile> KeyIndex::remove(CachedFile& file) {
     std::size_t i = home_of(file.hash);
     while (places_[i].file.get() != &file) i = after(i);
     std::unique_ptr<CachedFile> removed = std::move(places_[i].file);
@@ -157,8 +151,8 @@ std::unique_ptr<CachedFile> TargetIndex::remove(CachedFile& file) {
     return removed;
 }
 
-CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
-    CachedFile* const file = by_target_.find(hash_of(target), target);
+CachedFile* FileCache::find(std::string_view key, std::uint64_t now_ms) {
+    CachedFile* const file = by_key_.find(siphash(secret_, key), key);
     if (!file) return nullptr;
     // fstat() takes as long as memory does to bring what follows. What is lent is not looked at.
     const std::size_t wanted = file->head.size() + (file->lendable ? 0 : file->content.size());
@@ -170,6 +164,7 @@ CachedFile* FileCache::find(std::string_view target, std::uint64_t now_ms) {
     }
     if (now_ms - file->used_ms >= kOrderAgainMs) {
         file->used_ms = now_ms;
+        if (to_be_looked_at_ == file) to_be_looked_at_ = Files::next(*file);
         by_use_.remove(*file);
         by_use_.push_back(*file);
     }
@@ -185,14 +180,15 @@ bool FileCache::fresh(CachedFile& file, std::uint64_t now_ms) const {
 }
 
 void FileCache::insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms) {
-    if (CachedFile* const old = by_target_.find(file->hash, file->target)) drop(*old);
+    file->hash = siphash(secret_, file->key);
+    if (CachedFile* const old = by_key_.find(file->hash, file->key)) drop(*old);
     if (file->cost() > bounds_.bytes) return;
     file->resolved_ms = now_ms;
     file->used_ms = now_ms;
     bytes_ += file->cost();
     ++files_;
     by_use_.push_back(*file);
-    by_target_.insert(std::move(file));
+    by_key_.insert(std::move(file));
     while (files_ > bounds_.files || bytes_ > bounds_.bytes) drop(*by_use_.front());
 }
 
@@ -200,11 +196,26 @@ void FileCache::shrink() {
     for (const std::size_t keep = files_ / 2; files_ > keep;) drop(*by_use_.front());
 }
 
+void FileCache::tidy(std::uint64_t now_ms) {
+    while (by_use_.front() && now_ms - by_use_.front()->used_ms >= kUnusedMs)
+        drop(*by_use_.front());
+    const std::uint64_t since_ms =
+        std::min(now_ms - std::exchange(tidied_ms_, now_ms), kLookAgainMs);
+    for (std::size_t left = (files_ * since_ms + kLookAgainMs - 1) / kLookAgainMs; left > 0;
+         --left) {
+        CachedFile* const file = to_be_looked_at_ ? to_be_looked_at_ : by_use_.front();
+        if (!file) return;
+        to_be_looked_at_ = Files::next(*file);
+        if (!same_version(file->fd, file->size, file->mtime, file->ctime)) drop(*file);
+    }
+}
+
 void FileCache::drop(CachedFile& file) {
+    if (to_be_looked_at_ == &file) to_be_looked_at_ = Files::next(file);
     bytes_ -= file.cost();
     --files_;
     by_use_.remove(file);
-    by_target_.remove(file);
+    by_key_.remove(file);
 }
 
 } // namespace fsrv::net

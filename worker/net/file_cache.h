@@ -16,6 +16,7 @@
 #pragma once
 
 #include "common/intrusive_list.h"
+#include "common/siphash.h"
 #include "worker/content/store.h"
 #include "worker/http/plan.h"
 #include "worker/net/page_arena.h"
@@ -34,10 +35,10 @@ inline constexpr std::size_t kDateLine = 39;
 // What a hit touches comes first and lies close together: of many files, most of its cost is
 // memory that no processor cache has.
 struct CachedFile {
-    std::string_view target; // as sent: its bytes decide what is found
-    std::uint64_t hash = 0;  // of it
-    int fd = -1;             // of `file`
-    std::uint64_t size = 0;  // its, and times, when it was found
+    std::string_view key;   // http::cache_key()
+    std::uint64_t hash = 0; // of it, under the cache's secret
+    int fd = -1;            // of `file`
+    std::uint64_t size = 0; // its, and times, when it was found
     FileTime mtime;
     FileTime ctime;
     std::uint64_t resolved_ms = 0;
@@ -50,7 +51,7 @@ struct CachedFile {
 
     std::string_view head_304; // of the answer to who has the file
     ListHook<CachedFile> hook;
-    // The seldom head, then in the order of use: target, head, content that is not lendable.
+    // The seldom head, then in the order of use: key, head, content that is not lendable.
     std::shared_ptr<std::string> bytes;
     http::Resource resource; // whole; of a small file the body is in memory
     std::shared_ptr<const http::OpenFile> file;
@@ -60,15 +61,18 @@ struct CachedFile {
     std::size_t cost() const;                                          // bytes of memory, about
 };
 
-// The cached files by their targets: a table of hashes with open addressing, so that a look-up
-// touches the table once and the file it finds.
-class TargetIndex final {
+// The cached files by their keys: a table of hashes with open addressing, so that a look-up touches
+// the table once and the file it finds.
+class KeyIndex final {
   public:
-    CachedFile* find(std::uint64_t hash, std::string_view target) const;
-    void insert(std::unique_ptr<CachedFile> file); // its target is not there yet
+    // Looks at kMostSteps places: more are never taken in a row, but by the worst of luck, and then
+    // a file is not found.
+    CachedFile* find(std::uint64_t hash, std::string_view key) const;
+    void insert(std::unique_ptr<CachedFile> file); // its key is not there yet
     std::unique_ptr<CachedFile> remove(CachedFile& file);
 
   private:
+    static constexpr unsigned kMostSteps = 256;
     struct Place {
         std::uint64_t hash = 0;
         std::unique_ptr<CachedFile> file;
@@ -84,7 +88,7 @@ class TargetIndex final {
 
 // What the pool makes of a find() that found a file worth keeping: reads it if it is small. Nothing
 // for what is no such file. Blocking; any thread.
-std::unique_ptr<CachedFile> make_cached_file(std::string_view target, http::Resource& found,
+std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
                                              PageArena& arena);
 
@@ -94,33 +98,45 @@ class FileCache final {
         std::size_t files = 0; // each has a descriptor; 0: the cache is off
         std::size_t bytes = 0;
     };
-    FileCache(const content::LocalStore& store, Bounds bounds)
-        : store_(store), bounds_(bounds), arena_(kArenas * bounds.bytes) {}
+    // `secret`: of the hashes, since clients choose what is asked for.
+    FileCache(const content::LocalStore& store, Bounds bounds, SipSecret secret = {})
+        : store_(store), bounds_(bounds), secret_(secret), arena_(kArenas * bounds.bytes) {}
     FileCache(const FileCache&) = delete;
     FileCache& operator=(const FileCache&) = delete;
 
     bool on() const { return bounds_.files > 0; }
     PageArena& arena() { return arena_; } // for make_cached_file()
     // Fresh, or nothing. Lives until the next call of find(), insert() or shrink().
-    CachedFile* find(std::string_view target, std::uint64_t now_ms);
+    CachedFile* find(std::string_view key, std::uint64_t now_ms);
     void insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms);
     void shrink(); // to half: descriptors have run out
+    // Lets go of what nobody has asked for in kUnusedMs, and of what is no longer what it was: a
+    // file that is removed keeps its room on the disk while it is open, and a mount stays busy.
+    // Looks at all files once in kLookAgainMs; to be called several times in it.
+    void tidy(std::uint64_t now_ms);
+    static constexpr std::uint64_t kUnusedMs = 30'000;
+    static constexpr std::uint64_t kLookAgainMs = 3'000;
 
   private:
     // Room for gaps, and for copies that answers under way still have while the file is kept no
     // more.
     static constexpr std::size_t kArenas = 2; // times the bytes
 
+    using Files = IntrusiveList<CachedFile, &CachedFile::hook>;
+
     bool fresh(CachedFile& file, std::uint64_t now_ms) const;
     void drop(CachedFile& file);
 
     const content::LocalStore& store_;
     Bounds bounds_;
+    SipSecret secret_;
     PageArena arena_;
     std::size_t bytes_ = 0;
     std::size_t files_ = 0;
-    TargetIndex by_target_;
-    IntrusiveList<CachedFile, &CachedFile::hook> by_use_;
+    std::uint64_t tidied_ms_ = 0;
+    CachedFile* to_be_looked_at_ = nullptr; // next; none: the one used longest ago
+    KeyIndex by_key_;
+    Files by_use_;
 };
 
 } // namespace fsrv::net

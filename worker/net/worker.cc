@@ -61,7 +61,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       chunks_(heritage_.budgets.big_chunks),
       names_(heritage_.options->server_names),
       mounts_(std::move(surroundings.mounts)),
-      cache_(store, cache_bounds(heritage_)),
+      cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
       sender_context_{.loop = &loop_,
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
@@ -220,6 +220,7 @@ void Worker::on_timer() {
     const std::uint64_t now = now_ms();
     pool_.tick();
     store_.drop_old_listings();
+    cache_.tidy(now);
     publish_figures();
     if (accept_again_ms_ != 0 && now >= accept_again_ms_) {
         accept_again_ms_ = 0;

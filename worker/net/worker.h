@@ -76,7 +76,7 @@ class Worker final : public PollTarget {
     FileCloser& closer() { return closer_; }
     bool caches_files() const { return cache_.on(); }
     PageArena& cache_arena() { return cache_.arena(); }
-    const CachedFile* cached(std::string_view target);
+    const CachedFile* cached(std::string_view key); // http::cache_key()
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
     void shrink_cache() { cache_.shrink(); }
     void make_room_for_listing(); // at the expense of those that nobody takes

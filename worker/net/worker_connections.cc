@@ -158,9 +158,9 @@ void Worker::sweep(State state, std::uint64_t timeout_ms) {
     }
 }
 
-const CachedFile* Worker::cached(std::string_view target) {
+const CachedFile* Worker::cached(std::string_view key) {
     if (!cache_.on()) return nullptr;
-    CachedFile* const file = cache_.find(target, now_ms());
+    CachedFile* const file = cache_.find(key, now_ms());
     score().count(file ? Metric::cache_hits : Metric::cache_misses);
     if (file) {
         date();

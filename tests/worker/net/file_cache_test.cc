@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <random>
 
@@ -92,7 +93,7 @@ TEST_F(FileCacheTest, FindsWhatItHasAndNothingElseWhateverComesAndGoes) {
         const CachedFile* const found = cache.find("/" + std::to_string(name), now += 1'000);
         ASSERT_EQ(found != nullptr, has != kept.end()) << name;
         if (found) {
-            EXPECT_EQ(found->target, "/" + std::to_string(name));
+            EXPECT_EQ(found->key, "/" + std::to_string(name));
             kept.erase(has);
         } else {
             cache.insert(make(std::to_string(name), 10), now);
@@ -112,6 +113,55 @@ TEST_F(FileCacheTest, IsBoundedInBytes) {
     cache.insert(make("c", 200'000), 1);
     EXPECT_FALSE(cache.find("/c", 1)) << "larger than all of it";
     EXPECT_TRUE(cache.find("/b", 1));
+}
+
+TEST_F(FileCacheTest, LetsGoOfWhatNobodyAsksFor) {
+    FileCache cache(store_, {.files = 100, .bytes = 1 << 20});
+    cache.insert(make("a", 1'000), 1'000);
+    cache.insert(make("b", 1'000), 1'000);
+    EXPECT_TRUE(cache.find("/b", 20'000));
+    cache.tidy(1'000 + FileCache::kUnusedMs - 1);
+    EXPECT_TRUE(cache.find("/a", 1'000)) << "not yet";
+    cache.tidy(1'000 + FileCache::kUnusedMs);
+    EXPECT_FALSE(cache.find("/a", 40'000));
+    EXPECT_TRUE(cache.find("/b", 40'000));
+}
+
+// Nobody asks for them, and they are let go of all the same.
+TEST_F(FileCacheTest, LetsGoOfWhatIsNoLongerWhatItWas) {
+    constexpr unsigned kFiles = 50;
+    FileCache cache(store_, {.files = 100, .bytes = 1 << 20});
+    std::vector<std::weak_ptr<const http::OpenFile>> held;
+    for (unsigned i = 0; i < kFiles; ++i) {
+        auto file = make(std::to_string(i), 300'000);
+        held.emplace_back(file->file);
+        cache.insert(std::move(file), 1'000);
+    }
+    const auto still_held = [&] {
+        return std::count_if(held.begin(), held.end(), [](const auto& h) { return !h.expired(); });
+    };
+    cache.tidy(1'000);
+    std::filesystem::remove(tree_.at("3"));
+    test::write_pattern(tree_.at("new"), 300'000);
+    std::filesystem::rename(tree_.at("new"), tree_.at("49"));
+    for (std::uint64_t now = 1'000; now <= 1'000 + FileCache::kLookAgainMs; now += 100)
+        cache.tidy(now);
+    EXPECT_EQ(still_held(), kFiles - 2);
+    EXPECT_FALSE(cache.find("/3", 4'000));
+    EXPECT_TRUE(cache.find("/4", 4'000));
+}
+
+TEST_F(FileCacheTest, HashesUnderASecret) {
+    const std::string name = "a";
+    std::vector<std::uint64_t> hashes;
+    for (const std::uint64_t secret : {1U, 2U}) {
+        FileCache cache(store_, {.files = 100, .bytes = 1 << 20}, {.low = secret});
+        cache.insert(make(name, 10), 1'000);
+        const CachedFile* const found = cache.find("/a", 1'000);
+        ASSERT_TRUE(found);
+        hashes.push_back(found->hash);
+    }
+    EXPECT_NE(hashes[0], hashes[1]);
 }
 
 } // namespace
