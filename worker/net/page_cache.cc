@@ -46,9 +46,9 @@ PageCache::Device& PageCache::device(dev_t id) {
 
 std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset, std::uint64_t length,
                                 Look look) {
-    if (device.no_cachestat) return 0;
+    if (!device.cachestat.is_there()) return 0;
     const Counted counted = count_cached(fd, offset, length);
-    if (counted == Counted::unknown) device.no_cachestat = true;
+    if (counted == Counted::unknown) device.cachestat.failed(errno);
     if (counted != Counted::all) return 0;
     // Counted are also those that the disk is still filling, and sendfile would wait for them. A
     // read ahead fills many at a time, in order, so a look at one in so many finds it out, and
@@ -58,8 +58,8 @@ std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset, st
     for (std::uint64_t at = offset; at < end;) {
         const std::uint64_t next = std::min(at + step, end);
         char byte = 0;
-        if (!device.no_nowait && read_cached(device, fd, &byte, 1, next - 1) < 0 &&
-            !device.no_nowait)
+        if (device.nowait.is_there() && read_cached(device, fd, &byte, 1, next - 1) < 0 &&
+            device.nowait.is_there())
             return at - offset;
         at = next;
     }
@@ -68,12 +68,12 @@ std::uint64_t PageCache::cached(Device& device, int fd, std::uint64_t offset, st
 
 ssize_t PageCache::read_cached(Device& device, int fd, char* buffer, std::size_t length,
                                std::uint64_t offset) {
-    if (!device.no_nowait) {
+    if (device.nowait.is_there()) {
         const iovec vector{.iov_base = buffer, .iov_len = length};
         const ssize_t n = ::preadv2(fd, &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
         if (n >= 0 || errno == EAGAIN || errno == EINTR) return n;
         if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM) return n;
-        device.no_nowait = true;
+        device.nowait.failed(errno);
     }
     errno = EAGAIN;
     return -1;

@@ -3,6 +3,8 @@
 // remembered. Never blocks. Thread: the loop's.
 #pragma once
 
+#include "common/ability.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <sys/types.h>
@@ -11,7 +13,7 @@
 namespace fsrv::net {
 
 // Whether there are pages of all these bytes, which the disk may still be filling. Any thread.
-enum class Counted { all, not_all, unknown /* the system cannot tell */ };
+enum class Counted { all, not_all, unknown /* the system cannot tell, errno says why */ };
 Counted count_cached(int fd, std::uint64_t offset, std::uint64_t length);
 
 class PageCache final {
@@ -19,10 +21,9 @@ class PageCache final {
     // What was found out of one device (st_dev).
     struct Device {
         dev_t id = 0;
-        bool no_sendfile = false; // EINVAL: some FUSE and network file systems; EPERM: as below
-        bool no_nowait = false;   // EOPNOTSUPP for RWF_NOWAIT; EPERM: a sandbox of others
-        bool no_cachestat =
-            false; // EPERM: not our files; EOPNOTSUPP: hugetlbfs; ENOSYS: before Linux 6.5
+        Ability sendfile;  // EINVAL: not of some FUSE and network file systems
+        Ability nowait;    // RWF_NOWAIT; EOPNOTSUPP: not here
+        Ability cachestat; // EPERM: not our files; EOPNOTSUPP: hugetlbfs; ENOSYS: before Linux 6.5
     };
     Device& device(dev_t id);
 

@@ -30,7 +30,7 @@ PageLender::~PageLender() {
 }
 
 bool PageLender::able() {
-    return supported_ && (in_ || open_pipe()) && (pages_ || open_pages());
+    return ability_.is_there() && (in_ || open_pipe()) && (pages_ || open_pages());
 }
 
 bool PageLender::open_pipe() {
@@ -40,10 +40,14 @@ bool PageLender::open_pipe() {
     if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
     out_.reset(ends[0]);
     in_.reset(ends[1]);
-    if (::fcntl(in_.get(), F_SETPIPE_SZ, kPipeBytes) < 0 &&
-        ::fcntl(in_.get(), F_GETPIPE_SZ) < kLeastPipeBytes) // the user has too many
-        supported_ = false;
-    return supported_;
+    if (::fcntl(in_.get(), F_SETPIPE_SZ, kPipeBytes) >= 0 ||
+        ::fcntl(in_.get(), F_GETPIPE_SZ) >= kLeastPipeBytes)
+        return true;
+    // The user has too many pipes now: EPERM, which is not for good here.
+    in_.reset();
+    out_.reset();
+    ability_.failed(EAGAIN);
+    return false;
 }
 
 bool PageLender::open_pages() {
@@ -84,7 +88,7 @@ ssize_t PageLender::send(int socket, std::string_view before, std::string_view l
     }
     const ssize_t piped = ::vmsplice(in_.get(), vectors.data(), count, SPLICE_F_NONBLOCK);
     if (piped < 0) { // whatever it is, the client has nothing to do with it
-        supported_ = false;
+        ability_.failed(errno);
         return try_again();
     }
     const unsigned more = more_follows || piped < size ? SPLICE_F_MORE : 0;
@@ -95,7 +99,7 @@ ssize_t PageLender::send(int socket, std::string_view before, std::string_view l
     const int error = errno;
     open_pipe(); // without what the socket did not take: it is offered again out of the memory
     if (n < 0 && (error == ENOSYS || error == EINVAL || error == EPERM)) {
-        supported_ = false;
+        ability_.failed(error);
         return try_again();
     }
     errno = error;

@@ -3,6 +3,7 @@
 // a worker. Thread: the loop's.
 #pragma once
 
+#include "common/ability.h"
 #include "common/limits.h"
 #include "common/unique_fd.h"
 
@@ -22,8 +23,9 @@ class PageLender final {
     PageLender& operator=(const PageLender&) = delete;
     ~PageLender();
 
-    // False for good once the system turns out not to do it, and while it has no descriptors or
-    // memory for it: what cannot be lent can be copied.
+    // False for good once the system turns out not to do it, for a while after a failure that
+    // passes, and while there are no descriptors or memory for it: what cannot be lent can be
+    // copied.
     bool able();
 
     // While able(): to the non-blocking socket, `before`, which may change afterwards, then `lent`;
@@ -39,7 +41,7 @@ class PageLender final {
     bool open_pages();
     std::string_view keep(std::string_view bytes);
 
-    bool supported_ = true;
+    Ability ability_;
     bool socket_was_full_ = false;
     UniqueFd out_; // of the pipe, which is empty between calls
     UniqueFd in_;

@@ -149,7 +149,7 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
         return Step::failed;
     }
     PageCache::Device& device = context_.page_cache->device(file.device);
-    if (device.no_sendfile || is_filling(file)) return std::nullopt;
+    if (!device.sendfile.is_there() || is_filling(file)) return std::nullopt;
 
     std::uint64_t length =
         std::min({extent.length - segment_sent_, limit, body_size_ - tail - body_sent_});
@@ -160,7 +160,7 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
         const std::uint64_t found = context_.page_cache->cached(
             device, file.fd.get(), offset, probed,
             close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
-        if (device.no_cachestat) return std::nullopt; // that is no miss
+        if (!device.cachestat.is_there()) return std::nullopt; // that is no miss
         if (found < probed)
             file.missed_ms = now_ms();
         else if (close_looks_ > 0)
@@ -190,7 +190,7 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     case EINVAL:
     case ENOSYS:
     case EPERM:
-    case EOPNOTSUPP: device.no_sendfile = true; return std::nullopt;
+    case EOPNOTSUPP: device.sendfile.failed(errno); return std::nullopt;
     case EPIPE:
     case ECONNRESET: failure_ = CloseReason::client_aborted; return Step::failed;
     default: failure_ = CloseReason::read_error; return Step::failed;
