@@ -108,6 +108,7 @@ int worker_main(Heritage heritage) {
     if (!follow_into_death(heritage.supervisor_pid)) return kExitFailure;
     const int status = serve(std::move(heritage));
 #ifdef FSRV_CHECKS_LEAKS
+    if (status != kExitOk) return status;
     if (__lsan_do_recoverable_leak_check() != 0) return kExitFailure; // _exit() would skip it
 #endif
     return status;
