@@ -63,7 +63,7 @@ void Listener::suspend() {
 void Listener::resume() {
     broken_until_ms_ = 0;
     if (!active_ || !worker_.accepting()) return;
-    const bool watched = worker_.poller().watch_readable(socket_.fd, *this);
+    const bool watched = worker_.poller().watch_shared(socket_.fd, *this);
     if (!watched && errno != EEXIST) worker_.cannot_accept(errno);
 }
 

@@ -17,6 +17,10 @@ bool Poller::watch_readable(int fd, PollTarget& target) {
     return control(EPOLL_CTL_ADD, fd, EPOLLIN, target);
 }
 
+bool Poller::watch_shared(int fd, PollTarget& target) {
+    return control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLEXCLUSIVE, target);
+}
+
 void Poller::remove(int fd) {
     ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }

@@ -34,6 +34,8 @@ class Poller final {
     // which they go. False: the kernel has no room for one more.
     bool watch_edges(int fd, PollTarget& target);    // of both directions, and of errors
     bool watch_readable(int fd, PollTarget& target); // as long as it is, not by edges
+    // The same of one that other processes watch too: one of them is woken, not all.
+    bool watch_shared(int fd, PollTarget& target);
     void remove(int fd);
     // Tells anew what is ready now.
     void tell_again(int fd, PollTarget& target);
