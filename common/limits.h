@@ -76,6 +76,9 @@ inline constexpr unsigned kFoundInARow = 256;
 // sockets).
 inline constexpr int kNotSentLowat = 128 * 1024;
 inline constexpr int kUnixSendBuffer = 256 * 1024;
+// Downloads of a worker at a time for which that mark is lifted, so that all the kernel allows (4
+// MiB by default) may be queued: paused ones keep their place until they go on.
+inline constexpr std::size_t kMaxSwift = 64;
 // A client that says nothing is accepted after the kernel has asked it once more (1 s).
 inline constexpr int kDeferAcceptSeconds = 1;
 
@@ -83,6 +86,13 @@ inline constexpr int kListenBacklog = 4096;            // the kernel clamps it t
 inline constexpr std::uint64_t kAcceptPauseMs = 1'000; // out of descriptors: try again after this
 inline constexpr unsigned kMaxOverloadAnswers =
     64; // connections beyond the limit that may get a 503 at a time
+// Connections that linger do not count against --max-connections, but for one in so many of it.
+inline constexpr std::size_t kLingeringShare = 8;
+inline constexpr std::size_t kLeastLingering = 16;
+// At --max-connections one that has been silent, or has waited for a disk, for as long makes room.
+inline constexpr std::uint64_t kShedAfterMs = 1'000;
+inline constexpr unsigned kShedLooks =
+    16; // at connections of a state, which may have a request by now
 inline constexpr unsigned kAcceptBatch = 16;   // connections taken in one turn of the loop
 inline constexpr unsigned kPipelineBatch = 16; // requests of one connection answered in one turn
 

@@ -133,7 +133,10 @@ void Connection::act() {
     case State::reading_head:
     case State::skipping_body: on_readable(); break;
     case State::lingering: on_linger_readable(); break;
-    case State::paused: set_state(State::sending); [[fallthrough]];
+    case State::paused:
+        end_swiftness();
+        set_state(State::sending);
+        [[fallthrough]];
     case State::sending: advance_in_turn(); break;
     case State::preparing:
     case State::closing: break;
@@ -241,6 +244,8 @@ void Connection::stow_what_came_early() {
 void Connection::pause() {
     transfer_->sender.release_buffer();
     stow_what_came_early();
+    // What is queued stays, and its place with it, until the client reads on.
+    if (swift_) set_queue_mark(limits::kNotSentLowat);
     set_state(State::paused);
     wait_for(EPOLLOUT);
     // Should room have come without an event (the kernel had no memory, not the socket), nothing
@@ -294,10 +299,19 @@ bool Connection::may_wait_for_taker() {
     return true;
 }
 
-void Connection::on_drain() {
-    if (state_ != State::idle) return;
-    on_readable(); // a request may have come already: then it is answered
-    if (state_ == State::idle) close(CloseReason::drained);
+bool Connection::leave(CloseReason reason) {
+    on_readable();
+    if (state_ != State::idle && state_ != State::accepted) return state_ == State::closing;
+    // close(2) would reset should the client send meanwhile, and what is on its way would be lost.
+    if (state_ == State::idle && bytes_not_taken() > 0)
+        enter_lingering(reason);
+    else
+        close(reason);
+    return true;
+}
+
+bool Connection::is_deserted() const {
+    return state_ == State::preparing && (ready_ & EPOLLRDHUP) != 0;
 }
 
 // What counts is what the client has taken: the socket takes more in large steps, with pauses
@@ -348,6 +362,7 @@ void Connection::close(CloseReason reason) {
     worker_.count_close(reason);
     set_state(State::closing);
     drop_exchange();
+    end_swiftness();
     if (transfer_ && ends_by_reset(reason)) { // an earlier answer may still be on its way
         const linger reset{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -137,7 +137,14 @@ class Connection final : public SenderOwner, public PollTarget {
     void close(CloseReason reason);
 
     void on_deadline(); // the time of its state is over
-    void on_drain();    // the worker stops: an idle one closes, unless a request has just come
+    // The worker stops, or needs the room. Of one that waits for a request: it is read for once,
+    // and what has come is answered; else it ends, and an answer that is on its way is not cut.
+    // True: its place is free.
+    bool leave(CloseReason reason);
+    // Waits for the pool, and its client has ended its side: it may have gone.
+    bool is_deserted() const;
+    // 503 to one that waits for the pool. `stays`: the connection does, if it may.
+    void refuse_look_up(std::string_view what, bool stays = true);
     void check_rate(std::uint64_t now_ms); // --min-rate, while sending or paused
     void go_on();                          // its next turn, after continue_soon()
 
@@ -172,7 +179,6 @@ class Connection final : public SenderOwner, public PollTarget {
     void dispatch();
     void prepare();
     void find_in_pool(disk::JobKind kind);
-    void refuse_look_up(std::string_view what);
     void answer_from(const CachedFile& file);
     bool respond_at_once(const CachedFile& file, int status);
     void respond_as_planned();
@@ -181,6 +187,9 @@ class Connection final : public SenderOwner, public PollTarget {
     void begin_transfer(http::Plan plan, LogRecord record, bool keep_alive);
     void adopt_transfer(std::string head, http::Body body, LogRecord record, int status);
     bool send_some();
+    void let_queue_grow();
+    void set_queue_mark(int bytes); // 0: none
+    void end_swiftness();
     bool send_failed();
     bool finish_response();
     bool skip_body();
@@ -218,6 +227,7 @@ class Connection final : public SenderOwner, public PollTarget {
     std::uint32_t ready_ = 0;     // events that came, until a receive or a send finds nothing more
     bool watched_ = false;        // the poller has been told of the socket
     bool queued_ = false;         // its next turn comes by go_on(), events of the socket can wait
+    bool swift_ = false;          // has one of the worker's places for those whose queue may grow
     bool overloaded_ = false;     // one of the worker's overload_answers_
     bool wants_proxy_header_;     // first of all
     bool peer_is_trusted_;        // its word on where a client is counts

@@ -21,13 +21,6 @@ namespace {
 constexpr std::uint64_t kSwiftBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kSwiftMs = 500;
 
-// Ends TCP_NOTSENT_LOWAT for this socket: with it a fast download needs an event for every 64 KiB.
-// What is queued is bounded by the kernel's tcp_wmem alone from now on.
-void let_queue_grow(int fd) {
-    constexpr int kNoMark = 0;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNoMark, sizeof kNoMark);
-}
-
 // Asks the kernel to read ahead what this answer starts with, from the pool, while the loop still
 // knows nothing of it.
 void warm_up(const http::Body& body, std::uint64_t now_ms) {
@@ -235,8 +228,10 @@ void Exchange::on_orphaned() {
 }
 
 // There is an answer without the disk: 503. What the pool still has of the request is left to it.
-void Connection::refuse_look_up(std::string_view what) {
-    respond(http::plan_status(exchange_->request, 503, what));
+void Connection::refuse_look_up(std::string_view what, bool stays) {
+    http::Plan plan = http::plan_status(exchange_->request, 503, what);
+    plan.close = plan.close || !stays;
+    respond(std::move(plan));
     if (exchange_ && exchange_->asker) stow_what_came_early();
     go_on_soon(); // many may be refused at a time
 }
@@ -315,13 +310,30 @@ void Connection::adopt_transfer(std::string head, http::Body body, LogRecord rec
     wanted_ = 0;
 }
 
+// Ends TCP_NOTSENT_LOWAT for this socket: with it a fast download needs an event for every 64 KiB.
+// What is queued is bounded by the kernel's tcp_wmem alone then, so few may have that at a time.
+void Connection::let_queue_grow() {
+    if (swift_ || !worker_.take_swift_place()) return;
+    swift_ = true;
+    set_queue_mark(0);
+}
+
+void Connection::set_queue_mark(int bytes) {
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
+// Its queue is what the mark allows again.
+void Connection::end_swiftness() {
+    if (std::exchange(swift_, false)) worker_.give_back_swift_place();
+}
+
 bool Connection::send_some() {
     const std::uint64_t before = transfer_->sender.bytes_sent();
     const Sender::Step step = transfer_->sender.pump(fd_);
     if (transfer_->sender.bytes_sent() != before) worker_.touched(*this);
     if (before < kSwiftBytes && transfer_->sender.bytes_sent() >= kSwiftBytes &&
         worker_.now_ms() - transfer_->started_ms <= kSwiftMs) {
-        let_queue_grow(fd_);
+        let_queue_grow();
     }
     switch (step) {
     case Sender::Step::complete: return finish_response();
@@ -435,7 +447,7 @@ bool Connection::next_request() {
     drop_exchange();
     set_state(State::idle);
     wait_for(EPOLLIN);
-    if (worker_.draining()) on_drain();
+    if (worker_.draining()) leave(CloseReason::drained);
     return false;
 }
 

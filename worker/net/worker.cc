@@ -349,7 +349,7 @@ void Worker::leave(std::uint64_t within_ms) {
     send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
     for (Connection* c = list(State::idle).front(); c;) {
         Connection* following = List::next(*c);
-        c->on_drain();
+        c->leave(CloseReason::drained);
         c = following;
     }
     uv_timer_start(

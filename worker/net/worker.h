@@ -104,6 +104,14 @@ class Worker final : public PollTarget {
     void cannot_accept(int error); // out of descriptors or memory: pauses accepting
     void tell_of_accept_trouble(int error);
 
+    // Of limits::kMaxSwift, for downloads whose queue in the kernel may grow. False: all are taken.
+    bool take_swift_place() {
+        if (swift_places_ >= limits::kMaxSwift) return false;
+        ++swift_places_;
+        return true;
+    }
+    void give_back_swift_place() { --swift_places_; }
+
     void moved(Connection& connection, State from, State to); // keeps the lists
     void touched(Connection& connection);                     // its deadline starts anew
     void continue_soon(Connection& connection); // go_on() in the next turn of the loop
@@ -131,6 +139,7 @@ class Worker final : public PollTarget {
     void sweep(State state, std::uint64_t timeout_ms);
     void serve_slot(unsigned slot, bool on);
     bool make_room();
+    void turn_away(int fd); // with a 503 that costs nothing
     void report_log_trouble();
     void publish_figures();
     void drain_within_grace();
@@ -138,7 +147,10 @@ class Worker final : public PollTarget {
     void leave(std::uint64_t within_ms);
     void finish_if_drained();
     void tell_of_device(dev_t device, bool ill) const;
-    std::size_t live_connections() const { return connections_ - list_size(State::closing); }
+    // Those that linger owe nothing but time: they make room when too many others are there.
+    std::size_t live_connections() const {
+        return connections_ - list_size(State::closing) - list_size(State::lingering);
+    }
     std::size_t list_size(State state) const { return lists_[static_cast<unsigned>(state)].size(); }
 
     Heritage heritage_;
@@ -173,6 +185,7 @@ class Worker final : public PollTarget {
     std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
     std::size_t connections_ = 0; // alive, closing ones included
     std::size_t max_connections_ = 0;
+    std::size_t swift_places_ = 0;     // that are taken
     std::size_t overload_answers_ = 0; // connections that get a 503, whatever they ask
     std::uint64_t next_id_ = 1;
     std::uint64_t timer_due_ms_ = 0;

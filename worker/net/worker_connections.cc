@@ -5,6 +5,7 @@
 #include "worker/http/date.h"
 #include "worker/net/worker.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,10 +42,13 @@ void Worker::give_back(std::unique_ptr<Exchange> exchange) {
 
 void Worker::adopt(int fd, const Peer& peer) {
     score().count(Metric::accepted);
+    const std::size_t most_lingering =
+        std::max(max_connections_ / limits::kLingeringShare, limits::kLeastLingering);
+    if (list_size(State::lingering) > most_lingering)
+        list(State::lingering).front()->close(CloseReason::done);
     const bool overloaded = live_connections() >= max_connections_ && !make_room();
     if (overloaded && overload_answers_ >= limits::kMaxOverloadAnswers) {
-        count_close(CloseReason::overload);
-        ::close(fd);
+        turn_away(fd);
         return;
     }
     auto* connection = new Connection(*this, fd, peer, next_id_++);
@@ -55,17 +59,59 @@ void Worker::adopt(int fd, const Peer& peer) {
     connection->start(overloaded);
 }
 
-// Who has the least to lose goes first: idle the longest, paused the longest.
+// What has come is read, or the close would be a reset, and the answer lost with it.
+void Worker::turn_away(int fd) {
+    static constexpr std::string_view kAnswer = "HTTP/1.1 503 Service Unavailable\r\n"
+                                                "Retry-After: 5\r\n"
+                                                "Content-Length: 0\r\n"
+                                                "Connection: close\r\n\r\n";
+    const auto read_all = [&] {
+        while (::recv(fd, scratch_bytes_.data(), scratch_bytes_.size(), MSG_DONTWAIT) > 0) {
+        }
+    };
+    read_all();
+    ::send(fd, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::shutdown(fd, SHUT_WR);
+    read_all();
+    ::close(fd);
+    count_close(CloseReason::turned_away);
+}
+
+// Who has the least to lose goes first: silent, idle, gone from a disk that does not answer,
+// paused, waiting for such a disk; of each the one that has been so the longest.
 bool Worker::make_room() {
-    if (Connection* c = list(State::idle).front()) {
-        c->close(CloseReason::shed_idle);
-        return true;
-    }
-    if (Connection* c = list(State::paused).front()) {
-        c->close(CloseReason::shed_paused);
-        return true;
-    }
-    return false;
+    const auto first_that = [this](State state, auto makes_room) {
+        Connection* c = list(state).front();
+        for (unsigned looks = 0; c && looks < limits::kShedLooks; ++looks) {
+            Connection* const following = List::next(*c);
+            if (makes_room(*c)) return true;
+            c = following;
+        }
+        return false;
+    };
+    const auto is_old = [this](const Connection& c) {
+        return now_ms() - c.since_ms() >= limits::kShedAfterMs;
+    };
+    return first_that(
+               State::accepted,
+               [&](Connection& c) { return is_old(c) && c.leave(CloseReason::shed_silent); }) ||
+           first_that(State::idle, [](Connection& c) { return c.leave(CloseReason::shed_idle); }) ||
+           first_that(State::preparing,
+                      [](Connection& c) {
+                          if (!c.is_deserted()) return false;
+                          c.close(CloseReason::client_aborted);
+                          return true;
+                      }) ||
+           first_that(State::paused,
+                      [](Connection& c) {
+                          c.close(CloseReason::shed_paused);
+                          return true;
+                      }) ||
+           first_that(State::preparing, [&](Connection& c) {
+               if (!is_old(c)) return false;
+               c.refuse_look_up("the server is full, try again later", false);
+               return true;
+           });
 }
 
 namespace {
