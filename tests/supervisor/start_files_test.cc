@@ -132,6 +132,51 @@ TEST_F(StartFiles, AnAccessLogThatCannotBeOpenedIsRefusedAndCheckSaysTheSame) {
     }
 }
 
+// Who may put names into the log's folder must not lead root to a file that is not theirs.
+TEST_F(StartFiles, AnAccessLogInAFolderOfOthersIsNoWayToOtherFiles) {
+    if (!test::am_root()) GTEST_SKIP() << "needs root";
+    constexpr uid_t kSomebody = 65534;
+    write_file(at("precious"), "");
+    for (const char* folder : {"ours", "theirs", "open"}) {
+        const std::string place = at(folder);
+        std::filesystem::create_directory(place);
+        ASSERT_EQ(link(at("precious").c_str(), (place + "/linked").c_str()), 0);
+        write_file(place + "/plain", "");
+        for (const auto& [fifo, owner] :
+             {std::pair("/fifo", uid_t{0}), std::pair("/trap", kSomebody)}) {
+            ASSERT_EQ(mkfifo((place + fifo).c_str(), 0644), 0);
+            ASSERT_EQ(chown((place + fifo).c_str(), owner, 0), 0);
+        }
+    }
+    ASSERT_EQ(chown(at("theirs").c_str(), kSomebody, 0), 0);
+    ASSERT_EQ(chmod(at("open").c_str(), 01777), 0);
+    struct Row {
+        const char* name;
+        const char* objection; // none: it may be written to
+    };
+    const Row rows[] = {{"ours/linked", nullptr},     {"ours/plain", nullptr},
+                        {"ours/fifo", nullptr},       {"ours/trap", nullptr},
+                        {"theirs/linked", "5 names"}, {"theirs/plain", nullptr},
+                        {"theirs/fifo", nullptr},     {"theirs/trap", "a FIFO of user 65534"},
+                        {"theirs/new", nullptr},      {"open/linked", "hard links"},
+                        {"open/plain", nullptr},      {"open/trap", "a FIFO of user 65534"}};
+    ASSERT_EQ(link(at("precious").c_str(), at("another").c_str()), 0);
+    for (const auto& [name, objection] : rows) {
+        SCOPED_TRACE(name);
+        const UniqueFd reader(open(at(name).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        const auto checked = AccessLogFile::check(at(name));
+        const auto log = AccessLogFile::open(at(name));
+        const auto again = AccessLogFile::open_again(at(name));
+        EXPECT_EQ(log.has_value(), objection == nullptr);
+        EXPECT_EQ(checked.has_value(), objection == nullptr);
+        EXPECT_EQ(again.has_value(), objection == nullptr);
+        if (objection == nullptr || log) continue;
+        EXPECT_NE(log.error().message.find(objection), std::string::npos) << log.error().message;
+        EXPECT_EQ(checked.error().message, log.error().message);
+        EXPECT_EQ(again.error(), log.error().message);
+    }
+}
+
 TEST_F(StartFiles, CheckCreatesNothing) {
     EXPECT_TRUE(AccessLogFile::check(at("a.log")));
     EXPECT_TRUE(PidFile::prepare(at("fsrv.pid")));
