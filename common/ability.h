@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/clock.h"
+#include "common/limits.h"
 
 #include <cerrno>
 #include <cstdint>
@@ -12,7 +13,7 @@ namespace fsrv {
 
 class Ability final {
   public:
-    static constexpr std::uint64_t kAgainMs = 1'000;
+    static constexpr std::uint64_t kAgainMs = limits::kAbilityAgainMs;
 
     bool is_there() const { return again_ms_ == 0 || (again_ms_ != kNever && is_over()); }
 

@@ -82,8 +82,9 @@ inline constexpr std::size_t kMaxSwift = 64;
 // A client that says nothing is accepted after the kernel has asked it once more (1 s).
 inline constexpr int kDeferAcceptSeconds = 1;
 
-inline constexpr int kListenBacklog = 4096;            // the kernel clamps it to somaxconn
-inline constexpr std::uint64_t kAcceptPauseMs = 1'000; // out of descriptors: try again after this
+inline constexpr int kListenBacklog = 4096;             // the kernel clamps it to somaxconn
+inline constexpr std::uint64_t kAbilityAgainMs = 1'000; // after a failure that passes (ability.h)
+inline constexpr std::uint64_t kAcceptPauseMs = kAbilityAgainMs; // out of descriptors
 inline constexpr unsigned kMaxOverloadAnswers =
     64; // connections beyond the limit that may get a 503 at a time
 // Connections that linger do not count against --max-connections, but for one in so many of it.
@@ -121,6 +122,9 @@ inline constexpr std::size_t kMaxShownAncestors = 32;
 // Pool: threads of a worker for all other devices than the root's together, each with --threads of
 // its own: room for a dozen mounts that hang.
 inline constexpr std::size_t kMaxPoolThreads = 128;
+// A disk is not called ill sooner than this, however short --stall-timeout is: it may be asleep,
+// and threads that wait for a core are no fault of its own.
+inline constexpr std::uint64_t kLeastSilenceMs = 3'000;
 inline constexpr std::size_t kMaxWaitingListings = 64; // of one device; 503 above
 // A look-up that no thread has come to, or that one stays away with, though its device answers
 // others: 503.

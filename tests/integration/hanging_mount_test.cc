@@ -277,7 +277,7 @@ TEST_P(HangingDisk, TwoOfThemAreIllAndRecover) {
     HangingMount second(root_ / "second", {{"look", kSmall}, {"big", kBig}});
     Server server(root_.path(), args({"--stall-timeout", "1s", "--max-connections", "600",
                                       "--control", control_.string()}));
-    server.expect_trouble("has not answered for 1000 ms: 503 for what is on it");
+    server.expect_trouble("has not answered for 3000 ms: 503 for what is on it");
     RawClient download(server.port(), {.receive_buffer = 65536});
     download.send(get("/slow/big0"));
     ASSERT_EQ(download.read_head().status, 200);

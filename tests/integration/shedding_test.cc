@@ -69,6 +69,10 @@ TEST_F(Shedding, ManyWhoAreRefusedAreToldSo) {
     write_pattern(root_ / "huge.bin", 64 << 20);
     busy.send(get("/huge.bin"));
     ASSERT_EQ(busy.read_head().status, 200);
+    RawClient asks_for_the_head(server.port());
+    const Response bare = asks_for_the_head.ask(head("/t.bin"), true);
+    EXPECT_EQ(bare.status, 503);
+    EXPECT_EQ(asks_for_the_head.await_end(), Got::fin) << "and no body";
     std::vector<std::unique_ptr<RawClient>> refused;
     for (int i = 0; i < 200; ++i) {
         refused.push_back(std::make_unique<RawClient>(server.port()));

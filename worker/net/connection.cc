@@ -82,6 +82,10 @@ void Connection::start(bool overloaded) {
     since_ms_ = worker_.now_ms();
     overloaded_ = overloaded;
     if (overloaded) {
+        // A HEAD gets no body, and what is read cannot make a reset of the close.
+        exchange_ = worker_.take_exchange();
+        const ssize_t n = receive({exchange_->buffer.get(), exchange_->capacity});
+        if (n > 0) exchange_->received(static_cast<std::size_t>(n));
         refuse({.status = 503, .what = "too many connections"});
         transfer_->end_reason = CloseReason::overload;
         advance();

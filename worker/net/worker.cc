@@ -38,6 +38,11 @@ std::size_t connection_limit(const Heritage& heritage) {
     return std::max<std::size_t>(files / 2, 1); // a socket and a file each
 }
 
+std::uint64_t silence_of(const Options& options) {
+    return std::max(static_cast<std::uint64_t>(options.stall_timeout.count()),
+                    limits::kLeastSilenceMs);
+}
+
 std::uint64_t random_key() {
     std::uint64_t key = monotonic_ms(); // should the kernel have no entropy yet
     [[maybe_unused]] const ssize_t n = ::getrandom(&key, sizeof key, GRND_NONBLOCK);
@@ -56,7 +61,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       store_(store),
       plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
       pool_({.threads = heritage_.options->threads,
-             .silence_ms = static_cast<std::uint64_t>(heritage_.options->stall_timeout.count()),
+             .silence_ms = silence_of(*heritage_.options),
              .on_change = [this](dev_t device, bool ill) { tell_of_device(device, ill); }}),
       chunks_(heritage_.budgets.big_chunks),
       names_(heritage_.options->server_names),
@@ -222,8 +227,8 @@ void Worker::on_timer() {
     store_.drop_old_listings();
     cache_.tidy(now);
     publish_figures();
-    if (accept_again_ms_ != 0 && now >= accept_again_ms_) {
-        accept_again_ms_ = 0;
+    if (accept_paused_ && accept_.is_there()) {
+        accept_paused_ = false;
         for (const auto& listener : listeners_) listener->resume();
     }
     for (const auto& listener : listeners_)
@@ -290,7 +295,7 @@ void Worker::tell_of_device(dev_t device, bool ill) const {
     if (ill)
         log_warn(
             "slot={} device {} has not answered for {} ms: 503 for what is on it, until it does",
-            heritage_.slot, name, options().stall_timeout.count());
+            heritage_.slot, name, silence_of(options()));
     else
         log_info("slot={} device {} answers again", heritage_.slot, name);
 }

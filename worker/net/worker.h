@@ -2,6 +2,7 @@
 // deadlines, obeys the supervisor, drains. One per process, made after fork, used by one thread.
 #pragma once
 
+#include "common/ability.h"
 #include "common/heritage.h"
 #include "common/limits.h"
 #include "worker/content/mounts.h"
@@ -100,7 +101,7 @@ class Worker final : public PollTarget {
     // False: no name of this server's, on a loopback address; told in the log now and then.
     bool has_name(std::string_view host);
     bool has_any_name() const { return names_.any(); }
-    bool accepting() const { return !draining_ && now_ms() >= accept_again_ms_; }
+    bool accepting() const { return !draining_ && accept_.is_there(); }
     void cannot_accept(int error); // out of descriptors or memory: pauses accepting
     void tell_of_accept_trouble(int error);
 
@@ -190,7 +191,8 @@ class Worker final : public PollTarget {
     std::uint64_t next_id_ = 1;
     std::uint64_t timer_due_ms_ = 0;
 
-    std::uint64_t accept_again_ms_ = 0;
+    Ability accept_; // accept(2), and to watch for its turn
+    bool accept_paused_ = false;
     std::uint64_t accept_trouble_ms_ = 0; // told last
     std::uint64_t log_report_ms_ = 0;
     LogTrouble log_trouble_; // not reported yet

@@ -163,7 +163,8 @@ void Worker::tell_of_accept_trouble(int error) {
 
 void Worker::cannot_accept(int error) {
     tell_of_accept_trouble(error);
-    accept_again_ms_ = now_ms() + limits::kAcceptPauseMs;
+    accept_.failed(error);
+    accept_paused_ = true;
     for (const auto& listener : listeners_) listener->suspend();
 }
 
