@@ -1,6 +1,7 @@
 // Downloads of which parts are in the page cache and parts are not: the ways to send take turns,
 // chunk by chunk.
 
+#include "tests/integration/admin_support.h"
 #include "tests/support/files.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -51,6 +52,40 @@ TEST(ColdFiles, GrowingColdWhileTheyAreSentArriveWhole) {
     for (std::thread& client : clients) client.join();
     over = true;
     dropper.join();
+}
+
+// What was never asked for is found without the pool, if all of it is in memory.
+TEST(ColdFiles, ThatAreWarmAreFoundOnTheLoop) {
+    const TempDir root;
+    std::filesystem::create_directory(root / "d");
+    std::filesystem::create_symlink("small", root / "link");
+    for (const auto& [name, size] :
+         {std::pair{"small", 4096}, {"d/large", 3 * 1024 * 1024}, {"empty", 0}}) {
+        write_pattern(root / name, static_cast<std::uint64_t>(size));
+        set_mtime(root / name);
+    }
+    const Server server(root.path(), {"--workers", "1", "--admin", "127.0.0.1:0"});
+    const Admin admin(server);
+    const auto look_ups_by_pool = [&] {
+        return static_cast<int>(admin.metrics().sum("fsrv_pool_wait_seconds_count"));
+    };
+    for (const char* target : {"/small", "/d/large", "/empty", "/files?path=small", "/none",
+                               "/none", "/d", "/SMALL", "/SMALL"}) {
+        static_cast<void>(fetch(server.port(), target)); // a name that is not there, a first time
+    }
+    const int before = look_ups_by_pool();
+    EXPECT_LE(before, 3);
+    EXPECT_EQ(fetch(server.port(), "/none").status, 404);
+    EXPECT_EQ(fetch(server.port(), "/d").status, 301);
+    EXPECT_EQ(fetch(server.port(), "/small/").status, 404);
+    for (int i = 0; i < 3; ++i) {
+        const auto copy = "copy" + std::to_string(i);
+        write_pattern(root / copy, 4096);
+        EXPECT_TRUE(is_pattern(fetch(server.port(), "/" + copy).body, 0, 4096));
+    }
+    EXPECT_EQ(look_ups_by_pool(), before);
+    EXPECT_TRUE(is_pattern(fetch(server.port(), "/link").body, 0, 4096));
+    EXPECT_EQ(look_ups_by_pool(), before + 1) << "links are judged, which may take long";
 }
 
 } // namespace

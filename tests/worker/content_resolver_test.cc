@@ -39,12 +39,17 @@ std::string outcome(const Resolver& resolver, const std::string& path, Reach rea
     return "special";
 }
 
-// The same whether anybody may be asked or one device after the other.
+// The same whether anybody may be asked or one device after the other; and of what is in memory, if
+// that is enough.
 std::string outcome(const Resolver& resolver, const std::string& path) {
     std::string anywhere = outcome(resolver, path, {});
     EXPECT_EQ(outcome(resolver, path, {.anywhere = false, .device = resolver.root_device()}),
               anywhere)
         << path;
+    const std::string in_memory = outcome(resolver, path, {.in_memory = true});
+    if (in_memory != "EREMOTEIO") {
+        EXPECT_EQ(in_memory, anywhere) << path;
+    }
     return anywhere;
 }
 
@@ -64,6 +69,23 @@ class ResolverForms : public testing::TestWithParam<ResolveForm> {
 };
 
 INSTANTIATE_TEST_SUITE_P(BothForms, ResolverForms, kForms, form_name);
+
+TEST_P(ResolverForms, FindsWhatIsInMemoryWithoutAskingAnybody) {
+    // A name that was looked at is in memory, as is that it is not there.
+    const Resolver own = resolver(Symlinks::inside);
+    const bool able = own.form() == ResolveForm::openat2;
+    for (const char* path : {"file", "dir/deep/leaf", "dir", "none"}) {
+        const std::string before = outcome(own, path);
+        Reach reach{.in_memory = true};
+        EXPECT_EQ(outcome(own, path, reach), able ? before : "EREMOTEIO") << path;
+        static_cast<void>(own.open(path, reach));
+        EXPECT_EQ(reach.wants_thread, !able) << path;
+    }
+    tree_.link("file", "link");
+    const Resolver judging = resolver(Symlinks::inside, false);
+    EXPECT_EQ(outcome(judging, "link"), "file: plain");
+    EXPECT_EQ(outcome(judging, "link", {.in_memory = true}), "EREMOTEIO") << "links are judged";
+}
 
 TEST_P(ResolverForms, OpensFilesAndFoldersByTheirNames) {
     for (const Symlinks mode : {Symlinks::inside, Symlinks::never, Symlinks::follow}) {

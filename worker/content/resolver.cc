@@ -106,6 +106,7 @@ bool Resolver::surely_still(const std::string& path, std::uint64_t device,
 // keeps rare; what is served is judged by fstat() of the second descriptor.
 Result<Entry, Errno> Resolver::open_once(const std::string& path, Reach& reach,
                                          bool for_reading) const {
+    if (reach.in_memory) return open_in_memory(path, reach);
     if (!reach.anywhere) return open_within(path, reach, for_reading);
     auto place = find(path);
     if (!place) return unexpected(place.error());
@@ -138,11 +139,28 @@ Result<Entry, Errno> Resolver::open_within(const std::string& path, Reach& reach
     return entry_of(*std::move(place), for_reading);
 }
 
+// The root's own file system, by names, inodes and rights that are in memory, and without a link to
+// be judged: what most requests ask for. That a name is not there is an answer too.
+Result<Entry, Errno> Resolver::open_in_memory(const std::string& path, Reach& reach) const {
+    if (root_local_ == LocalFs::no || path.size() >= PATH_MAX)
+        return unexpected(Errno{reach.want_thread()});
+    constexpr std::uint64_t kOnlyThere = RESOLVE_NO_XDEV | RESOLVE_CACHED;
+    Attempt attempt = find_by_kernel(path, kOnlyThere);
+    if (attempt.place) {
+        auto entry = entry_of(*std::move(attempt.place), true, kOnlyThere);
+        if (entry) return entry;
+    } else if (attempt.place.error().code == ENOENT) {
+        return unexpected(attempt.place.error());
+    }
+    return unexpected(Errno{reach.want_thread()});
+}
+
 bool Resolver::is_pseudo(int fd, dev_t device) const {
     return device == root_device_ ? !root_is_plain_ : on_pseudo_fs(fd);
 }
 
-Result<Entry, Errno> Resolver::entry_of(Place place, bool for_reading) const {
+Result<Entry, Errno> Resolver::entry_of(Place place, bool for_reading,
+                                        std::uint64_t more_flags) const {
     if (is_pseudo(place.object.get(), place.status.st_dev)) return unexpected(Errno{ENOENT});
     Entry entry{.kind = kind_of(place.status)};
     if (entry.kind != EntryKind::file || !for_reading) {
@@ -150,7 +168,7 @@ Result<Entry, Errno> Resolver::entry_of(Place place, bool for_reading) const {
         entry.status = place.status;
         return entry;
     }
-    auto fd = reopen(place);
+    auto fd = reopen(place, more_flags);
     if (!fd) return unexpected(fd.error());
     if (::fstat(fd->get(), &entry.status) != 0) return unexpected(Errno::last());
     const bool same_device = entry.status.st_dev == place.status.st_dev;
@@ -209,9 +227,9 @@ Result<Resolver::Place, Errno> Resolver::place_of(WalkEnd end) const {
     return place;
 }
 
-Result<UniqueFd, Errno> Resolver::reopen(const Place& place) const {
+Result<UniqueFd, Errno> Resolver::reopen(const Place& place, std::uint64_t more_flags) const {
     const bool walked = static_cast<bool>(place.parent);
-    std::uint64_t resolve = resolve_flags(symlinks_);
+    std::uint64_t resolve = resolve_flags(symlinks_) | more_flags;
     if (place.without_links || !hidden_) resolve |= RESOLVE_NO_SYMLINKS;
     UniqueFd fd =
         walked ? UniqueFd(::openat(place.parent.get(), place.name.c_str(), kRead | O_NOFOLLOW))

@@ -46,7 +46,7 @@ class Resolver final {
     // What is on a pseudo file system (pseudo_fs.def) is ENOENT. EAGAIN: the tree changed under all
     // of limits::kMaxResolveRetries attempts. Never opens a FIFO, socket or device, so it neither
     // blocks nor has a side effect.
-    // kOtherDevice: `reach` says which.
+    // kOtherDevice: `reach` says which. kNotInMemory: so it says, and it may be called on the loop.
     Result<Entry, Errno> open(const std::string& path, Reach& reach) const;
 
     // The same without opening a file for reading: what is there. Of a folder out of reach it tells
@@ -77,12 +77,14 @@ class Resolver final {
     Result<Entry, Errno> try_again(const std::string& path, Reach& reach, bool for_reading) const;
     Result<Entry, Errno> open_once(const std::string& path, Reach& reach, bool for_reading) const;
     Result<Entry, Errno> open_within(const std::string& path, Reach& reach, bool for_reading) const;
-    Result<Entry, Errno> entry_of(Place place, bool for_reading) const;
+    Result<Entry, Errno> open_in_memory(const std::string& path, Reach& reach) const;
+    Result<Entry, Errno> entry_of(Place place, bool for_reading,
+                                  std::uint64_t more_flags = 0) const;
     bool is_pseudo(int fd, dev_t device) const;
     Result<Place, Errno> find(const std::string& path) const;
     Attempt find_by_kernel(const std::string& path, std::uint64_t more_flags) const;
     Result<Place, Errno> place_of(WalkEnd end) const;
-    Result<UniqueFd, Errno> reopen(const Place& place) const;
+    Result<UniqueFd, Errno> reopen(const Place& place, std::uint64_t more_flags) const;
     WalkPolicy walk_policy(Reach* reach = nullptr) const {
         return {root_fd_, root_path_, symlinks_, reach, hidden_};
     }

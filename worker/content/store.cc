@@ -136,6 +136,12 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const std::
             return file_resource(*std::move(index), std::move(index_path), reach);
         if (index) return miss(kNotAFile);
         if (index.error().code != ENOENT) return unexpected(miss_of(index.error()));
+    }
+    if (reach.in_memory) { // the rest takes long
+        reach.want_thread();
+        return miss(kNoListing);
+    }
+    if (!config_.index.empty()) {
         // A link that leads nowhere is no missing index: its owner meant something else to be seen
         // than a listing.
         struct stat link {};

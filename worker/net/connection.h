@@ -94,6 +94,7 @@ struct Exchange final : disk::Job {
     http::RequestParser parser;
     http::Request request;
     http::Target target;
+    bool to_be_kept = false;           // what is found
     std::optional<http::Plan> plan;    // the job's result
     std::unique_ptr<CachedFile> found; // and what of it is worth keeping
     bool listings_full = false;        // the plan is a 503, as other listings leave no room

@@ -21,42 +21,63 @@ namespace {
 constexpr std::uint64_t kSwiftBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kSwiftMs = 500;
 
+// The first bytes of a file that are worth a read ahead: of the first extent, if it is large.
+const http::FileExtent* first_large_extent(const http::Body& body) {
+    for (const http::Segment& segment : body.segments) {
+        const auto* extent = std::get_if<http::FileExtent>(&segment);
+        if (extent) return extent->length > limits::kChunkBytes ? extent : nullptr;
+    }
+    return nullptr;
+}
+
+Counted count_first(const http::FileExtent& extent) {
+    const auto length = std::min<std::uint64_t>(extent.length, limits::kReadaheadBytes);
+    return count_cached(extent.file->fd.get(), extent.offset, length);
+}
+
 // Asks the kernel to read ahead what this answer starts with, from the pool, while the loop still
 // knows nothing of it.
 void warm_up(const http::Body& body, std::uint64_t now_ms) {
-    for (const http::Segment& segment : body.segments) {
-        const auto* extent = std::get_if<http::FileExtent>(&segment);
-        if (!extent) continue;
-        if (extent->length <= limits::kChunkBytes) return;
-        const int fd = extent->file->fd.get();
-        ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-        const auto length = std::min<std::uint64_t>(extent->length, limits::kReadaheadBytes);
-        const Counted counted = count_cached(fd, extent->offset, length);
-        if (counted == Counted::all) return;
-        ::posix_fadvise(fd, static_cast<off_t>(extent->offset), limits::kReadaheadBytes,
-                        POSIX_FADV_WILLNEED);
-        if (counted == Counted::not_all) extent->file->missed_ms = now_ms;
-        return;
-    }
+    const http::FileExtent* const extent = first_large_extent(body);
+    if (!extent) return;
+    const int fd = extent->file->fd.get();
+    ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    const Counted counted = count_first(*extent);
+    if (counted == Counted::all) return;
+    ::posix_fadvise(fd, static_cast<off_t>(extent->offset), limits::kReadaheadBytes,
+                    POSIX_FADV_WILLNEED);
+    if (counted == Counted::not_all) extent->file->missed_ms = now_ms;
 }
 
-// The job: resolve, open, fstat, plan. Straight-line code, in a thread of the pool. No plan: it has
-// to be charged to another device first.
+// What is cached is sent as it is; for the rest the kernel is to read ahead farther.
+bool is_warm(const http::Body& body) {
+    const http::FileExtent* const extent = first_large_extent(body);
+    if (!extent) return true;
+    if (count_first(*extent) != Counted::all) return false;
+    ::posix_fadvise(extent->file->fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    return true;
+}
+
+// Resolve, open, fstat, plan: straight-line code, in a thread of the pool or, of what is in memory,
+// on the loop. No plan: Exchange::reach says who has to be asked first.
 void find_and_plan(Worker& worker, Exchange& x) {
     const content::Ask ask{.accept = x.request.field("accept").value_or(""),
                            .head = x.request.method == http::Method::head,
                            .may_list = x.may_list,
                            .cancelled = &x.cancelled};
     http::FindResult found = worker.store().find(x.target, ask, x.reach);
-    if (x.reach.wants || x.reach.wants_listing) return; // once more, then
-    if (found && worker.caches_files()) {
-        x.found =
-            make_cached_file(http::cache_key(x.target), *found, worker.options().server_header,
-                             worker.plan_config(), worker.cache_arena());
+    if (x.reach.wants || x.reach.wants_listing || x.reach.wants_thread) return; // once more, then
+    if (found && x.to_be_kept) {
+        x.found = make_cached_file(
+            http::cache_key(x.target), *found, worker.options().server_header, worker.plan_config(),
+            worker.cache_arena(), x.reach.in_memory ? read_in_memory : read_whole);
     }
     x.listings_full = !found && found.error().listings_full;
     x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
-    warm_up(x.plan->body, x.queued_ns / 1'000'000);
+    if (!x.reach.in_memory)
+        warm_up(x.plan->body, x.queued_ns / 1'000'000);
+    else if (!is_warm(x.plan->body))
+        x.plan.reset();
 }
 
 constexpr std::string_view kIll = "the disk that this is on does not answer, try again later";
@@ -176,11 +197,22 @@ void Connection::dispatch() {
 void Connection::prepare() {
     Exchange& x = *exchange_;
     x.cancelled = false;
+    x.to_be_kept = worker_.worth_caching();
     x.may_list = worker_.options().io == IoMode::inline_;
     if (worker_.options().io == IoMode::inline_) {
         find_and_plan(worker_, x);
         respond_as_planned();
         return;
+    }
+    if (worker_.options().io == IoMode::automatic) {
+        x.reach = {.in_memory = true};
+        find_and_plan(worker_, x);
+        if (x.plan) {
+            if (x.found) worker_.keep(std::move(x.found));
+            respond_as_planned();
+            return;
+        }
+        x.found.reset();
     }
     set_state(State::preparing);
     wanted_ = 0;

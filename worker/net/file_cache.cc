@@ -3,11 +3,12 @@
 #include "common/limits.h"
 #include "worker/http/response_head.h"
 #include "worker/net/quick_calls.h"
-#include "worker/net/whole_read.h"
 
 #include <algorithm>
+#include <bit>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace fsrv::net {
 namespace {
@@ -44,7 +45,7 @@ std::size_t CachedFile::cost() const {
 
 std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
-                                             PageArena& arena) {
+                                             PageArena& arena, ReadFile read) {
     if (!found.validators || !found.validators->settled || found.validators->etag.empty() ||
         found.body.segments.size() > 1)
         return nullptr;
@@ -74,12 +75,13 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resourc
     const auto length = static_cast<std::size_t>(extent->length);
     const bool small = length <= kSmallFile;
     std::shared_ptr<const char> content; // of a small file
-    if (small && length > limits::kCheapToCopyWithHead) content = arena.copy_of(cached->fd, length);
+    if (small && length > limits::kCheapToCopyWithHead)
+        content = arena.copy_of(cached->fd, length, read);
     cached->lendable = content != nullptr;
     if (small && !content) { // to be copied, as what the arena has no room for
         bytes->resize(head_end + length);
         content = std::shared_ptr<const char>(bytes, bytes->data() + head_end);
-        if (read_whole(cached->fd, bytes->data() + head_end, length, 0) !=
+        if (read(cached->fd, bytes->data() + head_end, length, 0) !=
             static_cast<std::int64_t>(length))
             return nullptr;
     }
@@ -152,7 +154,8 @@ std::unique_ptr<CachedFile> KeyIndex::remove(CachedFile& file) {
 }
 
 CachedFile* FileCache::find(std::string_view key, std::uint64_t now_ms) {
-    CachedFile* const file = by_key_.find(siphash(secret_, key), key);
+    missed_hash_ = siphash(secret_, key);
+    CachedFile* const file = by_key_.find(missed_hash_, key);
     if (!file) return nullptr;
     // fstat() takes as long as memory does to bring what follows. What is lent is not looked at.
     const std::size_t wanted = file->head.size() + (file->lendable ? 0 : file->content.size());
@@ -169,6 +172,15 @@ CachedFile* FileCache::find(std::string_view key, std::uint64_t now_ms) {
         by_use_.push_back(*file);
     }
     return file;
+}
+
+bool FileCache::worth_keeping() {
+    if (!on()) return false;
+    if (has_room()) return true;
+    if (missed_before_.empty()) missed_before_.resize(std::bit_ceil(2 * bounds_.files));
+    const auto part = static_cast<std::uint32_t>(missed_hash_ >> 32);
+    std::uint32_t& before = missed_before_[missed_hash_ & (missed_before_.size() - 1)];
+    return std::exchange(before, part) == part;
 }
 
 bool FileCache::fresh(CachedFile& file, std::uint64_t now_ms) const {
@@ -189,7 +201,9 @@ void FileCache::insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms) {
     ++files_;
     by_use_.push_back(*file);
     by_key_.insert(std::move(file));
-    while (files_ > bounds_.files || bytes_ > bounds_.bytes) drop(*by_use_.front());
+    while (files_ > bounds_.files || bytes_ > bounds_.bytes) {
+        drop(*by_use_.front());
+    }
 }
 
 void FileCache::shrink() {

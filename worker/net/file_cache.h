@@ -86,11 +86,11 @@ class KeyIndex final {
     std::size_t taken_ = 0;
 };
 
-// What the pool makes of a find() that found a file worth keeping: reads it if it is small. Nothing
-// for what is no such file. Blocking; any thread.
+// What is made of a find() that found a file worth keeping: reads it if it is small. Nothing for
+// what is no such file, or if it cannot be read. Any thread; blocks as `read` does.
 std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
-                                             PageArena& arena);
+                                             PageArena& arena, ReadFile read = read_whole);
 
 class FileCache final {
   public:
@@ -108,6 +108,10 @@ class FileCache final {
     PageArena& arena() { return arena_; } // for make_cached_file()
     // Fresh, or nothing. Lives until the next call of find(), insert() or shrink().
     CachedFile* find(std::string_view key, std::uint64_t now_ms);
+    // Of what find() has just not found: whether it is worth its room. Once that is scarce, only
+    // what is asked for again before many others are: else a walk through more files than can be
+    // kept, of which none is ever found, would cost more than it could save.
+    bool worth_keeping();
     void insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms);
     void shrink(); // to half: descriptors have run out
     // Lets go of what nobody has asked for in kUnusedMs, and of what is no longer what it was: a
@@ -124,6 +128,9 @@ class FileCache final {
 
     using Files = IntrusiveList<CachedFile, &CachedFile::hook>;
 
+    bool has_room() const {
+        return files_ < bounds_.files && bytes_ < bounds_.bytes - bounds_.bytes / 16;
+    }
     bool fresh(CachedFile& file, std::uint64_t now_ms) const;
     void drop(CachedFile& file);
 
@@ -135,6 +142,8 @@ class FileCache final {
     std::size_t files_ = 0;
     std::uint64_t tidied_ms_ = 0;
     CachedFile* to_be_looked_at_ = nullptr; // next; none: the one used longest ago
+    std::uint64_t missed_hash_ = 0;
+    std::vector<std::uint32_t> missed_before_; // parts of hashes, each where the rest of it says
     KeyIndex by_key_;
     Files by_use_;
 };

@@ -1,7 +1,5 @@
 #include "worker/net/page_arena.h"
 
-#include "worker/net/whole_read.h"
-
 #include <cstdint>
 #include <iterator>
 #include <sys/mman.h>
@@ -89,13 +87,13 @@ std::size_t PageArena::in_whole_pages(std::size_t bytes) {
     return round_up(bytes, page);
 }
 
-std::shared_ptr<const char> PageArena::copy_of(int fd, std::size_t length) {
+std::shared_ptr<const char> PageArena::copy_of(int fd, std::size_t length, ReadFile read) {
     const std::size_t taken = in_whole_pages(length);
     char* const first = pages_->take(taken);
     if (!first) return nullptr;
     const std::shared_ptr<const char> copy(
         first, [pages = pages_, first, taken](const char*) { pages->give_back(first, taken); });
-    return read_whole(fd, first, length, 0) == static_cast<std::int64_t>(length) ? copy : nullptr;
+    return read(fd, first, length, 0) == static_cast<std::int64_t>(length) ? copy : nullptr;
 }
 
 } // namespace fsrv::net

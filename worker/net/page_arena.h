@@ -5,6 +5,8 @@
 // In large pages where the system has them: to lend many of those is less work for it.
 #pragma once
 
+#include "worker/net/whole_read.h"
+
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -20,8 +22,8 @@ class PageArena final {
     PageArena& operator=(const PageArena&) = delete;
 
     // The first `length` bytes of the file, not 0. Nothing when it has fewer, or the arena or the
-    // system no room. May outlive the arena. Blocking; any thread, and so may be its end.
-    std::shared_ptr<const char> copy_of(int fd, std::size_t length);
+    // system no room, or `read` fails. May outlive the arena. Any thread, and so may be its end.
+    std::shared_ptr<const char> copy_of(int fd, std::size_t length, ReadFile read = read_whole);
 
     // What a copy of so many bytes takes.
     static std::size_t in_whole_pages(std::size_t bytes);

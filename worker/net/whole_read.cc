@@ -1,6 +1,7 @@
 #include "worker/net/whole_read.h"
 
 #include <cerrno>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace fsrv::net {
@@ -18,6 +19,13 @@ std::int64_t read_whole(int fd, char* buffer, std::size_t length, std::uint64_t 
         }
     }
     return static_cast<std::int64_t>(have);
+}
+
+std::int64_t read_in_memory(int fd, char* buffer, std::size_t length, std::uint64_t offset) {
+    const iovec all{.iov_base = buffer, .iov_len = length};
+    const ssize_t n = ::preadv2(fd, &all, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    if (n < 0) return -errno;
+    return static_cast<std::size_t>(n) == length ? n : -EAGAIN;
 }
 
 } // namespace fsrv::net

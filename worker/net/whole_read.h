@@ -12,4 +12,9 @@ namespace fsrv::net {
 // any thread. O_NONBLOCK does not matter: it means nothing to a regular file.
 std::int64_t read_whole(int fd, char* buffer, std::size_t length, std::uint64_t offset);
 
+// The same of what is in the page cache: -EAGAIN when a disk would have to be asked. Never blocks.
+std::int64_t read_in_memory(int fd, char* buffer, std::size_t length, std::uint64_t offset);
+
+using ReadFile = decltype(&read_whole);
+
 } // namespace fsrv::net

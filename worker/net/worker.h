@@ -75,7 +75,8 @@ class Worker final : public PollTarget {
                 .mounts = mounts_.table()};
     }
     FileCloser& closer() { return closer_; }
-    bool caches_files() const { return cache_.on(); }
+    // Of what cached() has just not found.
+    bool worth_caching() { return cache_.worth_keeping(); }
     PageArena& cache_arena() { return cache_.arena(); }
     const CachedFile* cached(std::string_view key); // http::cache_key()
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }

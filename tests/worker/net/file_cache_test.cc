@@ -115,6 +115,30 @@ TEST_F(FileCacheTest, IsBoundedInBytes) {
     EXPECT_TRUE(cache.find("/b", 1));
 }
 
+TEST_F(FileCacheTest, IsForWhatIsAskedForAgainOnceRoomIsScarce) {
+    FileCache cache(store_, {.files = 4, .bytes = 1 << 20});
+    const auto wants = [&](const std::string& name) {
+        EXPECT_EQ(cache.find("/" + name, 0), nullptr);
+        return cache.worth_keeping();
+    };
+    for (int i = 0; i < 4; ++i) {
+        const std::string name = "f" + std::to_string(i);
+        EXPECT_TRUE(wants(name)) << "there is room";
+        cache.insert(make(name, 10), 0);
+    }
+    EXPECT_FALSE(wants("seldom"));
+    EXPECT_FALSE(wants("often"));
+    EXPECT_TRUE(wants("often"));
+    cache.insert(make("often", 10), 0);
+    EXPECT_NE(cache.find("/often", 0), nullptr);
+    EXPECT_EQ(cache.find("/f0", 0), nullptr) << "it was used longest ago";
+    cache.shrink();
+    EXPECT_TRUE(wants("another"));
+
+    FileCache off(store_, {});
+    EXPECT_FALSE(off.worth_keeping());
+}
+
 TEST_F(FileCacheTest, LetsGoOfWhatNobodyAsksFor) {
     FileCache cache(store_, {.files = 100, .bytes = 1 << 20});
     cache.insert(make("a", 1'000), 1'000);
