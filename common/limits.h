@@ -61,6 +61,7 @@ inline constexpr std::size_t kTurnBytes = 1024 * 1024;
 // What was copied counts so many times for a turn: a megabyte out of cold memory takes
 // milliseconds.
 inline constexpr std::uint64_t kCopyWeight = 4;
+inline constexpr std::uint64_t kMappedWeight = 2; // copied once
 // So long downloads have their turns, one after the other, before it is seen who else has come.
 inline constexpr std::uint64_t kTurnsNs = 500'000;
 inline constexpr std::size_t kReadaheadBytes =

@@ -22,6 +22,7 @@ class PageCache final {
     struct Device {
         dev_t id = 0;
         Ability sendfile;  // EINVAL: not of some FUSE and network file systems
+        Ability mapping;   // ENODEV: not of some FUSE file systems
         Ability nowait;    // RWF_NOWAIT; EOPNOTSUPP: not here
         Ability cachestat; // EPERM: not our files; EOPNOTSUPP: hugetlbfs; ENOSYS: before Linux 6.5
     };

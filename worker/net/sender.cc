@@ -1,6 +1,7 @@
 #include "worker/net/sender.h"
 
 #include "common/check.h"
+#include "worker/net/file_window.h"
 #include "worker/net/quick_calls.h"
 #include "worker/net/whole_read.h"
 
@@ -53,7 +54,7 @@ Sender::Step Sender::pump(int fd) {
             cached_until_ = 0;
         }
         if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
-            if (const auto step = lend(fd, limits::kTurnBytes - turn, turn)) {
+            if (const auto step = send_in_place(fd, limits::kTurnBytes - turn, turn)) {
                 if (*step != Step::yield) return *step;
                 continue;
             }
@@ -102,8 +103,9 @@ Sender::Step Sender::refused_by_socket(int error) {
     return Step::failed;
 }
 
-std::optional<Sender::Step> Sender::lend(int fd, std::uint64_t limit, std::uint64_t& turn) {
-    return extent_at_front() ? lend_file(fd, limit, turn) : lend_memory(fd, turn);
+std::optional<Sender::Step> Sender::send_in_place(int fd, std::uint64_t limit,
+                                                  std::uint64_t& turn) {
+    return extent_at_front() ? send_cached(fd, limit, turn) : lend_memory(fd, turn);
 }
 
 // What is in memory, if any of it still comes before what is to be lent.
@@ -137,47 +139,56 @@ std::optional<Sender::Step> Sender::lend_memory(int fd, std::uint64_t& turn) {
     return refused_by_socket(error);
 }
 
-std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::uint64_t& turn) {
+std::optional<Sender::Step> Sender::send_cached(int fd, std::uint64_t limit, std::uint64_t& turn) {
     const http::FileExtent& extent = *extent_at_front();
     const http::OpenFile& file = *extent.file;
-    const std::uint64_t tail = file.writes == InPlaceWrites::on ? context_.copied_tail : 0;
-    if (context_.io != IoMode::automatic || !file.local || body_size_ - body_sent_ <= tail ||
-        extent.length - segment_sent_ <= limits::kCheapToCopy)
+    const std::uint64_t left = extent.length - segment_sent_;
+    if (context_.io != IoMode::automatic || !file.local || left <= limits::kCheapToCopy)
         return std::nullopt;
+    PageCache::Device& device = context_.page_cache->device(file.device);
+    const std::uint64_t body_left = body_size_ - body_sent_;
+    const std::uint64_t tail = file.writes == InPlaceWrites::on ? context_.copied_tail : 0;
+    const bool lends = body_left > tail && device.sendfile.is_there();
+    const std::uint64_t kept_back = lends ? tail : limits::kCheapToCopy;
+    if (body_left <= kept_back || (!lends && !device.mapping.is_there())) return std::nullopt;
     if (!is_unchanged(file)) {
         failure_ = CloseReason::file_changed;
         return Step::failed;
     }
-    PageCache::Device& device = context_.page_cache->device(file.device);
-    if (!device.sendfile.is_there() || is_filling(file)) return std::nullopt;
-
-    std::uint64_t length =
-        std::min({extent.length - segment_sent_, limit, body_size_ - tail - body_sent_});
-    const std::uint64_t offset = extent.offset + segment_sent_;
-    if (cached_until_ <= offset) {
-        const auto probed =
-            std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
-        const std::uint64_t found = context_.page_cache->cached(
-            device, file.fd.get(), offset, probed,
-            close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
-        if (!device.cachestat.is_there()) return std::nullopt; // that is no miss
-        if (found < probed)
-            file.missed_ms = now_ms();
-        else if (close_looks_ > 0)
-            --close_looks_;
-        cached_until_ = offset + found;
-    }
-    length = std::min(length, cached_until_ - offset);
+    if (is_filling(file)) return std::nullopt;
+    const std::uint64_t most = lends ? limit : limit / limits::kMappedWeight;
+    const std::uint64_t length = std::min({left, std::max(most, limits::kCheapToCopy),
+                                           body_left - kept_back, find_cached(extent, device)});
     if (length == 0) return std::nullopt;
     if (const auto step = push_head(fd, turn)) return step;
-    auto position = static_cast<off_t>(offset);
+    return lends ? lend_file(fd, length, turn) : send_mapped(fd, length, turn);
+}
+
+// Bytes from the front on that are cached.
+std::uint64_t Sender::find_cached(const http::FileExtent& extent, PageCache::Device& device) {
+    const std::uint64_t offset = extent.offset + segment_sent_;
+    if (cached_until_ > offset) return cached_until_ - offset;
+    const auto probed = std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
+    const std::uint64_t found = context_.page_cache->cached(
+        device, extent.file->fd.get(), offset, probed,
+        close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
+    if (!device.cachestat.is_there()) return 0; // that is no miss
+    if (found < probed)
+        extent.file->missed_ms = now_ms();
+    else if (close_looks_ > 0)
+        --close_looks_;
+    cached_until_ = offset + found;
+    return found;
+}
+
+std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t length, std::uint64_t& turn) {
+    const http::FileExtent& extent = *extent_at_front();
+    const http::OpenFile& file = *extent.file;
+    auto position = static_cast<off_t>(extent.offset + segment_sent_);
     const ssize_t n = ::sendfile(fd, file.fd.get(), &position, static_cast<std::size_t>(length));
     if (n > 0) {
-        segment_sent_ += static_cast<std::uint64_t>(n);
-        body_sent_ += static_cast<std::uint64_t>(n);
-        sent_ += static_cast<std::uint64_t>(n);
+        advance_file(static_cast<std::uint64_t>(n), SendPath::zero_copy);
         turn += static_cast<std::uint64_t>(n);
-        count_sent(SendPath::zero_copy, static_cast<std::uint64_t>(n));
         return Step::yield; // to the caller's loop: that one counts the turn
     }
     if (n == 0) {
@@ -190,11 +201,42 @@ std::optional<Sender::Step> Sender::lend_file(int fd, std::uint64_t limit, std::
     case EINVAL:
     case ENOSYS:
     case EPERM:
-    case EOPNOTSUPP: device.sendfile.failed(errno); return std::nullopt;
+    case EOPNOTSUPP:
+        context_.page_cache->device(file.device).sendfile.failed(errno);
+        return std::nullopt;
     case EPIPE:
     case ECONNRESET: failure_ = CloseReason::client_aborted; return Step::failed;
     default: failure_ = CloseReason::read_error; return Step::failed;
     }
+}
+
+std::optional<Sender::Step> Sender::send_mapped(int fd, std::uint64_t length, std::uint64_t& turn) {
+    const http::FileExtent& extent = *extent_at_front();
+    const http::OpenFile& file = *extent.file;
+    const auto size = static_cast<std::size_t>(length);
+    const FileWindow window(file.fd.get(), extent.offset + segment_sent_, size);
+    if (!window) {
+        context_.page_cache->device(file.device).mapping.failed(errno);
+        return std::nullopt;
+    }
+    // The end of the body is kept back.
+    const ssize_t n = quick_send(fd, window.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    if (n >= 0) {
+        advance_file(static_cast<std::uint64_t>(n), SendPath::copied);
+        turn += static_cast<std::uint64_t>(n) * limits::kMappedWeight;
+        return Step::yield;
+    }
+    if (errno == EINTR) return Step::yield;
+    if (errno == EFAULT) return std::nullopt; // shorter now, or unreadable: a read finds out
+    if (errno == EAGAIN) cached_until_ = 0;
+    return refused_by_socket(errno);
+}
+
+void Sender::advance_file(std::uint64_t bytes, SendPath path) {
+    segment_sent_ += bytes;
+    body_sent_ += bytes;
+    sent_ += bytes;
+    count_sent(path, bytes);
 }
 
 // The disk may still be filling what is counted as cached, and sendfile would wait for it. Nor is

@@ -7,11 +7,13 @@
 // answer whose last byte was sent is one version of the file. --in-place-writes says what of that
 // has to be looked at (http::OpenFile::writes): off, the size; append, that it did not shrink.
 //
-// Three ways, chosen per chunk:
+// Four ways, chosen per chunk:
 //   zero-copy  sendfile from the loop: what the page cache has (--io auto); PageLender: what is in
 //              memory that may be lent
-//   copy       read on the loop, then send: what is cached but must not be lent (--io auto); all of
-//              it with --io inline, which waits for the disk
+//   mapped     send out of a FileWindow, which copies once: what is cached but must not be lent
+//              (--io auto), but for the end of a body
+//   copy       read on the loop, then send: that end, and small parts (--io auto); all of it with
+//              --io inline, which waits for the disk
 //   pool       read in the pool, then send: what the disk must be asked for, and whatever it is of
 //              that file for limits::kFillingMs after (--io auto); all of it with --io threads, and
 //              of files that are not on a disk of this machine, where even fstat() may have to wait
@@ -19,7 +21,8 @@
 // Zero-copy lends pages of the file to the socket, and a change in place shows in what is still
 // queued, here or, over the loopback, with the client. So the last SenderContext::copied_tail bytes
 // of a body are copied: when the last of them is taken, all that was lent has been read by the
-// client, and a change before that moment is seen by the guard. Of a file that, as
+// client, and a change before that moment is seen by the guard. So it is by the read of the end,
+// which all that was mapped was copied before. Of a file that, as
 // --in-place-writes off or append says, is only ever replaced or grows, all is lent; and so is
 // memory that nobody writes to (http::MemoryExtent::lendable).
 //
@@ -121,10 +124,15 @@ class Sender final {
     Load load_failed(CloseReason reason);
     Step refused_by_socket(int error);
 
-    // Zero-copy of what is at the front, of a file at most `limit` bytes. Nothing: not this way.
-    std::optional<Step> lend(int fd, std::uint64_t limit, std::uint64_t& turn);
-    std::optional<Step> lend_file(int fd, std::uint64_t limit, std::uint64_t& turn);
+    // What is at the front, without a buffer of ours, of a file at most `limit` bytes. Nothing: not
+    // this way.
+    std::optional<Step> send_in_place(int fd, std::uint64_t limit, std::uint64_t& turn);
+    std::optional<Step> send_cached(int fd, std::uint64_t limit, std::uint64_t& turn);
+    std::optional<Step> lend_file(int fd, std::uint64_t length, std::uint64_t& turn);
+    std::optional<Step> send_mapped(int fd, std::uint64_t length, std::uint64_t& turn);
     std::optional<Step> lend_memory(int fd, std::uint64_t& turn);
+    std::uint64_t find_cached(const http::FileExtent& extent, PageCache::Device& device);
+    void advance_file(std::uint64_t bytes, SendPath path);
     std::optional<Step> push_head(int fd, std::uint64_t& turn);
     bool is_filling(const http::OpenFile& file) const;
     std::uint64_t now_ms() const { return uv_now(context_.loop); }
