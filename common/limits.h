@@ -53,6 +53,8 @@ inline constexpr std::uint64_t kAssumedQueues = 64 * 1024 * 1024;
 inline constexpr std::uint64_t kLargestPacket = 64'000;
 // Lending costs a system call of its own and work by the page: more than copying so little.
 inline constexpr std::uint64_t kCheapToCopy = 16 * 1024;
+// A mapping of its own, for so little, costs more than the copy that it saves.
+inline constexpr std::uint64_t kCheapToCopyTwice = 128 * 1024;
 // Of a cached file, whose head is lent with it. Of one file both cost the same at 4 KiB; of many,
 // lending spares a look at bytes that no processor cache has.
 inline constexpr std::uint64_t kCheapToCopyWithHead = 3 * 1024;

@@ -150,7 +150,8 @@ std::optional<Sender::Step> Sender::send_cached(int fd, std::uint64_t limit, std
     const std::uint64_t tail = file.writes == InPlaceWrites::on ? context_.copied_tail : 0;
     const bool lends = body_left > tail && device.sendfile.is_there();
     const std::uint64_t kept_back = lends ? tail : limits::kCheapToCopy;
-    if (body_left <= kept_back || (!lends && !device.mapping.is_there())) return std::nullopt;
+    const bool maps = extent.length > limits::kCheapToCopyTwice && device.mapping.is_there();
+    if (body_left <= kept_back || !(lends || maps)) return std::nullopt;
     if (!is_unchanged(file)) {
         failure_ = CloseReason::file_changed;
         return Step::failed;
@@ -160,6 +161,7 @@ std::optional<Sender::Step> Sender::send_cached(int fd, std::uint64_t limit, std
     const std::uint64_t length = std::min({left, std::max(most, limits::kCheapToCopy),
                                            body_left - kept_back, find_cached(extent, device)});
     if (length == 0) return std::nullopt;
+    if (!lends && context_.joins_head(body_size_)) return send_mapped(fd, length, turn);
     if (const auto step = push_head(fd, turn)) return step;
     return lends ? lend_file(fd, length, turn) : send_mapped(fd, length, turn);
 }
@@ -219,10 +221,21 @@ std::optional<Sender::Step> Sender::send_mapped(int fd, std::uint64_t length, st
         context_.page_cache->device(file.device).mapping.failed(errno);
         return std::nullopt;
     }
+    const std::array vectors{to_vector(head_.data() + head_sent_, head_.size() - head_sent_),
+                             to_vector(window.data(), size)};
+    const msghdr message{.msg_name = nullptr,
+                         .msg_namelen = 0,
+                         .msg_iov = const_cast<iovec*>(vectors.data()),
+                         .msg_iovlen = vectors.size(),
+                         .msg_control = nullptr,
+                         .msg_controllen = 0,
+                         .msg_flags = 0};
     // The end of the body is kept back.
-    const ssize_t n = quick_send(fd, window.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    const ssize_t n = quick_sendmsg(fd, message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
     if (n >= 0) {
-        advance_file(static_cast<std::uint64_t>(n), SendPath::copied);
+        const std::size_t of_head = std::min(static_cast<std::size_t>(n), vectors[0].iov_len);
+        advance(of_head);
+        advance_file(static_cast<std::size_t>(n) - of_head, SendPath::copied);
         turn += static_cast<std::uint64_t>(n) * limits::kMappedWeight;
         return Step::yield;
     }
