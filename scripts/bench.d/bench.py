@@ -47,8 +47,8 @@ class Bench:
 
     @contextlib.contextmanager
     def server(self, label, kind, workers=1, extra="", pinned=True, logs=False):
-        server = Server(label, kind, root=self.root, tmp=self.folder, fsrv=self.options.fsrv, workers=workers, extra=extra,
-                        cores=self.server_core if pinned else None, logs=logs)
+        server = Server(label, kind, root=self.root, tmp=self.folder, fsrv=[self.options.fsrv, *self.options.fsrv_args],
+                        workers=workers, extra=extra, cores=self.server_core if pinned else None, logs=logs)
         try:
             yield server.start()
         finally:

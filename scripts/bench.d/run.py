@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import resource
+import shlex
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ import scenarios
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
     parser.add_argument("--fsrv", default="")
+    parser.add_argument("--fsrv-arg", action="append", default=[])
     parser.add_argument("--folder", default="/var/tmp")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--quick", action="store_true")
@@ -25,6 +27,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=int)
     parser.add_argument("scenario", nargs="*")
     options = parser.parse_args()
+    options.fsrv_args = [word for argument in options.fsrv_arg for word in shlex.split(argument)]
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 3)
     return options
@@ -58,6 +61,8 @@ def main():
         if load_cores:
             os.sched_setaffinity(0, load_cores)
         bench = scenarios.Bench(options, folder, server_core, load_cores)
+        if options.fsrv_args:
+            print(f"fsrv with {shlex.join(options.fsrv_args)}", flush=True)
         for scenario in scenarios.ALL:
             if scenario.name in wanted:
                 try:
@@ -68,6 +73,8 @@ def main():
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report.show_summary(summary, options.markdown)
+    if summary and options.fsrv_args:
+        print(f"\nfsrv with `{shlex.join(options.fsrv_args)}`")
     return 1 if failed else 0
 
 

@@ -72,9 +72,9 @@ def free_port():
 
 class Server:
     """One running server. `kind`: fsrv, nginx, h2o, lighttpd or python; `extra`: its own further settings.
-    `logs`: with an access log."""
+    `fsrv`: the program and what it is always given; `logs`: with an access log."""
 
-    def __init__(self, label, kind, *, root, tmp, fsrv="", cores=None, workers=1, extra="", logs=False):
+    def __init__(self, label, kind, *, root, tmp, fsrv=(), cores=None, workers=1, extra="", logs=False):
         self.label, self.kind, self.root, self.fsrv = label, kind, root, fsrv
         self.workers, self.extra, self.cores = workers, extra, cores
         self.tmp = pathlib.Path(tmp) / label.replace(" ", "-")
@@ -85,7 +85,7 @@ class Server:
         slots = dict(root=self.root, tmp=self.tmp, port=self.port, workers=self.workers, extra=self.extra, log=self.log,
                      reuseport="reuseport" if self.workers > 1 else "")
         if self.kind == "fsrv":
-            return [self.fsrv, "--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers), "--access-log",
+            return [*self.fsrv, "--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers), "--access-log",
                     self.log, "--log-level", "warn", *self.extra.split(), "--root", str(self.root)]
         if self.kind == "python":
             return ["/usr/bin/python3", str(HERE / "tornado_baseline.py"), *self.extra.split(), str(self.port), str(self.root)]
