@@ -1,6 +1,7 @@
 """Clients that wrk and h2load are not. Each runs as a process of its own:
 
 clients.py download PORT PATH CONNECTIONS SECONDS  reads as fast as it can, over and over
+clients.py whole PORT PATH CONNECTIONS SECONDS  the same, looking at no byte
 clients.py beside PORT PATH CONNECTIONS SECONDS  the same, giving way to any load on its core and looking at no byte
 clients.py drop FILE...  makes files cold, again and again, giving way likewise
 clients.py slow PORT PATH CONNECTIONS SECONDS RATE  reads RATE bytes a second on each connection
@@ -60,29 +61,28 @@ def report(units, begin):
 def download(port, paths, connections, seconds, discard=0):
     buffer = bytearray(256 * 1024)
     received = 0
-    left = {}
+    left = {}  # of the body; 0: a head is to come
     selector = selectors.DefaultSelector()
     begin = time.monotonic()
     for i in range(connections):
         path = paths.replace("%d", str(i))
         s = connect(port, path)
-        length, early = read_head(s)
-        left[s] = length - early
-        received += early
+        left[s] = 0
         selector.register(s, selectors.EVENT_READ, path)
     while time.monotonic() < begin + seconds:
         for key, _ in selector.select(0.1):
             s = key.fileobj
-            n = s.recv_into(buffer, min(len(buffer), left[s]), discard)
-            if n == 0:
-                raise SystemExit("the server closed a download")
+            if left[s] == 0:
+                length, n = read_head(s)
+                left[s] = length
+            else:
+                n = s.recv_into(buffer, min(len(buffer), left[s]), discard)
+                if n == 0:
+                    raise SystemExit("the server closed a download")
             received += n
             left[s] -= n
             if left[s] == 0:
                 ask(s, key.data)
-                length, early = read_head(s)
-                left[s] = length - early
-                received += early
     report(received, begin)
 
 
@@ -144,6 +144,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["download", port, path, connections, seconds]:
             download(int(port), path, int(connections), float(seconds))
+        case ["whole", port, path, connections, seconds]:
+            download(int(port), path, int(connections), float(seconds), socket.MSG_TRUNC)
         case ["beside", port, path, connections, seconds]:
             give_way()
             download(int(port), path, int(connections), float(seconds), socket.MSG_TRUNC)

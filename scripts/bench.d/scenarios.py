@@ -7,7 +7,7 @@ from bench import PEERS, STANDARD, Bench, Scenario  # noqa: F401 (Bench: for run
 from cold import Cold
 from memory import Idle, Paused, Slow
 
-GIB = 1024**3
+MIB, GIB = 1024**2, 1024**3
 
 
 def small(bench, server, seconds):
@@ -55,6 +55,15 @@ def downloads(bench, server, seconds):
     return loads.client(server, seconds, bench.load_cores, "download", bench.file("1g.bin", GIB), 4, seconds)
 
 
+def whole(name, mib):
+    """Downloads by a client that looks at no byte: what its reading costs would hold the server up, and change its sends."""
+
+    def run(bench, server, seconds):
+        return loads.client(server, seconds, bench.load_cores, "whole", bench.file(name + ".bin", mib * MIB), 16, seconds)
+
+    return run
+
+
 def unpinned(load):
     """The load on any core, as the servers are; two threads of it."""
 
@@ -80,6 +89,7 @@ WORKERS = [(f"{kind} x{n}", kind, n, "") for n in (1, 2, 4) for kind in ("fsrv",
 WORKERS_AGAINST = {f"fsrv x{n}": [f"nginx x{n}", f"h2o x{n}"] for n in (1, 2, 4)}
 PYTHON = [(f"python {how} {n}", "python", 1, f"{how} {n}") for how in ("threaded", "async") for n in ("one", "multi")]
 PYTHON_AGAINST = {"fsrv": [label for label, *_ in PYTHON]}
+WHOLE = {"1m": 1, "8m": 8, "32m": 32, "100m": 100}
 
 ALL = [
     Scenario("1k", "1 KiB, keep-alive", small),
@@ -92,6 +102,7 @@ ALL = [
     Scenario("304", "304 to If-None-Match", not_modified),
     Scenario("close", "a connection per request, 1 KiB", connections),
     Scenario("rate", "10,000 requests a second, 1 KiB", constant_rate),
+    *(Scenario(name, f"files of {mib} MiB", whole(name, mib), unit="GB") for name, mib in WHOLE.items()),
     Scenario("1g", "1 GiB downloads", downloads, unit="GB"),
     Idle("idle", "memory of an idle connection"),
     Paused("paused", "memory of a paused download"),
