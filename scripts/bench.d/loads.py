@@ -17,11 +17,15 @@ class Result:
     units: float  # requests, or GB (10^9 bytes)
     seconds: float
     p99_us: float | None = None
-    errors: int = 0
+    errors: int = 0  # connections that failed, requests without an answer
 
 
 class LoadFailed(Exception):
     pass
+
+
+class Refused(LoadFailed):
+    """Answers other than what was asked for."""
 
 
 def run(command, cores, limit):
@@ -41,7 +45,9 @@ def wrk(server, seconds, cores, path, mode="plain", *args, connections=CONNECTIO
                server.url(path), "--", mode, *map(str, args)]
     for line in run(command, cores, seconds + 20).splitlines():
         if line.startswith("RESULT "):
-            requests, duration_us, p99_us, _, errors = map(int, line.split()[1:])
+            requests, duration_us, p99_us, refused, errors = map(int, line.split()[1:])
+            if refused:
+                raise Refused(f"{server.label}: {refused:,} of {requests:,} answers were errors")
             return Result(requests, duration_us / 1e6, p99_us, errors)
     raise LoadFailed("wrk said nothing")
 
@@ -70,8 +76,10 @@ def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate
     times.sort()
     if not times:
         return Result(0, seconds, float("inf"), 1)
-    errors = sum(1 for row in rows if not row[1].startswith(("2", "3")))
-    return Result(len(rows), seconds, times[int(len(times) * 0.99)], errors)
+    refused = sum(1 for row in rows if not row[1].startswith(("2", "3")))
+    if refused:
+        raise Refused(f"{server.label}: {refused:,} of {len(rows):,} answers were errors")
+    return Result(len(rows), seconds, times[int(len(times) * 0.99)])
 
 
 def missed(time, interval):

@@ -14,6 +14,8 @@ import loads
 import report
 import scenarios
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", add_help=False)
@@ -39,6 +41,13 @@ def split_cores():
     return ({cores[0]}, set(cores[1:])) if len(cores) > 1 else (None, None)
 
 
+def end(number, _):
+    """The first signal ends it; those after it do not stop the cleaning up, which takes seconds."""
+    for other in ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main():
     options = parse_arguments()
     if options.list:
@@ -51,8 +60,8 @@ def main():
         raise SystemExit(f"scripts/bench: no scenario {', '.join(unknown)}; --list shows them")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    for number in ENDING:
+        signal.signal(number, end)
 
     folder = pathlib.Path(tempfile.mkdtemp(prefix="fsrv-bench-", dir=options.folder))
     summary, failed = [], False

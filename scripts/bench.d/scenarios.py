@@ -18,6 +18,11 @@ def many(bench, server, seconds):
     return loads.wrk(server, seconds, bench.load_cores, bench.many_files(10_000, 4096), "many", 10_000)
 
 
+def very_many(bench, server, seconds):
+    path = bench.many_files(200_000, 4096, per_folder=1000)
+    return loads.wrk(server, seconds, bench.load_cores, path, "many", 200_000, 1000)
+
+
 def middle(bench, server, seconds):
     return loads.wrk(server, seconds, bench.load_cores, bench.file("100k.bin", 100 * 1024))
 
@@ -93,8 +98,9 @@ WHOLE = {"1m": 1, "8m": 8, "32m": 32, "100m": 100}
 
 ALL = [
     Scenario("1k", "1 KiB, keep-alive", small),
-    Scenario("log-1k", "1 KiB, with an access log in a file", small, logs=True),
+    Scenario("log-1k", "1 KiB, with an access log in a file", small, settings={"logs": True}),
     Scenario("4k", "4 KiB out of 10,000 files", many),
+    Scenario("4k-200000", "4 KiB out of 200,000 files", very_many, settings={"again": False}),
     Scenario("100k", "100 KiB", middle),
     Scenario("ranges", "64 KiB random ranges of 1 GiB", ranges),
     Scenario("multirange", "four ranges of 4 KiB in one request", several_ranges),

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ events {{ worker_connections 12000; use epoll; }}
 http {{
   {log} default_type application/octet-stream; types {{}}
   sendfile on; tcp_nopush off; tcp_nodelay on; {extra}
-  open_file_cache max=20000 inactive=600s; open_file_cache_valid 60s; open_file_cache_min_uses 1;
+  {open_files}
   keepalive_timeout 3600s; keepalive_requests 1000000000; send_timeout 3600s;
   client_body_temp_path {tmp}/b; proxy_temp_path {tmp}/p; fastcgi_temp_path {tmp}/f; uwsgi_temp_path {tmp}/u; scgi_temp_path {tmp}/s;
   server {{ listen 127.0.0.1:{port} backlog=4096 {reuseport}; root {root}; }}
@@ -42,7 +43,7 @@ server.bind = "127.0.0.1"
 server.port = {port}
 server.errorlog = "{tmp}/lighttpd.log"
 server.listen-backlog = 4096
-server.max-fds = 16384
+{open_files}
 server.max-connections = 12000
 server.max-keep-alive-requests = 1000000000
 server.max-keep-alive-idle = 3600
@@ -62,6 +63,13 @@ LOG = {
     "lighttpd": ("", 'server.modules += ( "mod_accesslog" )\naccesslog.filename = "{tmp}/access.log"'),
     "python": ("", ""),
 }
+# Files that stay open: for files that are asked for again, and for more files than can be open.
+OPEN_FILES = {
+    "nginx": ("open_file_cache max=20000 inactive=600s; open_file_cache_valid 60s; open_file_cache_min_uses 1;",
+              "open_file_cache off;"),
+    # Without an option against it, it keeps small files open for seconds; over the limit it answers with errors.
+    "lighttpd": ("server.max-fds = 16384", f"server.max-fds = {min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1_000_000)}"),
+}
 
 
 def free_port():
@@ -72,18 +80,20 @@ def free_port():
 
 class Server:
     """One running server. `kind`: fsrv, nginx, h2o, lighttpd or python; `extra`: its own further settings.
-    `fsrv`: the program and what it is always given; `logs`: with an access log."""
+    `fsrv`: the program and what it is always given; `logs`: with an access log; `again`:
+    what is asked for is asked for again, so that open files are worth keeping."""
 
-    def __init__(self, label, kind, *, root, tmp, fsrv=(), cores=None, workers=1, extra="", logs=False):
+    def __init__(self, label, kind, *, root, tmp, fsrv=(), cores=None, workers=1, extra="", logs=False, again=True):
         self.label, self.kind, self.root, self.fsrv = label, kind, root, fsrv
         self.workers, self.extra, self.cores = workers, extra, cores
         self.tmp = pathlib.Path(tmp) / label.replace(" ", "-")
         self.log = LOG[kind][logs].format(tmp=self.tmp)
+        self.open_files = OPEN_FILES.get(kind, ("", ""))[not again]
         self.process = None
 
     def command(self):
         slots = dict(root=self.root, tmp=self.tmp, port=self.port, workers=self.workers, extra=self.extra, log=self.log,
-                     reuseport="reuseport" if self.workers > 1 else "")
+                     open_files=self.open_files, reuseport="reuseport" if self.workers > 1 else "")
         if self.kind == "fsrv":
             return [*self.fsrv, "--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers), "--access-log",
                     self.log, "--log-level", "warn", *self.extra.split(), "--root", str(self.root)]
