@@ -127,3 +127,21 @@ class Scenario:
                 raise
             servers.remove(server)
             print(f"\n{self.name}: left out: {e}", flush=True)
+
+
+@dataclasses.dataclass
+class First(Scenario):
+    """The same with servers that were started for the round and have not been asked for anything before."""
+
+    prepare: Callable = None  # makes the files
+
+    def run(self, bench):
+        self.prepare(bench)
+        rows, settings = {}, list(self.servers)
+        for turn in range(bench.options.rounds):
+            at = turn % len(settings)
+            for setting in settings[at:] + settings[:at]:
+                with bench.server(*setting, pinned=self.pinned, **self.settings) as server:
+                    time.sleep(0.2)  # until it has started altogether
+                    rows.setdefault(server.label, []).append(self.measure(bench, server, bench.options.seconds))
+        return {s[0]: rows[s[0]] for s in self.servers}

@@ -4,13 +4,15 @@ clients.py download PORT PATH CONNECTIONS SECONDS  reads as fast as it can, over
 clients.py whole PORT PATH CONNECTIONS SECONDS  the same, looking at no byte
 clients.py beside PORT PATH CONNECTIONS SECONDS  the same, giving way to any load on its core and looking at no byte
 clients.py drop FILE...  makes files cold, again and again, giving way likewise
+clients.py each PORT PATH CONNECTIONS COUNT  every one of COUNT paths once: %d in PATH is 0, 1, ...
 clients.py slow PORT PATH CONNECTIONS SECONDS RATE  reads RATE bytes a second on each connection
 clients.py head PORT PATH CONNECTIONS SECONDS  HEAD, one at a time on each connection
 clients.py hold idle|paused PORT PATH CONNECTIONS  opens, says "ready", keeps until its standard input ends
 
-All but hold print {"units": N, "seconds": S}: bytes, or answers to HEAD.
+All but hold print {"units": N, "seconds": S}: bytes, or answers.
 """
 
+import itertools
 import json
 import os
 import resource
@@ -54,6 +56,14 @@ def read_head(s):
     raise SystemExit("no Content-Length")
 
 
+def read_body(s, length, early):
+    while early < length:
+        piece = s.recv(length - early)
+        if not piece:
+            raise SystemExit("the server closed a connection")
+        early += len(piece)
+
+
 def report(units, begin):
     print(json.dumps({"units": units, "seconds": time.monotonic() - begin}))
 
@@ -84,6 +94,28 @@ def download(port, paths, connections, seconds, discard=0):
             if left[s] == 0:
                 ask(s, key.data)
     report(received, begin)
+
+
+def each(port, paths, connections, count):
+    poll = select.epoll()
+    sockets = {}
+    remaining = (paths.replace("%d", str(i)) for i in range(count))
+    begin = time.monotonic()
+    for path in itertools.islice(remaining, connections):
+        s = connect(port, path)
+        sockets[s.fileno()] = s
+        poll.register(s, select.EPOLLIN)
+    answers = 0
+    while answers < count:
+        ready = poll.poll(20)
+        if not ready:
+            raise SystemExit("the server does not answer")
+        for fd, _ in ready:
+            read_body(sockets[fd], *read_head(sockets[fd]))
+            answers += 1
+            if path := next(remaining, None):
+                ask(sockets[fd], path)
+    report(count, begin)
 
 
 def slow(port, path, connections, seconds, rate):
@@ -127,9 +159,7 @@ def hold(how, port, path, connections):
     for _ in range(connections):
         sockets.append(connect(port, path, 4096 if how == "paused" else 0))
         if how == "idle":
-            length, early = read_head(sockets[-1])
-            while early < length:
-                early += len(sockets[-1].recv(length - early))
+            read_body(sockets[-1], *read_head(sockets[-1]))
     print("ready", flush=True)
     sys.stdin.read()
 
@@ -154,6 +184,8 @@ if __name__ == "__main__":
             while True:
                 drop_from_cache(files)
                 time.sleep(0.25)
+        case ["each", port, path, connections, count]:
+            each(int(port), path, int(connections), int(count))
         case ["slow", port, path, connections, seconds, rate]:
             slow(int(port), path, int(connections), float(seconds), int(rate))
         case ["head", port, path, connections, seconds]:

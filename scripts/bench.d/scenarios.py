@@ -3,7 +3,7 @@
 import urllib.request
 
 import loads
-from bench import PEERS, STANDARD, Bench, Scenario  # noqa: F401 (Bench: for run.py)
+from bench import PEERS, STANDARD, Bench, First, Scenario  # noqa: F401 (Bench: for run.py)
 from cold import Cold
 from memory import Idle, Paused, Slow
 
@@ -14,13 +14,21 @@ def small(bench, server, seconds):
     return loads.wrk(server, seconds, bench.load_cores, bench.file("1k.bin", 1024))
 
 
+def few(bench):
+    return bench.many_files(10_000, 4096)
+
+
 def many(bench, server, seconds):
-    return loads.wrk(server, seconds, bench.load_cores, bench.many_files(10_000, 4096), "many", 10_000)
+    return loads.wrk(server, seconds, bench.load_cores, few(bench), "many", 10_000)
 
 
 def very_many(bench, server, seconds):
     path = bench.many_files(200_000, 4096, per_folder=1000)
     return loads.wrk(server, seconds, bench.load_cores, path, "many", 200_000, 1000)
+
+
+def first(bench, server, seconds):
+    return loads.client(server, seconds, bench.load_cores, "each", few(bench) + "%d.bin", loads.CONNECTIONS, 10_000, scale=1)
 
 
 def middle(bench, server, seconds):
@@ -101,6 +109,7 @@ ALL = [
     Scenario("log-1k", "1 KiB, with an access log in a file", small, settings={"logs": True}),
     Scenario("4k", "4 KiB out of 10,000 files", many),
     Scenario("4k-200000", "4 KiB out of 200,000 files", very_many, settings={"again": False}),
+    First("first-10000", "the first request for each of 10,000 files of 4 KiB after the start", first, prepare=few),
     Scenario("100k", "100 KiB", middle),
     Scenario("ranges", "64 KiB random ranges of 1 GiB", ranges),
     Scenario("multirange", "four ranges of 4 KiB in one request", several_ranges),
