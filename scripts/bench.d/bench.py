@@ -7,6 +7,7 @@ import pathlib
 import time
 from collections.abc import Callable
 
+import hosts
 import loads
 import report
 from report import Sample
@@ -79,6 +80,7 @@ class Scenario:
     servers: list = dataclasses.field(default_factory=lambda: STANDARD)
     pinned: bool = True
     settings: dict = dataclasses.field(default_factory=dict)  # of Server, for all of them
+    far: bool = False  # clients on another host
     against: dict | None = None  # label: those it is compared with; None: fsrv with the peers
 
     @property
@@ -105,7 +107,9 @@ class Scenario:
     def run(self, bench):
         rows = {}
         with contextlib.ExitStack() as stack:
-            servers = [stack.enter_context(bench.server(*s, pinned=self.pinned, **self.settings)) for s in self.servers]
+            clients = stack.enter_context(hosts.another()) if self.far else hosts.HERE
+            servers = [stack.enter_context(bench.server(*s, pinned=self.pinned, clients=clients, **self.settings))
+                       for s in self.servers]
             for server in list(servers):  # caches warm, code paged in
                 with self.leaving_out(server, servers):
                     self.load(bench, server, 1)

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 
+import hosts
 import loads
 import report
 import scenarios
@@ -76,6 +77,8 @@ def main():
             if scenario.name in wanted:
                 try:
                     summary += report.show(scenario, scenario.run(bench), bench)
+                except hosts.Skipped as e:
+                    print(f"\n{scenario.name}: skipped: {e}", flush=True)
                 except loads.LoadFailed as e:
                     failed = True
                     print(f"\n{scenario.name}: not measured: {e}", flush=True)

@@ -1,5 +1,6 @@
 """The table of scenarios."""
 
+import dataclasses
 import urllib.request
 
 import loads
@@ -135,3 +136,5 @@ ALL = [
     Scenario("python-1g", "the Python server, 1 GiB downloads", api_downloads, unit="GB", servers=[STANDARD[0], *PYTHON],
              against=PYTHON_AGAINST),
 ]
+ALL += [dataclasses.replace(s, name="ns-" + s.name, title=s.title + ", clients on another host", far=True)
+        for s in ALL if s.name in ("1k", "100k", *WHOLE, "1g")]
