@@ -111,25 +111,25 @@ class Scenario:
             servers = [stack.enter_context(bench.server(*s, pinned=self.pinned, clients=clients, **self.settings))
                        for s in self.servers]
             for server in list(servers):  # caches warm, code paged in
-                with self.leaving_out(server, servers):
+                with self.leaving_out(server, servers, server):
                     self.load(bench, server, 1)
             for turn in range(bench.options.rounds):
                 at = turn % len(servers)
                 for server in servers[at:] + servers[:at]:
-                    with self.leaving_out(server, servers):
+                    with self.leaving_out(server, servers, server):
                         rows.setdefault(server.label, []).append(self.measure(bench, server, bench.options.seconds))
         labels = [server.label for server in servers]
         return {label: rows[label] for label in labels}
 
     @contextlib.contextmanager
-    def leaving_out(self, server, servers):
-        """A peer that answers with errors is out, and named; fsrv may not."""
+    def leaving_out(self, server, turns, own):
+        """A peer that does not answer as it should loses its `own` turn, and is named; fsrv must."""
         try:
             yield
         except loads.Refused as e:
             if server.kind == "fsrv":
                 raise
-            servers.remove(server)
+            turns.remove(own)
             print(f"\n{self.name}: left out: {e}", flush=True)
 
 
@@ -147,5 +147,6 @@ class First(Scenario):
             for setting in settings[at:] + settings[:at]:
                 with bench.server(*setting, pinned=self.pinned, **self.settings) as server:
                     time.sleep(0.2)  # until it has started altogether
-                    rows.setdefault(server.label, []).append(self.measure(bench, server, bench.options.seconds))
-        return {s[0]: rows[s[0]] for s in self.servers}
+                    with self.leaving_out(server, settings, setting):
+                        rows.setdefault(server.label, []).append(self.measure(bench, server, bench.options.seconds))
+        return {label: rows[label] for label, *_ in settings}

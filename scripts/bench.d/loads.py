@@ -25,7 +25,7 @@ class LoadFailed(Exception):
 
 
 class Refused(LoadFailed):
-    """Answers other than what was asked for."""
+    """A server's answers were other than what was asked for, or none."""
 
 
 def run(server, command, cores, limit):
@@ -96,6 +96,6 @@ def client(server, seconds, cores, what, path, *args, scale=1e-9):
     try:
         out = run(server, command, cores, seconds + 40)
     except LoadFailed as e:
-        raise LoadFailed(f"{server.label}: {e} {server.said()}") from e
+        raise Refused(f"{server.label}: {e} {server.said()}") from e
     told = json.loads(out)
     return Result(told["units"] * scale, told["seconds"])
