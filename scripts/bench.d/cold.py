@@ -48,7 +48,7 @@ class Cold:
         drop_from_cache(files)
         # What was read becomes cold again, so that the disk has to be asked all the time. Neither takes the core from the load.
         helpers = [subprocess.Popen([sys.executable, CLIENTS, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                   for words in (["beside", str(server.port), "/cold%d.bin", str(FILES), "60"], ["drop", *map(str, files)])]
+                   for words in (["beside", server.authority, "/cold%d.bin", str(FILES), "60"], ["drop", *map(str, files)])]
         before, begin = server.disk_bytes(), time.monotonic()
         try:
             beside = self.hot(bench, server)

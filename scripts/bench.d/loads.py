@@ -17,17 +17,23 @@ class Result:
     units: float  # requests, or GB (10^9 bytes)
     seconds: float
     p99_us: float | None = None
-    errors: int = 0
+    errors: int = 0  # connections that failed, requests without an answer
 
 
 class LoadFailed(Exception):
     pass
 
 
-def run(command, cores, limit):
+class Refused(LoadFailed):
+    """A server's answers were other than what was asked for, or none."""
+
+
+def run(server, command, cores, limit):
+    """What the command says; it is started on the host of the server's clients."""
     pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, preexec_fn=pin)
+        done = subprocess.run([*server.clients.enter, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=limit, preexec_fn=pin)
     except subprocess.TimeoutExpired as e:
         raise LoadFailed(f"{command[0]} did not end in {limit} s") from e
     if done.returncode != 0:
@@ -39,9 +45,11 @@ def wrk(server, seconds, cores, path, mode="plain", *args, connections=CONNECTIO
     """As fast as `connections` keep-alive connections can, one request at a time on each."""
     command = ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s", "-s", str(HERE / "wrk.lua"),
                server.url(path), "--", mode, *map(str, args)]
-    for line in run(command, cores, seconds + 20).splitlines():
+    for line in run(server, command, cores, seconds + 20).splitlines():
         if line.startswith("RESULT "):
-            requests, duration_us, p99_us, _, errors = map(int, line.split()[1:])
+            requests, duration_us, p99_us, refused, errors = map(int, line.split()[1:])
+            if refused:
+                raise Refused(f"{server.label}: {refused:,} of {requests:,} answers were errors")
             return Result(requests, duration_us / 1e6, p99_us, errors)
     raise LoadFailed("wrk said nothing")
 
@@ -58,7 +66,7 @@ def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate
             command += ["--rps", str(rate / connections)]
         for header in headers:
             command += ["-H", header]
-        run([*command, server.url(path)], cores, seconds + 30)
+        run(server, [*command, server.url(path)], cores, seconds + 30)
         rows = [line.split("\t") for line in pathlib.Path(log.name).read_text().splitlines()]
     if rate and rows:
         begin = min(int(row[0]) for row in rows)
@@ -70,8 +78,10 @@ def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate
     times.sort()
     if not times:
         return Result(0, seconds, float("inf"), 1)
-    errors = sum(1 for row in rows if not row[1].startswith(("2", "3")))
-    return Result(len(rows), seconds, times[int(len(times) * 0.99)], errors)
+    refused = sum(1 for row in rows if not row[1].startswith(("2", "3")))
+    if refused:
+        raise Refused(f"{server.label}: {refused:,} of {len(rows):,} answers were errors")
+    return Result(len(rows), seconds, times[int(len(times) * 0.99)])
 
 
 def missed(time, interval):
@@ -82,10 +92,10 @@ def missed(time, interval):
 
 def client(server, seconds, cores, what, path, *args, scale=1e-9):
     """clients.py; its bytes become GB."""
-    command = [sys.executable, str(HERE / "clients.py"), what, str(server.port), path, *map(str, args)]
+    command = [sys.executable, str(HERE / "clients.py"), what, server.authority, path, *map(str, args)]
     try:
-        out = run(command, cores, seconds + 40)
+        out = run(server, command, cores, seconds + 40)
     except LoadFailed as e:
-        raise LoadFailed(f"{server.label}: {e} {server.said()}") from e
+        raise Refused(f"{server.label}: {e} {server.said()}") from e
     told = json.loads(out)
     return Result(told["units"] * scale, told["seconds"])

@@ -19,7 +19,7 @@ GIB = 1024**3
 @contextlib.contextmanager
 def held(bench, server, how, path, count):
     """`count` connections, open while inside."""
-    client = subprocess.Popen([sys.executable, CLIENTS, "hold", how, str(server.port), path, str(count)],
+    client = subprocess.Popen([sys.executable, CLIENTS, "hold", how, server.authority, path, str(count)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         if client.stdout.readline() != "ready\n":
@@ -118,7 +118,7 @@ class Slow:
                     before = server.cpu()
                     slow = loads.client(server, seconds, bench.load_cores, "slow", big, self.count, seconds, self.bytes_per_second)
                     cpu = server.cpu() - before
-                    beside = subprocess.Popen([sys.executable, CLIENTS, "slow", str(server.port), big, str(self.count),
+                    beside = subprocess.Popen([sys.executable, CLIENTS, "slow", server.authority, big, str(self.count),
                                                str(seconds), str(self.bytes_per_second)], stdout=subprocess.DEVNULL)
                     try:
                         time.sleep(1.5)

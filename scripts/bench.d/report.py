@@ -2,6 +2,8 @@
 
 import dataclasses
 import statistics
+import sys
+import time
 
 
 @dataclasses.dataclass
@@ -27,6 +29,18 @@ class Line:
     low: float | None
     high: float | None
     noise: bool
+
+
+def progress(what, items):
+    """The items; how many are done stands on the terminal meanwhile, if standard error is one."""
+    shown = time.monotonic()
+    for done, item in enumerate(items):
+        if sys.stderr.isatty() and time.monotonic() > shown + 0.2:
+            shown = time.monotonic()
+            print(f"\r\033[K{what}: {done * 100 // len(items)} %", end="", file=sys.stderr, flush=True)
+        yield item
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def median(values):

@@ -1,21 +1,35 @@
 """The table of scenarios."""
 
+import dataclasses
 import urllib.request
 
 import loads
-from bench import PEERS, STANDARD, Bench, Scenario  # noqa: F401 (Bench: for run.py)
+from bench import PEERS, STANDARD, Bench, First, Scenario  # noqa: F401 (Bench: for run.py)
 from cold import Cold
 from memory import Idle, Paused, Slow
 
-GIB = 1024**3
+MIB, GIB = 1024**2, 1024**3
 
 
 def small(bench, server, seconds):
     return loads.wrk(server, seconds, bench.load_cores, bench.file("1k.bin", 1024))
 
 
+def few(bench):
+    return bench.many_files(10_000, 4096)
+
+
 def many(bench, server, seconds):
-    return loads.wrk(server, seconds, bench.load_cores, bench.many_files(10_000, 4096), "many", 10_000)
+    return loads.wrk(server, seconds, bench.load_cores, few(bench), "many", 10_000)
+
+
+def very_many(bench, server, seconds):
+    path = bench.many_files(200_000, 4096, per_folder=1000)
+    return loads.wrk(server, seconds, bench.load_cores, path, "many", 200_000, 1000)
+
+
+def first(bench, server, seconds):
+    return loads.client(server, seconds, bench.load_cores, "each", few(bench) + "%d.bin", loads.CONNECTIONS, 10_000, scale=1)
 
 
 def middle(bench, server, seconds):
@@ -55,6 +69,15 @@ def downloads(bench, server, seconds):
     return loads.client(server, seconds, bench.load_cores, "download", bench.file("1g.bin", GIB), 4, seconds)
 
 
+def whole(name, mib):
+    """Downloads by a client that looks at no byte: what its reading costs would hold the server up, and change its sends."""
+
+    def run(bench, server, seconds):
+        return loads.client(server, seconds, bench.load_cores, "whole", bench.file(name + ".bin", mib * MIB), 16, seconds)
+
+    return run
+
+
 def unpinned(load):
     """The load on any core, as the servers are; two threads of it."""
 
@@ -80,11 +103,14 @@ WORKERS = [(f"{kind} x{n}", kind, n, "") for n in (1, 2, 4) for kind in ("fsrv",
 WORKERS_AGAINST = {f"fsrv x{n}": [f"nginx x{n}", f"h2o x{n}"] for n in (1, 2, 4)}
 PYTHON = [(f"python {how} {n}", "python", 1, f"{how} {n}") for how in ("threaded", "async") for n in ("one", "multi")]
 PYTHON_AGAINST = {"fsrv": [label for label, *_ in PYTHON]}
+WHOLE = {"1m": 1, "8m": 8, "32m": 32, "100m": 100}
 
 ALL = [
     Scenario("1k", "1 KiB, keep-alive", small),
-    Scenario("log-1k", "1 KiB, with an access log in a file", small, logs=True),
+    Scenario("log-1k", "1 KiB, with an access log in a file", small, settings={"logs": True}),
     Scenario("4k", "4 KiB out of 10,000 files", many),
+    Scenario("4k-200000", "4 KiB out of 200,000 files", very_many, settings={"again": False}),
+    First("first-10000", "the first request for each of 10,000 files of 4 KiB after the start", first, prepare=few),
     Scenario("100k", "100 KiB", middle),
     Scenario("ranges", "64 KiB random ranges of 1 GiB", ranges),
     Scenario("multirange", "four ranges of 4 KiB in one request", several_ranges),
@@ -92,6 +118,7 @@ ALL = [
     Scenario("304", "304 to If-None-Match", not_modified),
     Scenario("close", "a connection per request, 1 KiB", connections),
     Scenario("rate", "10,000 requests a second, 1 KiB", constant_rate),
+    *(Scenario(name, f"files of {mib} MiB", whole(name, mib), unit="GB") for name, mib in WHOLE.items()),
     Scenario("1g", "1 GiB downloads", downloads, unit="GB"),
     Idle("idle", "memory of an idle connection"),
     Paused("paused", "memory of a paused download"),
@@ -109,3 +136,5 @@ ALL = [
     Scenario("python-1g", "the Python server, 1 GiB downloads", api_downloads, unit="GB", servers=[STANDARD[0], *PYTHON],
              against=PYTHON_AGAINST),
 ]
+ALL += [dataclasses.replace(s, name="ns-" + s.name, title=s.title + ", clients on another host", far=True)
+        for s in ALL if s.name in ("1k", "100k", *WHOLE, "1g")]

@@ -2,10 +2,13 @@
 
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
 import time
+
+import hosts
 
 HERE = pathlib.Path(__file__).parent
 
@@ -16,10 +19,10 @@ events {{ worker_connections 12000; use epoll; }}
 http {{
   {log} default_type application/octet-stream; types {{}}
   sendfile on; tcp_nopush off; tcp_nodelay on; {extra}
-  open_file_cache max=20000 inactive=600s; open_file_cache_valid 60s; open_file_cache_min_uses 1;
+  {open_files}
   keepalive_timeout 3600s; keepalive_requests 1000000000; send_timeout 3600s;
   client_body_temp_path {tmp}/b; proxy_temp_path {tmp}/p; fastcgi_temp_path {tmp}/f; uwsgi_temp_path {tmp}/u; scgi_temp_path {tmp}/s;
-  server {{ listen 127.0.0.1:{port} backlog=4096 {reuseport}; root {root}; }}
+  server {{ listen {address}:{port} backlog=4096 {reuseport}; root {root}; }}
 }}
 """
 H2O = """
@@ -32,17 +35,17 @@ error-log: /dev/null
 pid-file: {tmp}/h2o.pid
 hosts:
   "*":
-    listen: {{ port: {port}, host: 127.0.0.1 }}
+    listen: {{ port: {port}, host: {address} }}
     paths:
       "/": {{ file.dir: {root}, file.etag: ON, file.send-compressed: OFF }}
 """
 LIGHTTPD = """
 server.document-root = "{root}"
-server.bind = "127.0.0.1"
+server.bind = "{address}"
 server.port = {port}
 server.errorlog = "{tmp}/lighttpd.log"
 server.listen-backlog = 4096
-server.max-fds = 16384
+{open_files}
 server.max-connections = 12000
 server.max-keep-alive-requests = 1000000000
 server.max-keep-alive-idle = 3600
@@ -62,31 +65,41 @@ LOG = {
     "lighttpd": ("", 'server.modules += ( "mod_accesslog" )\naccesslog.filename = "{tmp}/access.log"'),
     "python": ("", ""),
 }
+# Files that stay open: for files that are asked for again, and for more files than can be open.
+OPEN_FILES = {
+    "nginx": ("open_file_cache max=20000 inactive=600s; open_file_cache_valid 60s; open_file_cache_min_uses 1;",
+              "open_file_cache off;"),
+    # Without an option against it, it keeps small files open for seconds; over the limit it answers with errors.
+    "lighttpd": ("server.max-fds = 16384", f"server.max-fds = {min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1_000_000)}"),
+}
 
 
-def free_port():
+def free_port(address):
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
+        s.bind((address, 0))
         return s.getsockname()[1]
 
 
 class Server:
     """One running server. `kind`: fsrv, nginx, h2o, lighttpd or python; `extra`: its own further settings.
-    `logs`: with an access log."""
+    `fsrv`: the program and what it is always given; `logs`: with an access log; `again`:
+    what is asked for is asked for again, so that open files are worth keeping; `clients`: the host they are on."""
 
-    def __init__(self, label, kind, *, root, tmp, fsrv="", cores=None, workers=1, extra="", logs=False):
+    def __init__(self, label, kind, *, root, tmp, fsrv=(), cores=None, workers=1, extra="", logs=False, again=True,
+                 clients=hosts.HERE):
         self.label, self.kind, self.root, self.fsrv = label, kind, root, fsrv
-        self.workers, self.extra, self.cores = workers, extra, cores
+        self.workers, self.extra, self.cores, self.clients = workers, extra, cores, clients
         self.tmp = pathlib.Path(tmp) / label.replace(" ", "-")
         self.log = LOG[kind][logs].format(tmp=self.tmp)
+        self.open_files = OPEN_FILES.get(kind, ("", ""))[not again]
         self.process = None
 
     def command(self):
-        slots = dict(root=self.root, tmp=self.tmp, port=self.port, workers=self.workers, extra=self.extra, log=self.log,
-                     reuseport="reuseport" if self.workers > 1 else "")
+        slots = dict(root=self.root, tmp=self.tmp, address=self.clients.address, port=self.port, workers=self.workers, extra=self.extra,
+                     log=self.log, open_files=self.open_files, reuseport="reuseport" if self.workers > 1 else "")
         if self.kind == "fsrv":
-            return [self.fsrv, "--host", "127.0.0.1", "--port", str(self.port), "--workers", str(self.workers), "--access-log",
-                    self.log, "--log-level", "warn", *self.extra.split(), "--root", str(self.root)]
+            return [*self.fsrv, "--host", self.clients.address, "--port", str(self.port), "--workers", str(self.workers),
+                    "--access-log", self.log, "--log-level", "warn", *self.extra.split(), "--root", str(self.root)]
         if self.kind == "python":
             return ["/usr/bin/python3", str(HERE / "tornado_baseline.py"), *self.extra.split(), str(self.port), str(self.root)]
         template, run = {
@@ -100,7 +113,7 @@ class Server:
 
     def start(self):
         self.tmp.mkdir(exist_ok=True)
-        self.port = free_port()
+        self.port = free_port(self.clients.address)
         log = open(self.tmp / "output", "wb")
         pin = (lambda: os.sched_setaffinity(0, self.cores)) if self.cores else None
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=pin,
@@ -108,7 +121,7 @@ class Server:
         deadline = time.monotonic() + 10
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((self.clients.address, self.port), 1).close()
                 return self
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
@@ -131,8 +144,12 @@ class Server:
     def said(self):
         return (self.tmp / "output").read_text(errors="replace")[-500:]
 
+    @property
+    def authority(self):
+        return f"{self.clients.address}:{self.port}"
+
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.authority}{path}"
 
     def pids(self):
         """The process and all that descend from it."""

@@ -1,6 +1,6 @@
 -- Requests for wrk: wrk -s wrk.lua URL -- MODE [NUMBER [TEXT]]
 --   plain                the URL as it is
---   many N               the URL followed by a random number below N and ".bin"
+--   many N [FOLDER]      the URL followed by a random number below N and ".bin", in folders of FOLDER files
 --   ranges SIZE          a random 64 KiB slice of SIZE bytes
 --   multirange SIZE      four slices of 4 KiB in one request
 --   etag 0 TAG           If-None-Match with that tag
@@ -13,8 +13,11 @@ local fixed
 local function below(n) return math.floor(math.random() * n) end
 
 local requests = {
-    many = function(path, n)
-        return function() return wrk.format(nil, path .. below(n) .. ".bin") end
+    many = function(path, n, folder)
+        return function()
+            local i = below(n)
+            return wrk.format(nil, path .. (folder and math.floor(i / folder) .. "/" or "") .. i .. ".bin")
+        end
     end,
     ranges = function(path, size)
         return function()
@@ -39,10 +42,10 @@ local headers = {
 }
 
 function init(args)
-    math.randomseed(7)
+    math.randomseed(os.time()) -- not the files again that were asked for in the round before
     local mode, number, text = args[1], tonumber(args[2]), args[3]
     if requests[mode] then
-        request = requests[mode](wrk.path, number)
+        request = requests[mode](wrk.path, number, tonumber(text))
     else
         fixed = wrk.format(nil, nil, headers[mode] and headers[mode](text) or nil)
         request = function() return fixed end
@@ -52,5 +55,5 @@ end
 function done(summary, latency)
     local e = summary.errors
     io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(99),
-        summary.bytes, e.connect + e.read + e.write + e.status + e.timeout))
+        e.status, e.connect + e.read + e.write + e.timeout))
 end
