@@ -4,6 +4,7 @@
 #include "common/escape.h"
 #include "common/log.h"
 #include "common/option_sources.h"
+#include "supervisor/environment.h"
 #include "supervisor/paths.h"
 
 #include <climits>
@@ -55,13 +56,6 @@ Origin find_origin(int argc, const char* const* argv, const char* const* environ
     char folder[PATH_MAX];
     if (getcwd(folder, sizeof folder) != nullptr) origin.folder = folder;
     return origin;
-}
-
-std::vector<char*> pointers_to(const std::vector<std::string>& words) {
-    std::vector<char*> pointers;
-    for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
-    pointers.push_back(nullptr);
-    return pointers;
 }
 
 // The first setting whose name is relative, as `root "."`; empty: there is none.

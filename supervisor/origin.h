@@ -18,9 +18,6 @@ struct Origin {
 // Call it before the environment and the working folder are changed.
 Origin find_origin(int argc, const char* const* argv, const char* const* environment);
 
-// For execve() and parse_invocation(): pointers into `words`, and a null pointer at the end.
-std::vector<char*> pointers_to(const std::vector<std::string>& words);
-
 // In a child, for names may hang: the working folder is where we were started. It stays "/" where
 // that folder is gone, which only relative names miss; why: a problem. Empty: we are there.
 std::string go_back(const Origin& origin);
