@@ -1,8 +1,8 @@
 #include "supervisor/configuration.h"
 
-#include "supervisor/addresses.h"
-#include "supervisor/admin_listener.h"
-#include "supervisor/unix_listener.h"
+#include "supervisor/sockets/addresses.h"
+#include "supervisor/sockets/admin_listener.h"
+#include "supervisor/sockets/unix_listener.h"
 
 #include <fmt/format.h>
 

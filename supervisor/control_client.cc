@@ -5,7 +5,7 @@
 #include "common/heritage.h"
 #include "common/log.h"
 #include "supervisor/announce.h"
-#include "supervisor/unix_listener.h"
+#include "supervisor/sockets/unix_listener.h"
 
 #include <fmt/format.h>
 #include <optional>

@@ -6,8 +6,8 @@
 #include "common/options.h"
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "supervisor/sockets/unix_listener.h"
 #include "supervisor/start_error.h"
-#include "supervisor/unix_listener.h"
 
 #include <optional>
 #include <poll.h>

@@ -5,17 +5,17 @@
 
 #include "common/heritage.h"
 #include "common/scoreboard.h"
-#include "supervisor/admin_listener.h"
 #include "supervisor/admin_process.h"
 #include "supervisor/control_socket.h"
 #include "supervisor/errand.h"
 #include "supervisor/generation.h"
 #include "supervisor/handover.h"
 #include "supervisor/leavers.h"
-#include "supervisor/listen_sockets.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/scaling.h"
 #include "supervisor/service_manager.h"
+#include "supervisor/sockets/admin_listener.h"
+#include "supervisor/sockets/listen_sockets.h"
 
 #include <cstdint>
 #include <functional>

@@ -1,7 +1,7 @@
-#include "supervisor/admin_listener.h"
+#include "supervisor/sockets/admin_listener.h"
 
 #include "common/option_values.h"
-#include "supervisor/addresses.h"
+#include "supervisor/sockets/addresses.h"
 
 #include <cerrno>
 #include <fmt/format.h>

@@ -5,10 +5,10 @@
 
 #include "common/heritage.h"
 #include "common/result.h"
-#include "supervisor/addresses.h"
-#include "supervisor/offered_sockets.h"
+#include "supervisor/sockets/addresses.h"
+#include "supervisor/sockets/offered_sockets.h"
+#include "supervisor/sockets/unix_listener.h"
 #include "supervisor/start_error.h"
-#include "supervisor/unix_listener.h"
 
 #include <cstdint>
 #include <optional>

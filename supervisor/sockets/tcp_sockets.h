@@ -3,8 +3,8 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
-#include "supervisor/addresses.h"
-#include "supervisor/offered_sockets.h"
+#include "supervisor/sockets/addresses.h"
+#include "supervisor/sockets/offered_sockets.h"
 #include "supervisor/start_error.h"
 
 #include <cstdint>

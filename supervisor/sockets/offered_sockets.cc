@@ -1,9 +1,9 @@
-#include "supervisor/offered_sockets.h"
+#include "supervisor/sockets/offered_sockets.h"
 
 #include "common/ascii.h"
 #include "common/log.h"
 #include "supervisor/environment.h"
-#include "supervisor/socket_options.h"
+#include "supervisor/sockets/socket_options.h"
 
 #include <cstddef>
 #include <cstring>

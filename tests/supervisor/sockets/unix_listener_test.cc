@@ -1,4 +1,4 @@
-#include "supervisor/unix_listener.h"
+#include "supervisor/sockets/unix_listener.h"
 
 #include "common/passed_fd.h"
 #include "tests/support/await.h"

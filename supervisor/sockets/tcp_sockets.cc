@@ -1,8 +1,8 @@
-#include "supervisor/tcp_sockets.h"
+#include "supervisor/sockets/tcp_sockets.h"
 
 #include "common/limits.h"
 #include "common/log.h"
-#include "supervisor/socket_options.h"
+#include "supervisor/sockets/socket_options.h"
 
 #include <fmt/format.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "supervisor/socket_options.h"
+#include "supervisor/sockets/socket_options.h"
 
 #include "common/limits.h"
 #include "common/pacing.h"

@@ -1,4 +1,4 @@
-#include "supervisor/addresses.h"
+#include "supervisor/sockets/addresses.h"
 
 #include <algorithm>
 #include <cstring>

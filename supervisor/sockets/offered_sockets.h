@@ -6,7 +6,7 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
-#include "supervisor/addresses.h"
+#include "supervisor/sockets/addresses.h"
 #include "supervisor/start_error.h"
 
 #include <string>

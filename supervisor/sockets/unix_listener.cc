@@ -1,10 +1,10 @@
-#include "supervisor/unix_listener.h"
+#include "supervisor/sockets/unix_listener.h"
 
 #include "common/access.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "supervisor/paths.h"
-#include "supervisor/socket_options.h"
+#include "supervisor/sockets/socket_options.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,9 +1,9 @@
 // Socket activation: what is believed of LISTEN_*, which sockets are fit, who gets which.
 
-#include "supervisor/offered_sockets.h"
+#include "supervisor/sockets/offered_sockets.h"
 
 #include "common/limits.h"
-#include "supervisor/listen_sockets.h"
+#include "supervisor/sockets/listen_sockets.h"
 #include "tests/support/await.h"
 #include "tests/support/files.h"
 

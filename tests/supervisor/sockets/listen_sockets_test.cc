@@ -1,6 +1,6 @@
 // On real sockets of the loopback.
 
-#include "supervisor/listen_sockets.h"
+#include "supervisor/sockets/listen_sockets.h"
 
 #include "common/limits.h"
 #include "common/pacing.h"

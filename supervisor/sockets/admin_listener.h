@@ -4,8 +4,8 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "supervisor/sockets/unix_listener.h"
 #include "supervisor/start_error.h"
-#include "supervisor/unix_listener.h"
 
 #include <optional>
 #include <span>

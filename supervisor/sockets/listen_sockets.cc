@@ -1,7 +1,7 @@
-#include "supervisor/listen_sockets.h"
+#include "supervisor/sockets/listen_sockets.h"
 
 #include "common/limits.h"
-#include "supervisor/tcp_sockets.h"
+#include "supervisor/sockets/tcp_sockets.h"
 
 #include <algorithm>
 #include <fcntl.h>
