@@ -4,8 +4,8 @@
 #include "common/escape.h"
 #include "common/heritage.h"
 #include "common/log.h"
-#include "supervisor/announce.h"
 #include "supervisor/sockets/unix_listener.h"
+#include "supervisor/start/announce.h"
 
 #include <fmt/format.h>
 #include <optional>

@@ -4,9 +4,9 @@
 
 #include "common/scoreboard.h"
 #include "common/unique_fd.h"
-#include "supervisor/configuration.h"
 #include "supervisor/cover.h"
 #include "supervisor/scaling.h"
+#include "supervisor/start/configuration.h"
 #include "supervisor/worker_slot.h"
 
 #include <cstdint>

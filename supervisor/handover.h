@@ -6,10 +6,10 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
-#include "supervisor/origin.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/sockets/listen_sockets.h"
 #include "supervisor/sockets/offered_sockets.h"
+#include "supervisor/start/origin.h"
 
 #include <optional>
 #include <string>

@@ -1,4 +1,4 @@
-#include "supervisor/served_root.h"
+#include "supervisor/start/served_root.h"
 
 #include "common/access.h"
 #include "common/log.h"

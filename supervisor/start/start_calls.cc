@@ -1,4 +1,4 @@
-#include "supervisor/start_calls.h"
+#include "supervisor/start/start_calls.h"
 
 #include "common/log.h"
 
@@ -66,7 +66,7 @@ constexpr Call kCalls[] = {
     {#name, Need::unless_missing, "", FSRV_TRY(name, arguments)},
 #define FSRV_USEFUL_CALL(name, arguments, lost)                                                    \
     {#name, Need::useful, lost, FSRV_TRY(name, arguments)},
-#include "supervisor/start_calls.def"
+#include "supervisor/start/start_calls.def"
 #undef FSRV_NEEDED_CALL
 #undef FSRV_NEEDED_UNLESS_MISSING
 #undef FSRV_USEFUL_CALL

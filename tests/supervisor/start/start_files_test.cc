@@ -1,12 +1,12 @@
 // What is prepared and checked before the server starts: log, pid file, folder, credentials.
 
 #include "common/log.h"
-#include "supervisor/access_log_file.h"
-#include "supervisor/announce.h"
-#include "supervisor/credentials.h"
 #include "supervisor/paths.h"
-#include "supervisor/pid_file.h"
-#include "supervisor/served_root.h"
+#include "supervisor/start/access_log_file.h"
+#include "supervisor/start/announce.h"
+#include "supervisor/start/credentials.h"
+#include "supervisor/start/pid_file.h"
+#include "supervisor/start/served_root.h"
 #include "tests/support/await.h"
 #include "tests/support/files.h"
 #include "tests/support/process.h"

@@ -1,4 +1,4 @@
-#include "supervisor/announce.h"
+#include "supervisor/start/announce.h"
 
 #include "common/heritage.h"
 #include "common/join.h"

@@ -1,4 +1,4 @@
-#include "supervisor/access_log_file.h"
+#include "supervisor/start/access_log_file.h"
 
 #include "common/access.h"
 #include "common/log.h"

@@ -1,4 +1,4 @@
-#include "supervisor/origin.h"
+#include "supervisor/start/origin.h"
 
 #include "common/check.h"
 #include "common/escape.h"

@@ -1,4 +1,4 @@
-#include "supervisor/pid_file.h"
+#include "supervisor/start/pid_file.h"
 
 #include "common/access.h"
 #include "common/log.h"

@@ -1,6 +1,6 @@
 // In children, since each test spoils the process it runs in.
 
-#include "supervisor/start_state.h"
+#include "supervisor/start/start_state.h"
 
 #include "supervisor/process_ops.h"
 #include "tests/support/await.h"

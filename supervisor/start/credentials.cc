@@ -1,4 +1,4 @@
-#include "supervisor/credentials.h"
+#include "supervisor/start/credentials.h"
 
 #include "common/ascii.h"
 

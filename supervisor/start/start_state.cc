@@ -1,4 +1,4 @@
-#include "supervisor/start_state.h"
+#include "supervisor/start/start_state.h"
 
 #include "common/open_files.h"
 #include "supervisor/process_ops.h"

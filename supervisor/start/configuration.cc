@@ -1,4 +1,4 @@
-#include "supervisor/configuration.h"
+#include "supervisor/start/configuration.h"
 
 #include "supervisor/sockets/addresses.h"
 #include "supervisor/sockets/admin_listener.h"

@@ -1,4 +1,4 @@
-#include "supervisor/start_warnings.h"
+#include "supervisor/start/start_warnings.h"
 
 #include "common/network.h"
 

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "common/options.h"
-#include "supervisor/access_log_file.h"
-#include "supervisor/credentials.h"
-#include "supervisor/served_root.h"
+#include "supervisor/start/access_log_file.h"
+#include "supervisor/start/credentials.h"
+#include "supervisor/start/served_root.h"
 #include "supervisor/start_error.h"
 
 #include <functional>
