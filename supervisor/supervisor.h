@@ -6,7 +6,7 @@
 #include "common/heritage.h"
 #include "common/scoreboard.h"
 #include "supervisor/admin_process.h"
-#include "supervisor/control_socket.h"
+#include "supervisor/ctl/control_socket.h"
 #include "supervisor/errand.h"
 #include "supervisor/generation.h"
 #include "supervisor/handover.h"

@@ -3,7 +3,7 @@
 
 #include "common/ctl_command.h"
 #include "common/log.h"
-#include "supervisor/status_text.h"
+#include "supervisor/ctl/status_text.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "supervisor/status_text.h"
+#include "supervisor/ctl/status_text.h"
 
 #include <algorithm>
 #include <fmt/format.h>

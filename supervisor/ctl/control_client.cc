@@ -1,4 +1,4 @@
-#include "supervisor/control_client.h"
+#include "supervisor/ctl/control_client.h"
 
 #include "common/ctl_command.h"
 #include "common/escape.h"

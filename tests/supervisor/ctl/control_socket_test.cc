@@ -1,9 +1,9 @@
 // The socket of --ctl: real clients of it, well behaved and not.
 
-#include "supervisor/control_socket.h"
+#include "supervisor/ctl/control_socket.h"
 
 #include "common/ctl_client.h"
-#include "supervisor/control_client.h"
+#include "supervisor/ctl/control_client.h"
 #include "tests/support/await.h"
 #include "tests/support/files.h"
 

@@ -1,4 +1,4 @@
-#include "supervisor/control_socket.h"
+#include "supervisor/ctl/control_socket.h"
 
 #include "common/ctl_client.h"
 #include "common/ctl_command.h"
