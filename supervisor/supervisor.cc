@@ -25,7 +25,7 @@ constexpr std::uint64_t kLateMs = 1'000; // a turn that comes so late means that
 } // namespace
 
 Supervisor::Supervisor(Setup setup, ProcessOps& ops)
-    : setup_(std::move(setup)), ops_(ops), scoreboard_(setup_.slots) {
+    : setup_(std::move(setup)), ops_(ops), scoreboard_(setup_.slots), petitions_(setup_.control) {
     const WorkerRange& range = setup_.config.options.workers;
     target_ = std::min(range.least, setup_.slots);
     current_ = std::make_unique<Generation>(1, std::move(setup_.config), setup_.slots, target_);
@@ -50,7 +50,7 @@ int Supervisor::run() {
                 if (worker.control && worker.useless < kUselessMessages)
                     fds.push_back({.fd = worker.control.get(), .events = POLLIN, .revents = 0});
         }
-        if (setup_.control != nullptr) setup_.control->append_fds(fds);
+        petitions_.append_fds(fds);
         if (successor_) fds.push_back({.fd = successor_->fd(), .events = POLLIN, .revents = 0});
         if (setup_.predecessor)
             fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
@@ -99,7 +99,7 @@ std::optional<int> Supervisor::turn() {
     if (!all_gone && now < give_up_at_) return std::nullopt;
     if (admin_ && !admin_->stop(now)) return std::nullopt; // the last: it says how the rest is
     setup_.sockets.stop_listening();
-    answer(asked_.stop, exit_status_ == kExitOk, "stopped");
+    petitions_.answer(CtlKind::stop, exit_status_ == kExitOk, "stopped");
     return exit_status_;
 }
 

@@ -6,11 +6,11 @@
 #include "common/heritage.h"
 #include "common/scoreboard.h"
 #include "supervisor/admin_process.h"
-#include "supervisor/ctl/control_socket.h"
 #include "supervisor/errand.h"
 #include "supervisor/generation.h"
 #include "supervisor/handover.h"
 #include "supervisor/leavers.h"
+#include "supervisor/petitions.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/scaling.h"
 #include "supervisor/service_manager.h"
@@ -134,9 +134,8 @@ class Supervisor final {
 
     // supervisor_ctl.cc: what --ctl asks for, and the number of workers
     void take_requests(std::uint64_t now);
-    void obey(const ControlSocket::Request& request, std::uint64_t now);
-    void answer(std::vector<unsigned>& clients, bool good, std::string_view text);
-    void show_figures(unsigned client);
+    void obey(const Petitions::Petition& petition, std::uint64_t now);
+    void show_figures(const Petitions::Petition& petition);
     std::string status(std::uint64_t now);
     WorkerRange bounds() const;
     std::string want_workers(unsigned number); // why not; empty: it will be so
@@ -190,9 +189,7 @@ class Supervisor final {
     std::optional<AdminProcess> admin_;
     unsigned target_ = 0; // how many workers there are to be
     Scaling scaling_;
-    struct {
-        std::vector<unsigned> reload, later_reload, upgrade, later_upgrade, stop, workers;
-    } asked_;                              // clients of --ctl that wait for a verdict
+    Petitions petitions_;
     std::unique_ptr<Successor> successor_; // while an upgrade is under way
     std::uint64_t successor_due_ = kNever;
     bool successor_has_ended_ = false;

@@ -1,7 +1,6 @@
 // What `fsrv --ctl` asks for, and the number of workers.
 #include "supervisor/supervisor.h"
 
-#include "common/ctl_command.h"
 #include "common/log.h"
 #include "supervisor/ctl/status_text.h"
 
@@ -12,37 +11,22 @@
 namespace fsrv {
 
 void Supervisor::take_requests(std::uint64_t now) {
-    if (setup_.control == nullptr) return;
-    for (const ControlSocket::Request& request : setup_.control->take_requests())
-        obey(request, now);
+    for (const Petitions::Petition& petition : petitions_.take()) obey(petition, now);
 }
 
-void Supervisor::obey(const ControlSocket::Request& request, std::uint64_t now) {
-    const auto command = parse_ctl_command(request.text);
-    if (!command)
-        return setup_.control->answer(request.client, false, "expected " + expected_ctl_command());
-    log_debug("--ctl {}", request.text);
-    switch (command->kind) {
-    case CtlKind::status: return setup_.control->answer(request.client, true, status(now));
-    case CtlKind::top: return show_figures(request.client);
-    case CtlKind::reload: asked_.later_reload.push_back(request.client); return reload(now);
-    case CtlKind::upgrade: asked_.later_upgrade.push_back(request.client); return upgrade(now);
-    case CtlKind::stop:
-        asked_.stop.push_back(request.client);
-        return ask_to_stop(Stop::hurried, now);
+void Supervisor::obey(const Petitions::Petition& petition, std::uint64_t now) {
+    switch (petition.command.kind) {
+    case CtlKind::status: return petitions_.answer(petition, true, status(now));
+    case CtlKind::top: return show_figures(petition);
+    case CtlKind::reload: petitions_.wait_for_next(petition); return reload(now);
+    case CtlKind::upgrade: petitions_.wait_for_next(petition); return upgrade(now);
+    case CtlKind::stop: petitions_.wait(petition); return ask_to_stop(Stop::hurried, now);
     case CtlKind::workers:
-        if (stop_ != Stop::no)
-            return setup_.control->answer(request.client, false, "the server stops");
-        if (const std::string why = want_workers(command->number); !why.empty())
-            return setup_.control->answer(request.client, false, why);
-        asked_.workers.push_back(request.client);
-        return;
+        if (stop_ != Stop::no) return petitions_.answer(petition, false, "the server stops");
+        if (const std::string why = want_workers(petition.command.number); !why.empty())
+            return petitions_.answer(petition, false, why);
+        return petitions_.wait(petition);
     }
-}
-
-void Supervisor::answer(std::vector<unsigned>& clients, bool good, std::string_view text) {
-    for (const unsigned client : std::exchange(clients, {}))
-        if (setup_.control != nullptr) setup_.control->answer(client, good, text);
 }
 
 std::string Supervisor::status(std::uint64_t now) {
@@ -57,12 +41,12 @@ std::string Supervisor::status(std::uint64_t now) {
 }
 
 // Who asks reads them for himself, for as long as he likes.
-void Supervisor::show_figures(unsigned client) {
+void Supervisor::show_figures(const Petitions::Petition& petition) {
     if (scoreboard_.fd() < 0)
-        return setup_.control->answer(client, false,
-                                      "the figures cannot be shared: it takes Linux 5.1");
+        return petitions_.answer(petition, false,
+                                 "the figures cannot be shared: it takes Linux 5.1");
     publish_processes();
-    setup_.control->answer(client, true, FSRV_VERSION, scoreboard_.fd());
+    petitions_.answer(petition, true, FSRV_VERSION, scoreboard_.fd());
 }
 
 WorkerRange Supervisor::bounds() const {
@@ -131,15 +115,16 @@ void Supervisor::see_to_the_number(std::uint64_t now) {
                                   [](const Worker& w) { return w.is_wanted(); });
         retire(*current_, current_->index_of(*victim), now);
     }
-    if (asked_.workers.empty()) return;
+    if (!petitions_.is_awaited(CtlKind::workers)) return;
     const bool settled = std::all_of(workers.begin(), workers.end(), [](const Worker& w) {
         return !w.is_wanted() || w.slot.had_its_chance();
     });
     if (!settled) return;
     const unsigned serving = current_->serving();
-    answer(asked_.workers, serving == target_,
-           serving == target_ ? fmt::format("{} worker{}", target_, target_ == 1 ? "" : "s")
-                              : fmt::format("{} of {} workers are ready", serving, target_));
+    petitions_.answer(CtlKind::workers, serving == target_,
+                      serving == target_
+                          ? fmt::format("{} worker{}", target_, target_ == 1 ? "" : "s")
+                          : fmt::format("{} of {} workers are ready", serving, target_));
 }
 
 } // namespace fsrv

@@ -27,7 +27,7 @@ std::string why_never_ready(const Generation& next) {
 void Supervisor::reload(std::uint64_t now) {
     if (stop_ == Stop::no) reload_again_ = !started_ || is_reloading();
     if (reload_again_) return; // any number of times meanwhile is once afterwards
-    asked_.reload = std::exchange(asked_.later_reload, {});
+    petitions_.begin(CtlKind::reload);
     if (successor_) return end_reload(false, "not reloaded: an upgrade is under way", now);
     if (stop_ != Stop::no) return end_reload(false, "not reloaded: the server stops", now);
     // As much again stays for workers that die or leave, in whatever generation.
@@ -99,7 +99,7 @@ void Supervisor::discard_next(std::uint64_t now) {
 
 void Supervisor::end_reload(bool done, const std::string& verdict, std::uint64_t now) {
     const bool as_asked = done || stop_ != Stop::no;
-    answer(asked_.reload, done, verdict);
+    petitions_.answer(CtlKind::reload, done, verdict);
     log_line(as_asked ? LogLevel::info : LogLevel::error, verdict);
     if (stop_ != Stop::no) return;
     if (setup_.on_reloaded) setup_.on_reloaded(verdict);

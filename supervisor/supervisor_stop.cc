@@ -59,9 +59,9 @@ void Supervisor::stop(Stop how, std::uint64_t now) {
         if (loading_) give_up(loading_->errand());
         loading_.reset();
         if (next_) discard_next(now);
-        answer(asked_.reload, false, "not reloaded: the server stops");
-        answer(asked_.later_reload, false, "not reloaded: the server stops");
-        answer(asked_.workers, false, "the server stops");
+        petitions_.answer(CtlKind::reload, false, "not reloaded: the server stops");
+        petitions_.refuse_next(CtlKind::reload, "not reloaded: the server stops");
+        petitions_.answer(CtlKind::workers, false, "the server stops");
         refuse_at_ = now + kRefuseAfterMs;
         for (Worker& worker : current_->workers) worker.slot.stop();
         if (setup_.on_stopping) setup_.on_stopping(kill_at_ == kNever ? kNever : kill_at_ - now);

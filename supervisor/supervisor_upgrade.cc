@@ -23,12 +23,12 @@ void Supervisor::upgrade(std::uint64_t now) {
     log_info("upgrade: process {} is to take over", successor->pid());
     successor_ = std::make_unique<Successor>(std::move(*successor));
     successor_due_ = now + limits::kUpgradeMs;
-    asked_.upgrade = std::exchange(asked_.later_upgrade, {});
+    petitions_.begin(CtlKind::upgrade);
 }
 
 void Supervisor::refuse_upgrade(const std::string& why) {
     log_error("not upgraded: {}", why);
-    answer(asked_.later_upgrade, false, "not upgraded: " + why);
+    petitions_.refuse_next(CtlKind::upgrade, "not upgraded: " + why);
 }
 
 void Supervisor::watch_successor(std::uint64_t now) {
@@ -55,7 +55,7 @@ void Supervisor::drop_successor(const std::string& why) {
     successor_due_ = kNever;
     const std::string verdict = "not upgraded: " + why;
     log_line(is_stopping() ? LogLevel::info : LogLevel::error, verdict);
-    answer(asked_.upgrade, false, verdict);
+    petitions_.answer(CtlKind::upgrade, false, verdict);
 }
 
 // True: it was the successor.
@@ -73,9 +73,10 @@ void Supervisor::hand_over(std::uint64_t now) {
     log_info("upgraded: process {} serves; this one finishes what it has begun", successor_->pid());
     setup_.sockets.set_shared(true);
     setup_.sockets.stop_listening(); // closes our copies
-    answer(asked_.upgrade, true, fmt::format("upgraded: process {} serves", successor_->pid()));
-    answer(asked_.workers, false, "the server was upgraded");
-    if (setup_.control != nullptr) setup_.control->forget();
+    petitions_.answer(CtlKind::upgrade, true,
+                      fmt::format("upgraded: process {} serves", successor_->pid()));
+    petitions_.answer(CtlKind::workers, false, "the server was upgraded");
+    petitions_.forget();
     if (admin_) admin_->stop(now);
     if (setup_.admin != nullptr) setup_.admin->forget();
     successor_.reset();
@@ -108,7 +109,7 @@ bool Supervisor::takes_over(std::uint64_t now) {
         return false;
     }
     setup_.sockets.set_shared(false);
-    if (setup_.control != nullptr) setup_.control->own();
+    petitions_.own();
     if (setup_.admin != nullptr) setup_.admin->own();
     return true;
 }

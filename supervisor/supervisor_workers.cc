@@ -95,7 +95,7 @@ void Supervisor::close_what_is_ours(Generation& kept) {
     for (Errand* errand : errands()) errand->forget();
     successor_.reset();
     setup_.predecessor.reset();
-    if (setup_.control != nullptr) setup_.control->forget();
+    petitions_.forget();
     if (setup_.in_child) setup_.in_child();
     if (admin_) admin_->close_in_child();
     for (Worker& worker : kept.workers) worker.control.reset();
