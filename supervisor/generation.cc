@@ -47,6 +47,17 @@ std::uint64_t Generation::next_deadline() const {
     return earliest;
 }
 
+void Generation::hurry_when_alone() {
+    Worker* first = nullptr;
+    for (Worker& worker : workers) {
+        if (worker.slot.is_serving() || worker.slot.state() == SlotState::starting) return;
+        if (worker.slot.state() != SlotState::waiting) continue;
+        if (first == nullptr || worker.slot.next_deadline() < first->slot.next_deadline())
+            first = &worker;
+    }
+    if (first != nullptr) first->slot.hurry();
+}
+
 Worker* Generation::find(pid_t pid) {
     const auto found = std::find_if(workers.begin(), workers.end(),
                                     [&](const Worker& w) { return w.slot.pid() == pid; });

@@ -40,6 +40,9 @@ struct Generation {
     unsigned wanted() const;
     unsigned serving() const;
     std::uint64_t next_deadline() const;
+    // When nobody serves and nobody is on the way, the pause after repeated deaths would be
+    // everybody's: the first one to come need not wait for all of it.
+    void hurry_when_alone();
     Worker* find(pid_t pid);
     unsigned index_of(const Worker& worker) const;
 

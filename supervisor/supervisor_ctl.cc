@@ -22,7 +22,7 @@ void Supervisor::obey(const Petitions::Petition& petition, std::uint64_t now) {
     case CtlKind::upgrade: petitions_.wait_for_next(petition); return upgrade(now);
     case CtlKind::stop: petitions_.wait(petition); return ask_to_stop(Stop::hurried, now);
     case CtlKind::workers:
-        if (stop_ != Stop::no) return petitions_.answer(petition, false, "the server stops");
+        if (phase_.stop != Stop::no) return petitions_.answer(petition, false, "the server stops");
         if (const std::string why = want_workers(petition.command.number); !why.empty())
             return petitions_.answer(petition, false, why);
         return petitions_.wait(petition);
@@ -34,10 +34,10 @@ std::string Supervisor::status(std::uint64_t now) {
     const auto reading = scoreboard_.read();
     if (!reading) return {};
     return status_text(*reading, now,
-                       stop_ != Stop::no ? "stopping"
-                       : is_reloading()  ? "reloading"
-                       : successor_      ? "upgrading"
-                                         : "");
+                       phase_.stop != Stop::no ? "stopping"
+                       : is_reloading()        ? "reloading"
+                       : successor_            ? "upgrading"
+                                               : "");
 }
 
 // Who asks reads them for himself, for as long as he likes.
@@ -50,7 +50,7 @@ void Supervisor::show_figures(const Petitions::Petition& petition) {
 }
 
 WorkerRange Supervisor::bounds() const {
-    const WorkerRange& range = current_->config.options.workers;
+    const WorkerRange& range = crew_.current().config.options.workers;
     return {.least = range.elastic() ? range.least : 1, .most = std::min(range.most, setup_.slots)};
 }
 
@@ -65,7 +65,7 @@ std::string Supervisor::want_workers(unsigned number) {
 }
 
 void Supervisor::one_worker_more_or_less(int difference) {
-    if (stop_ != Stop::no) return;
+    if (phase_.stop != Stop::no) return;
     const std::string why = want_workers(target_ + static_cast<unsigned>(difference));
     if (why.empty())
         log_info("{} workers from now on", target_);
@@ -74,13 +74,14 @@ void Supervisor::one_worker_more_or_less(int difference) {
 }
 
 bool Supervisor::follows_the_load() const {
-    return started_ && stop_ == Stop::no && !next_ && current_->config.options.workers.elastic();
+    return phase_.started && phase_.stop == Stop::no && !crew_.next() &&
+           crew_.current().config.options.workers.elastic();
 }
 
 void Supervisor::follow_the_load(std::uint64_t now) {
     if (!follows_the_load() || !scaling_.is_due(now)) return;
-    LoadSample load{.per_worker = current_->config.options.requests_per_worker};
-    for (Worker& worker : current_->workers) {
+    LoadSample load{.per_worker = crew_.current().config.options.requests_per_worker};
+    for (Worker& worker : crew_.current().workers) {
         if (worker.slot.state() != SlotState::ready) continue;
         const ScoreSlot& score = scoreboard_.slot(worker.score);
         ++load.ready;
@@ -100,27 +101,26 @@ void Supervisor::follow_the_load(std::uint64_t now) {
 // One more gets the first free slot. One less is one that does not serve now, if there is any, else
 // the last one.
 void Supervisor::see_to_the_number(std::uint64_t now) {
-    if (!started_ || stop_ != Stop::no || next_) return;
-    std::vector<Worker>& workers = current_->workers;
+    if (!phase_.started || phase_.stop != Stop::no || crew_.next()) return;
+    std::vector<Worker>& workers = crew_.current().workers;
     for (Worker& worker : workers)
-        if (current_->wanted() < target_ && !worker.is_wanted()) {
-            worker.slot = current_->new_slot();
-            spawn(*current_, current_->index_of(worker), now);
+        if (crew_.current().wanted() < target_ && !worker.is_wanted()) {
+            crew_.add_worker(crew_.current().index_of(worker), now);
         }
-    while (current_->wanted() > target_) {
+    while (crew_.current().wanted() > target_) {
         const auto is_idle = [](const Worker& w) { return w.is_wanted() && !w.slot.is_serving(); };
         auto victim = std::find_if(workers.rbegin(), workers.rend(), is_idle);
         if (victim == workers.rend())
             victim = std::find_if(workers.rbegin(), workers.rend(),
                                   [](const Worker& w) { return w.is_wanted(); });
-        retire(*current_, current_->index_of(*victim), now);
+        crew_.retire(crew_.current(), crew_.current().index_of(*victim), now);
     }
     if (!petitions_.is_awaited(CtlKind::workers)) return;
     const bool settled = std::all_of(workers.begin(), workers.end(), [](const Worker& w) {
         return !w.is_wanted() || w.slot.had_its_chance();
     });
     if (!settled) return;
-    const unsigned serving = current_->serving();
+    const unsigned serving = crew_.current().serving();
     petitions_.answer(CtlKind::workers, serving == target_,
                       serving == target_
                           ? fmt::format("{} worker{}", target_, target_ == 1 ? "" : "s")

@@ -25,17 +25,17 @@ std::string why_never_ready(const Generation& next) {
 } // namespace
 
 void Supervisor::reload(std::uint64_t now) {
-    if (stop_ == Stop::no) reload_again_ = !started_ || is_reloading();
+    if (phase_.stop == Stop::no) reload_again_ = !phase_.started || is_reloading();
     if (reload_again_) return; // any number of times meanwhile is once afterwards
     petitions_.begin(CtlKind::reload);
     if (successor_) return end_reload(false, "not reloaded: an upgrade is under way", now);
-    if (stop_ != Stop::no) return end_reload(false, "not reloaded: the server stops", now);
+    if (phase_.stop != Stop::no) return end_reload(false, "not reloaded: the server stops", now);
     // As much again stays for workers that die or leave, in whatever generation.
     if (scoreboard_.free() < 2 * setup_.slots)
         return end_reload(false,
                           fmt::format("not reloaded: too many workers of earlier generations still "
                                       "drain ({}); ask again when they have ended",
-                                      leavers_.all().size()),
+                                      crew_.leavers().all().size()),
                           now);
     if (stuck_errands_.size() >= kStuckErrands)
         return end_reload(false,
@@ -43,7 +43,7 @@ void Supervisor::reload(std::uint64_t now) {
                                       stuck_errands_.size()),
                           now);
     if (setup_.on_reloading) setup_.on_reloading();
-    loading_ = setup_.load(current_->config.options);
+    loading_ = setup_.load(crew_.current().config.options);
     see_whether_loaded(now);
 }
 
@@ -60,48 +60,41 @@ void Supervisor::see_whether_loaded(std::uint64_t now) {
 void Supervisor::begin_generation(Configuration config, std::uint64_t now) {
     const WorkerRange& range = config.options.workers;
     unsigned wanted = target_;
-    if (range != current_->config.options.workers)
+    if (range != crew_.current().config.options.workers)
         wanted = std::clamp(range.elastic() ? target_ : range.most, range.least, range.most);
-    next_ = std::make_unique<Generation>(current_->number + 1, std::move(config), setup_.slots,
-                                         std::min(wanted, setup_.slots));
-    watch_time(*next_, now);
+    crew_.begin_next(std::move(config), std::min(wanted, setup_.slots), now);
 }
 
 void Supervisor::see_whether_next_is_ready(std::uint64_t now) {
-    if (!next_) return;
-    if (const std::string why = why_never_ready(*next_); !why.empty()) {
-        discard_next(now);
+    if (!crew_.next()) return;
+    if (const std::string why = why_never_ready(*crew_.next()); !why.empty()) {
+        crew_.discard_next(now);
         end_reload(false, fmt::format("not reloaded: with the new configuration, {}", why), now);
-    } else if (next_->serving() == next_->wanted()) {
+    } else if (crew_.next()->serving() == crew_.next()->wanted()) {
         promote_next(now);
     }
 }
 
 void Supervisor::promote_next(std::uint64_t now) {
-    const std::unique_ptr<Generation> old = std::exchange(current_, std::move(next_));
-    if (current_->config.options.workers != old->config.options.workers)
-        target_ = current_->wanted();
-    log_set_level(current_->config.options.log_level);
-    see_that_all_are_served(); // by the new ones, before the old ones leave
-    for (unsigned i = 0; i < old->workers.size(); ++i) retire(*old, i, now);
-    send_what_is_due(); // before whoever asked hears that it is so
+    const std::unique_ptr<Generation> old = crew_.promote_next();
+    if (crew_.current().config.options.workers != old->config.options.workers)
+        target_ = crew_.current().wanted();
+    log_set_level(crew_.current().config.options.log_level);
+    crew_.see_that_all_are_served(); // by the new ones, before the old ones leave
+    crew_.retire_all(*old, now);
+    crew_.send_what_is_due(); // before whoever asked hears that it is so
     end_reload(true,
-               fmt::format("reloaded: generation {} serves with {} worker{}", current_->number,
-                           current_->wanted(), current_->wanted() == 1 ? "" : "s"),
+               fmt::format("reloaded: generation {} serves with {} worker{}",
+                           crew_.current().number, crew_.current().wanted(),
+                           crew_.current().wanted() == 1 ? "" : "s"),
                now);
 }
 
-// Some of them may serve already, so they finish like any that leave.
-void Supervisor::discard_next(std::uint64_t now) {
-    for (unsigned i = 0; i < next_->workers.size(); ++i) retire(*next_, i, now);
-    next_.reset();
-}
-
 void Supervisor::end_reload(bool done, const std::string& verdict, std::uint64_t now) {
-    const bool as_asked = done || stop_ != Stop::no;
+    const bool as_asked = done || phase_.stop != Stop::no;
     petitions_.answer(CtlKind::reload, done, verdict);
     log_line(as_asked ? LogLevel::info : LogLevel::error, verdict);
-    if (stop_ != Stop::no) return;
+    if (phase_.stop != Stop::no) return;
     if (setup_.on_reloaded) setup_.on_reloaded(verdict);
     if (reload_again_) reload(now);
 }

@@ -11,12 +11,12 @@
 namespace fsrv {
 
 void Supervisor::upgrade(std::uint64_t now) {
-    const char* why = is_stopping()                 ? "the server stops"
-                      : !started_ || is_reloading() ? "a start or a reload is under way"
-                      : successor_                  ? "an upgrade is under way already"
-                      : supervisor_pid_ == 1        ? "process 1 cannot be replaced by another one"
-                      : !setup_.start_successor     ? "this server cannot be replaced"
-                                                    : nullptr;
+    const char* why = phase_.is_stopping()                ? "the server stops"
+                      : !phase_.started || is_reloading() ? "a start or a reload is under way"
+                      : successor_                        ? "an upgrade is under way already"
+                      : supervisor_pid_ == 1    ? "process 1 cannot be replaced by another one"
+                      : !setup_.start_successor ? "this server cannot be replaced"
+                                                : nullptr;
     if (why != nullptr) return refuse_upgrade(why);
     auto successor = setup_.start_successor();
     if (!successor) return refuse_upgrade(successor.error());
@@ -54,7 +54,7 @@ void Supervisor::drop_successor(const std::string& why) {
     successor_has_ended_ = false;
     successor_due_ = kNever;
     const std::string verdict = "not upgraded: " + why;
-    log_line(is_stopping() ? LogLevel::info : LogLevel::error, verdict);
+    log_line(phase_.is_stopping() ? LogLevel::info : LogLevel::error, verdict);
     petitions_.answer(CtlKind::upgrade, false, verdict);
 }
 
@@ -81,10 +81,10 @@ void Supervisor::hand_over(std::uint64_t now) {
     if (setup_.admin != nullptr) setup_.admin->forget();
     successor_.reset();
     successor_due_ = wanted_at_ = kNever;
-    handed_over_ = true;
-    stop_ = Stop::unhurried;
-    for (unsigned i = 0; i < current_->workers.size(); ++i) retire(*current_, i, now);
-    send_what_is_due();
+    phase_.handed_over = true;
+    phase_.stop = Stop::unhurried;
+    crew_.retire_all(crew_.current(), now);
+    crew_.send_what_is_due();
 }
 
 // Ready, but the sockets are still another server's. True: not any more.
