@@ -26,10 +26,10 @@ namespace fsrv {
 class Crew final {
   public:
     struct Setup {
-        Configuration config;   // of the first generation
         ListenSockets& sockets; // outlives the crew, like all that is referred to here
         unsigned slots = 1;
         unsigned workers = 1;           // that are wanted at first, of the slots
+        Configuration config;           // of the first generation
         AdminListener* admin = nullptr; // none: no admin process
         WorkerMain worker_main = nullptr;
         std::function<void()> in_child; // closes what is the supervisor's alone, but for the crew

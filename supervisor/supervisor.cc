@@ -23,16 +23,16 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
     : setup_(std::move(setup)),
       ops_(ops),
       scoreboard_(setup_.slots),
-      target_(std::min(setup_.config.options.workers.least, setup_.slots)),
-      crew_({.config = std::move(setup_.config),
-             .sockets = setup_.sockets,
+      crew_({.sockets = setup_.sockets,
              .slots = setup_.slots,
-             .workers = target_,
+             .workers = std::min(setup_.config.options.workers.least, setup_.slots),
+             .config = std::move(setup_.config),
              .admin = setup_.admin,
              .worker_main = setup_.worker_main,
              .in_child = [this] { close_in_child(); }},
             phase_, scoreboard_, ops_),
-      petitions_(setup_.control) {
+      petitions_(setup_.control),
+      count_(phase_, crew_, petitions_, scoreboard_, ops_) {
     if (setup_.admin != nullptr)
         admin_.emplace(scoreboard_, ops_, crew_.current().hang_timeout_ms(),
                        [this](UniqueFd control, unsigned score) {
@@ -76,8 +76,8 @@ std::optional<int> Supervisor::turn() {
     see_whether_loaded(now);
     see_whether_log_is_open(now);
     see_whether_next_is_ready(now);
-    follow_the_load(now);
-    see_to_the_number(now);
+    count_.follow_the_load(now);
+    count_.see_to_the_number(now);
     crew_.see_that_all_are_served();
     crew_.send_what_is_due();
     watch_stopping(now);
@@ -94,11 +94,11 @@ std::optional<int> Supervisor::turn() {
 }
 
 std::uint64_t Supervisor::next_deadline() const {
-    std::uint64_t earliest = std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_,
-                                       successor_due_, crew_.next_deadline()});
+    std::uint64_t earliest =
+        std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
+                  crew_.next_deadline(), count_.next_deadline()});
     if (admin_) earliest = std::min(earliest, admin_->next_deadline());
     for (const Errand* errand : errands()) earliest = std::min(earliest, errand->due());
-    if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
     return earliest;
 }
 
@@ -116,8 +116,8 @@ void Supervisor::take_signal(std::uint64_t now) {
     case SignalReaction::stop_unhurried: return ask_to_stop(Stop::unhurried, now);
     case SignalReaction::reopen_log: return reopen_log();
     case SignalReaction::reload: return reload(now);
-    case SignalReaction::more: return one_worker_more_or_less(+1);
-    case SignalReaction::less: return one_worker_more_or_less(-1);
+    case SignalReaction::more: return count_.one_more_or_less(+1);
+    case SignalReaction::less: return count_.one_more_or_less(-1);
     case SignalReaction::upgrade: return upgrade(now);
     }
 }

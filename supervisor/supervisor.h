@@ -14,10 +14,10 @@
 #include "supervisor/petitions.h"
 #include "supervisor/phase.h"
 #include "supervisor/process_ops.h"
-#include "supervisor/scaling.h"
 #include "supervisor/service_manager.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
+#include "supervisor/worker_count.h"
 
 #include <cstdint>
 #include <functional>
@@ -108,17 +108,11 @@ class Supervisor final {
     void promote_next(std::uint64_t now);
     void end_reload(bool done, const std::string& verdict, std::uint64_t now);
 
-    // supervisor_ctl.cc: what --ctl asks for, and the number of workers
+    // supervisor_ctl.cc: what --ctl asks for
     void take_requests(std::uint64_t now);
     void obey(const Petitions::Petition& petition, std::uint64_t now);
     void show_figures(const Petitions::Petition& petition);
     std::string status(std::uint64_t now);
-    WorkerRange bounds() const;
-    std::string want_workers(unsigned number); // why not; empty: it will be so
-    void one_worker_more_or_less(int difference);
-    bool follows_the_load() const;
-    void follow_the_load(std::uint64_t now);
-    void see_to_the_number(std::uint64_t now);
 
     // supervisor_upgrade.cc: one server after the other
     void upgrade(std::uint64_t now);
@@ -146,7 +140,6 @@ class Supervisor final {
     Scoreboard scoreboard_;
     ServerRow server_row_;                 // as published
     std::vector<ProcessRow> process_rows_; // likewise
-    unsigned target_ = 0;                  // how many workers there are to be
     Crew crew_;
     std::optional<Pending<Configuration>> loading_; // of it, before
     struct LogOnItsWay {
@@ -157,8 +150,8 @@ class Supervisor final {
     bool reopen_again_ = false;        // asked for meanwhile
     std::vector<pid_t> stuck_errands_; // killed, not ended yet
     std::optional<AdminProcess> admin_;
-    Scaling scaling_;
     Petitions petitions_;
+    WorkerCount count_;
     std::unique_ptr<Successor> successor_; // while an upgrade is under way
     std::uint64_t successor_due_ = kNever;
     bool successor_has_ended_ = false;

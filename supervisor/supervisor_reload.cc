@@ -59,9 +59,9 @@ void Supervisor::see_whether_loaded(std::uint64_t now) {
 
 void Supervisor::begin_generation(Configuration config, std::uint64_t now) {
     const WorkerRange& range = config.options.workers;
-    unsigned wanted = target_;
+    unsigned wanted = count_.wanted();
     if (range != crew_.current().config.options.workers)
-        wanted = std::clamp(range.elastic() ? target_ : range.most, range.least, range.most);
+        wanted = std::clamp(range.elastic() ? wanted : range.most, range.least, range.most);
     crew_.begin_next(std::move(config), std::min(wanted, setup_.slots), now);
 }
 
@@ -78,7 +78,7 @@ void Supervisor::see_whether_next_is_ready(std::uint64_t now) {
 void Supervisor::promote_next(std::uint64_t now) {
     const std::unique_ptr<Generation> old = crew_.promote_next();
     if (crew_.current().config.options.workers != old->config.options.workers)
-        target_ = crew_.current().wanted();
+        count_.follow_generation();
     log_set_level(crew_.current().config.options.log_level);
     crew_.see_that_all_are_served(); // by the new ones, before the old ones leave
     crew_.retire_all(*old, now);

@@ -34,7 +34,7 @@ void Supervisor::publish_processes() {
     if (admin_) rows.push_back(admin_->row());
     ServerRow server = server_row_;
     server.generation = crew_.current().number;
-    server.workers = target_;
+    server.workers = count_.wanted();
     server.draining = phase_.is_stopping();
     if (server == server_row_ && rows == process_rows_) return;
     server_row_ = server;
@@ -44,7 +44,7 @@ void Supervisor::publish_processes() {
 
 Health Supervisor::health() const {
     Health health{.ready = crew_.current().count(SlotState::ready),
-                  .wanted = target_,
+                  .wanted = count_.wanted(),
                   .left = static_cast<unsigned>(crew_.leavers().all().size()),
                   .serving = crew_.current().serving() > 0,
                   .stopping = phase_.stop != Stop::no};
