@@ -31,6 +31,7 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
              .worker_main = setup_.worker_main,
              .in_child = [this] { close_in_child(); }},
             phase_, scoreboard_, ops_),
+      log_(crew_, stuck_, setup_.open_log),
       petitions_(setup_.control),
       count_(phase_, crew_, petitions_, scoreboard_, ops_) {
     if (setup_.admin != nullptr)
@@ -53,8 +54,9 @@ int Supervisor::run() {
         if (successor_) fds.push_back({.fd = successor_->fd(), .events = POLLIN, .revents = 0});
         if (setup_.predecessor)
             fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
-        for (const Errand* errand : errands())
-            fds.push_back({.fd = errand->fd(), .events = POLLIN, .revents = 0});
+        log_.append_fds(fds);
+        if (loading_ && loading_->errand() != nullptr)
+            fds.push_back({.fd = loading_->errand()->fd(), .events = POLLIN, .revents = 0});
         if (admin_ && admin_->control_fd() >= 0)
             fds.push_back({.fd = admin_->control_fd(), .events = POLLIN, .revents = 0});
         ops_.wait(fds, next_deadline());
@@ -74,7 +76,7 @@ std::optional<int> Supervisor::turn() {
     if (admin_ && !setup_.predecessor) admin_->turn(now); // whose the address is until then
     see_whether_started(now);
     see_whether_loaded(now);
-    see_whether_log_is_open(now);
+    log_.see_what_is_open(now);
     see_whether_next_is_ready(now);
     count_.follow_the_load(now);
     count_.see_to_the_number(now);
@@ -96,9 +98,10 @@ std::optional<int> Supervisor::turn() {
 std::uint64_t Supervisor::next_deadline() const {
     std::uint64_t earliest =
         std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
-                  crew_.next_deadline(), count_.next_deadline()});
+                  crew_.next_deadline(), log_.next_deadline(), count_.next_deadline()});
     if (admin_) earliest = std::min(earliest, admin_->next_deadline());
-    for (const Errand* errand : errands()) earliest = std::min(earliest, errand->due());
+    if (loading_ && loading_->errand() != nullptr)
+        earliest = std::min(earliest, loading_->errand()->due());
     return earliest;
 }
 
@@ -114,7 +117,7 @@ void Supervisor::take_signal(std::uint64_t now) {
         log_info("the terminal has hung up");
         return ask_to_stop(Stop::hurried, now);
     case SignalReaction::stop_unhurried: return ask_to_stop(Stop::unhurried, now);
-    case SignalReaction::reopen_log: return reopen_log();
+    case SignalReaction::reopen_log: return log_.ask(now);
     case SignalReaction::reload: return reload(now);
     case SignalReaction::more: return count_.one_more_or_less(+1);
     case SignalReaction::less: return count_.one_more_or_less(-1);
@@ -124,7 +127,8 @@ void Supervisor::take_signal(std::uint64_t now) {
 
 // In a child: what is neither the crew's nor that child's.
 void Supervisor::close_in_child() {
-    for (Errand* errand : errands()) errand->forget();
+    log_.close_in_child();
+    if (loading_ && loading_->errand() != nullptr) loading_->errand()->forget();
     successor_.reset();
     setup_.predecessor.reset();
     petitions_.forget();
@@ -140,26 +144,12 @@ void Supervisor::reap(std::uint64_t now) {
     }
 }
 
-std::vector<Errand*> Supervisor::errands() const {
-    std::vector<Errand*> all;
-    if (loading_ && loading_->errand() != nullptr) all.push_back(loading_->errand());
-    for (const LogOnItsWay& log : logs_on_their_way_)
-        if (log.fd.errand() != nullptr) all.push_back(log.fd.errand());
-    return all;
-}
-
-// It is back, or is not waited for any more; until it has ended its process is remembered.
-void Supervisor::give_up(const Errand* errand) {
-    if (errand != nullptr && !errand->reaped()) stuck_errands_.push_back(errand->pid());
-}
-
 bool Supervisor::is_errands_end(pid_t pid) {
-    for (Errand* errand : errands()) {
-        if (errand->pid() != pid) continue;
-        errand->on_reaped();
+    if (loading_ && loading_->errand() != nullptr && loading_->errand()->pid() == pid) {
+        loading_->errand()->on_reaped();
         return true;
     }
-    return std::erase(stuck_errands_, pid) > 0;
+    return log_.on_ended(pid) || stuck_.on_ended(pid);
 }
 
 // The start is over when every slot is ready, or has failed so often that the others do not wait
@@ -181,7 +171,7 @@ void Supervisor::see_whether_started(std::uint64_t now) {
         if (!setup_.on_started(ready, crew_.current().wanted()))
             return stop_failed(kExitFailure, now);
         // Up to here a rotation told the predecessor alone.
-        if (replaces && crew_.current().config.access_log.is_file()) reopen_log();
+        if (replaces && crew_.current().config.access_log.is_file()) log_.ask(now);
         if (reload_again_) reload(now);
         return;
     }
@@ -192,66 +182,6 @@ void Supervisor::see_whether_started(std::uint64_t now) {
     if (setup_.predecessor)
         setup_.predecessor->tell_failed("no worker could start; the log says why");
     stop_failed(crew_.current().count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
-}
-
-void Supervisor::reopen_log() {
-    if (!logs_on_their_way_.empty()) {
-        reopen_again_ = true; // they may have been opened before the file was moved away
-        return;
-    }
-    for (const Generation* generation : crew_.generations()) {
-        const AccessLogFile& log = generation->config.access_log;
-        if (!log.is_file()) {
-            log_info("SIGUSR1: the access log is no file, there is nothing to open anew");
-            continue;
-        }
-        const auto is_that = [&](const LogOnItsWay& l) { return l.path == log.path(); };
-        if (std::any_of(logs_on_their_way_.begin(), logs_on_their_way_.end(), is_that)) continue;
-        if (stuck_errands_.size() >= kStuckErrands) {
-            log_error("the access log is not opened anew: {} processes that looked before still "
-                      "hang; the old one is kept",
-                      stuck_errands_.size());
-            continue;
-        }
-        logs_on_their_way_.push_back({log.path(), setup_.open_log(log.path())});
-    }
-    see_whether_log_is_open(ops_.now_ms());
-}
-
-void Supervisor::see_whether_log_is_open(std::uint64_t now) {
-    if (logs_on_their_way_.empty()) return;
-    for (auto log = logs_on_their_way_.begin(); log != logs_on_their_way_.end();) {
-        auto fd = log->fd.look(now);
-        if (!fd) {
-            ++log;
-            continue;
-        }
-        give_up(log->fd.errand());
-        if (*fd)
-            take_log(log->path, std::move(**fd));
-        else
-            log_error("{}; the old one is kept", fd->error());
-        log = logs_on_their_way_.erase(log);
-    }
-    if (logs_on_their_way_.empty() && std::exchange(reopen_again_, false)) reopen_log();
-}
-
-void Supervisor::take_log(const std::string& path, UniqueFd fd) {
-    log_info("access log \"{}\" opened anew", path);
-    for (Leaver& leaver : crew_.leavers().all())
-        if (leaver.control && leaver.log_path == path)
-            leaver.log.reset(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-    for (Generation* generation : crew_.generations()) {
-        if (generation->config.access_log.path() != path) continue;
-        UniqueFd theirs(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-        if (!theirs) {
-            log_error("access log \"{}\": {}; the old one is kept", path, errno_text(errno));
-            continue;
-        }
-        generation->config.access_log.replace(std::move(theirs));
-        for (Worker& worker : generation->workers) worker.wants_log = worker.slot.has_process();
-    }
-    crew_.send_what_is_due();
 }
 
 } // namespace fsrv

@@ -11,12 +11,14 @@
 #include "supervisor/generation.h"
 #include "supervisor/handover.h"
 #include "supervisor/leavers.h"
+#include "supervisor/log_reopening.h"
 #include "supervisor/petitions.h"
 #include "supervisor/phase.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/service_manager.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
+#include "supervisor/stuck_errands.h"
 #include "supervisor/worker_count.h"
 
 #include <cstdint>
@@ -88,15 +90,10 @@ class Supervisor final {
     // supervisor.cc: the loop, signals, messages
     void take_signal(std::uint64_t now);
     void see_whether_started(std::uint64_t now);
-    void reopen_log();
-    void see_whether_log_is_open(std::uint64_t now);
-    void take_log(const std::string& path, UniqueFd fd);
 
     // the processes that are no workers
     void close_in_child();
     void reap(std::uint64_t now);
-    std::vector<Errand*> errands() const;
-    void give_up(const Errand* errand);
     bool is_errands_end(pid_t pid);
 
     // supervisor_reload.cc: one generation after the other
@@ -142,13 +139,8 @@ class Supervisor final {
     std::vector<ProcessRow> process_rows_; // likewise
     Crew crew_;
     std::optional<Pending<Configuration>> loading_; // of it, before
-    struct LogOnItsWay {
-        std::string path;
-        Pending<UniqueFd> fd;
-    };
-    std::vector<LogOnItsWay> logs_on_their_way_;
-    bool reopen_again_ = false;        // asked for meanwhile
-    std::vector<pid_t> stuck_errands_; // killed, not ended yet
+    StuckErrands stuck_;
+    LogReopening log_;
     std::optional<AdminProcess> admin_;
     Petitions petitions_;
     WorkerCount count_;

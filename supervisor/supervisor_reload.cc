@@ -37,11 +37,11 @@ void Supervisor::reload(std::uint64_t now) {
                                       "drain ({}); ask again when they have ended",
                                       crew_.leavers().all().size()),
                           now);
-    if (stuck_errands_.size() >= kStuckErrands)
-        return end_reload(false,
-                          fmt::format("not reloaded: {} processes that looked before still hang",
-                                      stuck_errands_.size()),
-                          now);
+    if (stuck_.too_many())
+        return end_reload(
+            false,
+            fmt::format("not reloaded: {} processes that looked before still hang", stuck_.size()),
+            now);
     if (setup_.on_reloading) setup_.on_reloading();
     loading_ = setup_.load(crew_.current().config.options);
     see_whether_loaded(now);
@@ -51,7 +51,7 @@ void Supervisor::see_whether_loaded(std::uint64_t now) {
     if (!loading_) return;
     auto config = loading_->look(now);
     if (!config) return;
-    give_up(loading_->errand());
+    stuck_.give_up(loading_->errand());
     loading_.reset();
     if (!*config) return end_reload(false, "not reloaded: " + config->error(), now);
     begin_generation(std::move(**config), now);

@@ -56,7 +56,7 @@ void Supervisor::stop(Stop how, std::uint64_t now) {
     if (first) {
         reload_again_ = false;
         if (successor_) drop_successor("the server stops");
-        if (loading_) give_up(loading_->errand());
+        if (loading_) stuck_.give_up(loading_->errand());
         loading_.reset();
         if (crew_.next()) crew_.discard_next(now);
         petitions_.answer(CtlKind::reload, false, "not reloaded: the server stops");
