@@ -33,7 +33,11 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
             phase_, scoreboard_, ops_),
       log_(crew_, stuck_, setup_.open_log),
       petitions_(setup_.control),
-      count_(phase_, crew_, petitions_, scoreboard_, ops_) {
+      count_(phase_, crew_, petitions_, scoreboard_, ops_),
+      reload_({.load = setup_.load,
+               .on_reloading = setup_.on_reloading,
+               .on_reloaded = setup_.on_reloaded},
+              phase_, crew_, count_, petitions_, scoreboard_, stuck_) {
     if (setup_.admin != nullptr)
         admin_.emplace(scoreboard_, ops_, crew_.current().hang_timeout_ms(),
                        [this](UniqueFd control, unsigned score) {
@@ -55,8 +59,7 @@ int Supervisor::run() {
         if (setup_.predecessor)
             fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
         log_.append_fds(fds);
-        if (loading_ && loading_->errand() != nullptr)
-            fds.push_back({.fd = loading_->errand()->fd(), .events = POLLIN, .revents = 0});
+        reload_.append_fds(fds);
         if (admin_ && admin_->control_fd() >= 0)
             fds.push_back({.fd = admin_->control_fd(), .events = POLLIN, .revents = 0});
         ops_.wait(fds, next_deadline());
@@ -75,9 +78,9 @@ std::optional<int> Supervisor::turn() {
     if (admin_ && late) admin_->forgive_silence(now);
     if (admin_ && !setup_.predecessor) admin_->turn(now); // whose the address is until then
     see_whether_started(now);
-    see_whether_loaded(now);
+    reload_.see_whether_loaded(now);
     log_.see_what_is_open(now);
-    see_whether_next_is_ready(now);
+    reload_.see_whether_next_is_ready(now);
     count_.follow_the_load(now);
     count_.see_to_the_number(now);
     crew_.see_that_all_are_served();
@@ -96,12 +99,10 @@ std::optional<int> Supervisor::turn() {
 }
 
 std::uint64_t Supervisor::next_deadline() const {
-    std::uint64_t earliest =
-        std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
-                  crew_.next_deadline(), log_.next_deadline(), count_.next_deadline()});
+    std::uint64_t earliest = std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_,
+                                       successor_due_, crew_.next_deadline(), log_.next_deadline(),
+                                       reload_.next_deadline(), count_.next_deadline()});
     if (admin_) earliest = std::min(earliest, admin_->next_deadline());
-    if (loading_ && loading_->errand() != nullptr)
-        earliest = std::min(earliest, loading_->errand()->due());
     return earliest;
 }
 
@@ -118,7 +119,7 @@ void Supervisor::take_signal(std::uint64_t now) {
         return ask_to_stop(Stop::hurried, now);
     case SignalReaction::stop_unhurried: return ask_to_stop(Stop::unhurried, now);
     case SignalReaction::reopen_log: return log_.ask(now);
-    case SignalReaction::reload: return reload(now);
+    case SignalReaction::reload: return reload_.ask(successor_ != nullptr, now);
     case SignalReaction::more: return count_.one_more_or_less(+1);
     case SignalReaction::less: return count_.one_more_or_less(-1);
     case SignalReaction::upgrade: return upgrade(now);
@@ -128,7 +129,7 @@ void Supervisor::take_signal(std::uint64_t now) {
 // In a child: what is neither the crew's nor that child's.
 void Supervisor::close_in_child() {
     log_.close_in_child();
-    if (loading_ && loading_->errand() != nullptr) loading_->errand()->forget();
+    reload_.close_in_child();
     successor_.reset();
     setup_.predecessor.reset();
     petitions_.forget();
@@ -139,17 +140,10 @@ void Supervisor::close_in_child() {
 void Supervisor::reap(std::uint64_t now) {
     while (const auto ended = ops_.reap()) {
         if (crew_.on_ended(*ended, now) || (admin_ && admin_->on_ended(*ended, now))) continue;
-        if (!is_errands_end(ended->pid) && !is_successors_end(ended->pid, ended->status))
+        if (reload_.on_ended(ended->pid) || log_.on_ended(ended->pid)) continue;
+        if (!stuck_.on_ended(ended->pid) && !is_successors_end(ended->pid, ended->status))
             log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
     }
-}
-
-bool Supervisor::is_errands_end(pid_t pid) {
-    if (loading_ && loading_->errand() != nullptr && loading_->errand()->pid() == pid) {
-        loading_->errand()->on_reaped();
-        return true;
-    }
-    return log_.on_ended(pid) || stuck_.on_ended(pid);
 }
 
 // The start is over when every slot is ready, or has failed so often that the others do not wait
@@ -172,7 +166,7 @@ void Supervisor::see_whether_started(std::uint64_t now) {
             return stop_failed(kExitFailure, now);
         // Up to here a rotation told the predecessor alone.
         if (replaces && crew_.current().config.access_log.is_file()) log_.ask(now);
-        if (reload_again_) reload(now);
+        reload_.on_started(now);
         return;
     }
     const bool ever = std::any_of(crew_.current().workers.begin(), crew_.current().workers.end(),

@@ -15,6 +15,7 @@
 #include "supervisor/petitions.h"
 #include "supervisor/phase.h"
 #include "supervisor/process_ops.h"
+#include "supervisor/reload.h"
 #include "supervisor/service_manager.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
@@ -94,16 +95,6 @@ class Supervisor final {
     // the processes that are no workers
     void close_in_child();
     void reap(std::uint64_t now);
-    bool is_errands_end(pid_t pid);
-
-    // supervisor_reload.cc: one generation after the other
-    void reload(std::uint64_t now);
-    void see_whether_loaded(std::uint64_t now);
-    void begin_generation(Configuration config, std::uint64_t now);
-    bool is_reloading() const { return crew_.next() != nullptr || loading_; }
-    void see_whether_next_is_ready(std::uint64_t now);
-    void promote_next(std::uint64_t now);
-    void end_reload(bool done, const std::string& verdict, std::uint64_t now);
 
     // supervisor_ctl.cc: what --ctl asks for
     void take_requests(std::uint64_t now);
@@ -138,17 +129,16 @@ class Supervisor final {
     ServerRow server_row_;                 // as published
     std::vector<ProcessRow> process_rows_; // likewise
     Crew crew_;
-    std::optional<Pending<Configuration>> loading_; // of it, before
     StuckErrands stuck_;
     LogReopening log_;
     std::optional<AdminProcess> admin_;
     Petitions petitions_;
     WorkerCount count_;
+    Reload reload_;
     std::unique_ptr<Successor> successor_; // while an upgrade is under way
     std::uint64_t successor_due_ = kNever;
     bool successor_has_ended_ = false;
     bool told_predecessor_ = false;      // that this server is ready
-    bool reload_again_ = false;          // asked for meanwhile
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
     std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
     std::uint64_t stop_at_ = kNever;     // a stop is announced, and begins then

@@ -13,7 +13,9 @@ void Supervisor::obey(const Petitions::Petition& petition, std::uint64_t now) {
     switch (petition.command.kind) {
     case CtlKind::status: return petitions_.answer(petition, true, status(now));
     case CtlKind::top: return show_figures(petition);
-    case CtlKind::reload: petitions_.wait_for_next(petition); return reload(now);
+    case CtlKind::reload:
+        petitions_.wait_for_next(petition);
+        return reload_.ask(successor_ != nullptr, now);
     case CtlKind::upgrade: petitions_.wait_for_next(petition); return upgrade(now);
     case CtlKind::stop: petitions_.wait(petition); return ask_to_stop(Stop::hurried, now);
     case CtlKind::workers:
@@ -29,10 +31,10 @@ std::string Supervisor::status(std::uint64_t now) {
     const auto reading = scoreboard_.read();
     if (!reading) return {};
     return status_text(*reading, now,
-                       phase_.stop != Stop::no ? "stopping"
-                       : is_reloading()        ? "reloading"
-                       : successor_            ? "upgrading"
-                                               : "");
+                       phase_.stop != Stop::no  ? "stopping"
+                       : reload_.is_under_way() ? "reloading"
+                       : successor_             ? "upgrading"
+                                                : "");
 }
 
 // Who asks reads them for himself, for as long as he likes.

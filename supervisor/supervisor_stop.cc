@@ -54,13 +54,8 @@ void Supervisor::stop(Stop how, std::uint64_t now) {
         log_info("stopping as soon as all downloads are finished");
     }
     if (first) {
-        reload_again_ = false;
         if (successor_) drop_successor("the server stops");
-        if (loading_) stuck_.give_up(loading_->errand());
-        loading_.reset();
-        if (crew_.next()) crew_.discard_next(now);
-        petitions_.answer(CtlKind::reload, false, "not reloaded: the server stops");
-        petitions_.refuse_next(CtlKind::reload, "not reloaded: the server stops");
+        reload_.give_up(now);
         petitions_.answer(CtlKind::workers, false, "the server stops");
         refuse_at_ = now + kRefuseAfterMs;
         for (Worker& worker : crew_.current().workers) worker.slot.stop();

@@ -11,9 +11,10 @@
 namespace fsrv {
 
 void Supervisor::upgrade(std::uint64_t now) {
-    const char* why = phase_.is_stopping()                ? "the server stops"
-                      : !phase_.started || is_reloading() ? "a start or a reload is under way"
-                      : successor_                        ? "an upgrade is under way already"
+    const char* why = phase_.is_stopping() ? "the server stops"
+                      : !phase_.started || reload_.is_under_way()
+                          ? "a start or a reload is under way"
+                      : successor_              ? "an upgrade is under way already"
                       : supervisor_pid_ == 1    ? "process 1 cannot be replaced by another one"
                       : !setup_.start_successor ? "this server cannot be replaced"
                                                 : nullptr;
