@@ -37,15 +37,31 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
       reload_({.load = setup_.load,
                .on_reloading = setup_.on_reloading,
                .on_reloaded = setup_.on_reloaded},
-              phase_, crew_, count_, petitions_, scoreboard_, stuck_) {
-    if (setup_.admin != nullptr)
-        admin_.emplace(scoreboard_, ops_, crew_.current().hang_timeout_ms(),
-                       [this](UniqueFd control, unsigned score) {
-                           return crew_.run_admin(std::move(control), score);
-                       });
+              phase_, crew_, count_, petitions_, scoreboard_, stuck_),
+      admin_(make_admin()),
+      upgrade_({.start_successor = setup_.start_successor,
+                .on_handing_over = setup_.on_handing_over,
+                .sockets = setup_.sockets,
+                .admin_listener = setup_.admin,
+                .admin_process = admin_ ? &*admin_ : nullptr},
+               phase_, crew_, petitions_, ops_),
+      take_over_({.predecessor = std::move(setup_.predecessor),
+                  .before_taking_over = setup_.before_taking_over,
+                  .sockets = setup_.sockets,
+                  .admin_listener = setup_.admin},
+                 petitions_) {
     server_row_ = {.pid = supervisor_pid_,
                    .started_s = static_cast<std::uint64_t>(wall_now().seconds),
                    .started_ms = ops_.now_ms()};
+}
+
+std::optional<AdminProcess> Supervisor::make_admin() {
+    if (setup_.admin == nullptr) return std::nullopt;
+    return std::optional<AdminProcess>(std::in_place, scoreboard_, ops_,
+                                       crew_.current().hang_timeout_ms(),
+                                       [this](UniqueFd control, unsigned score) {
+                                           return crew_.run_admin(std::move(control), score);
+                                       });
 }
 
 int Supervisor::run() {
@@ -55,9 +71,8 @@ int Supervisor::run() {
         fds.clear();
         crew_.append_fds(fds);
         petitions_.append_fds(fds);
-        if (successor_) fds.push_back({.fd = successor_->fd(), .events = POLLIN, .revents = 0});
-        if (setup_.predecessor)
-            fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
+        upgrade_.append_fds(fds);
+        take_over_.append_fds(fds);
         log_.append_fds(fds);
         reload_.append_fds(fds);
         if (admin_ && admin_->control_fd() >= 0)
@@ -69,14 +84,15 @@ int Supervisor::run() {
 std::optional<int> Supervisor::turn() {
     const std::uint64_t now = ops_.now_ms();
     const bool late = expected_at_ != kNever && now > expected_at_ + kLateMs;
-    watch_successor(now); // before a signal that would end it: it may serve already
+    upgrade_.watch_successor(now); // before a signal that would end it: it may serve already
     take_requests(now);
     take_signal(now); // before reaping: the signal for a death must not be taken after the look
     reap(now);
     crew_.watch(late, now);
     crew_.see_that_sockets_listen(now);
     if (admin_ && late) admin_->forgive_silence(now);
-    if (admin_ && !setup_.predecessor) admin_->turn(now); // whose the address is until then
+    if (admin_ && !take_over_.has_predecessor())
+        admin_->turn(now); // whose the address is until then
     see_whether_started(now);
     reload_.see_whether_loaded(now);
     log_.see_what_is_open(now);
@@ -88,7 +104,7 @@ std::optional<int> Supervisor::turn() {
     watch_stopping(now);
     publish_processes();
 
-    if (setup_.on_turn && !phase_.handed_over) wanted_at_ = setup_.on_turn(health(), now);
+    wanted_at_ = setup_.on_turn && !phase_.handed_over ? setup_.on_turn(health(), now) : kNever;
     expected_at_ = next_deadline();
     if (phase_.stop == Stop::no) return std::nullopt;
     if (!crew_.is_empty() && now < give_up_at_) return std::nullopt;
@@ -99,9 +115,10 @@ std::optional<int> Supervisor::turn() {
 }
 
 std::uint64_t Supervisor::next_deadline() const {
-    std::uint64_t earliest = std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_,
-                                       successor_due_, crew_.next_deadline(), log_.next_deadline(),
-                                       reload_.next_deadline(), count_.next_deadline()});
+    std::uint64_t earliest =
+        std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_, upgrade_.next_deadline(),
+                  crew_.next_deadline(), log_.next_deadline(), reload_.next_deadline(),
+                  count_.next_deadline()});
     if (admin_) earliest = std::min(earliest, admin_->next_deadline());
     return earliest;
 }
@@ -119,10 +136,10 @@ void Supervisor::take_signal(std::uint64_t now) {
         return ask_to_stop(Stop::hurried, now);
     case SignalReaction::stop_unhurried: return ask_to_stop(Stop::unhurried, now);
     case SignalReaction::reopen_log: return log_.ask(now);
-    case SignalReaction::reload: return reload_.ask(successor_ != nullptr, now);
+    case SignalReaction::reload: return reload_.ask(upgrade_.is_under_way(), now);
     case SignalReaction::more: return count_.one_more_or_less(+1);
     case SignalReaction::less: return count_.one_more_or_less(-1);
-    case SignalReaction::upgrade: return upgrade(now);
+    case SignalReaction::upgrade: return upgrade_.ask(reload_.is_under_way(), now);
     }
 }
 
@@ -130,8 +147,8 @@ void Supervisor::take_signal(std::uint64_t now) {
 void Supervisor::close_in_child() {
     log_.close_in_child();
     reload_.close_in_child();
-    successor_.reset();
-    setup_.predecessor.reset();
+    upgrade_.close_in_child();
+    take_over_.close_in_child();
     petitions_.forget();
     if (setup_.in_child) setup_.in_child();
     if (admin_) admin_->close_in_child();
@@ -141,7 +158,7 @@ void Supervisor::reap(std::uint64_t now) {
     while (const auto ended = ops_.reap()) {
         if (crew_.on_ended(*ended, now) || (admin_ && admin_->on_ended(*ended, now))) continue;
         if (reload_.on_ended(ended->pid) || log_.on_ended(ended->pid)) continue;
-        if (!stuck_.on_ended(ended->pid) && !is_successors_end(ended->pid, ended->status))
+        if (!stuck_.on_ended(ended->pid) && !upgrade_.on_ended(ended->pid, ended->status))
             log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
     }
 }
@@ -158,8 +175,13 @@ void Supervisor::see_whether_started(std::uint64_t now) {
         return;
     const unsigned ready = crew_.current().count(SlotState::ready);
     if (ready > 0) {
-        const bool replaces = setup_.predecessor.has_value();
-        if (!takes_over(now)) return;
+        const bool replaces = take_over_.has_predecessor();
+        const TakeOver::Outcome outcome = take_over_.tell_ready();
+        if (outcome == TakeOver::Outcome::waits) return;
+        if (outcome == TakeOver::Outcome::failed) {
+            stop_failed(kExitFailure, now); // first: who hears of it ends us
+            return take_over_.tell_failed();
+        }
         phase_.started = true;
         publish_processes(); // who hears that we are ready may ask at once
         if (!setup_.on_started(ready, crew_.current().wanted()))
@@ -173,8 +195,7 @@ void Supervisor::see_whether_started(std::uint64_t now) {
                                   [](const Worker& w) { return w.slot.was_ever_ready(); });
     if (ever) return; // they were, and will be again
     log_error("no worker could start");
-    if (setup_.predecessor)
-        setup_.predecessor->tell_failed("no worker could start; the log says why");
+    take_over_.tell_failed("no worker could start; the log says why");
     stop_failed(crew_.current().count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
 }
 

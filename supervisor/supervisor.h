@@ -20,6 +20,8 @@
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
 #include "supervisor/stuck_errands.h"
+#include "supervisor/take_over.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/worker_count.h"
 
 #include <cstdint>
@@ -93,6 +95,7 @@ class Supervisor final {
     void see_whether_started(std::uint64_t now);
 
     // the processes that are no workers
+    std::optional<AdminProcess> make_admin();
     void close_in_child();
     void reap(std::uint64_t now);
 
@@ -101,15 +104,6 @@ class Supervisor final {
     void obey(const Petitions::Petition& petition, std::uint64_t now);
     void show_figures(const Petitions::Petition& petition);
     std::string status(std::uint64_t now);
-
-    // supervisor_upgrade.cc: one server after the other
-    void upgrade(std::uint64_t now);
-    void refuse_upgrade(const std::string& why);
-    void watch_successor(std::uint64_t now);
-    void drop_successor(const std::string& why);
-    bool is_successors_end(pid_t pid, ExitStatus status);
-    void hand_over(std::uint64_t now);
-    bool takes_over(std::uint64_t now);
 
     // supervisor_report.cc: what is said of processes
     void publish_processes();
@@ -131,14 +125,12 @@ class Supervisor final {
     Crew crew_;
     StuckErrands stuck_;
     LogReopening log_;
-    std::optional<AdminProcess> admin_;
     Petitions petitions_;
     WorkerCount count_;
     Reload reload_;
-    std::unique_ptr<Successor> successor_; // while an upgrade is under way
-    std::uint64_t successor_due_ = kNever;
-    bool successor_has_ended_ = false;
-    bool told_predecessor_ = false;      // that this server is ready
+    std::optional<AdminProcess> admin_;
+    Upgrade upgrade_;
+    TakeOver take_over_;
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
     std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
     std::uint64_t stop_at_ = kNever;     // a stop is announced, and begins then

@@ -15,8 +15,10 @@ void Supervisor::obey(const Petitions::Petition& petition, std::uint64_t now) {
     case CtlKind::top: return show_figures(petition);
     case CtlKind::reload:
         petitions_.wait_for_next(petition);
-        return reload_.ask(successor_ != nullptr, now);
-    case CtlKind::upgrade: petitions_.wait_for_next(petition); return upgrade(now);
+        return reload_.ask(upgrade_.is_under_way(), now);
+    case CtlKind::upgrade:
+        petitions_.wait_for_next(petition);
+        return upgrade_.ask(reload_.is_under_way(), now);
     case CtlKind::stop: petitions_.wait(petition); return ask_to_stop(Stop::hurried, now);
     case CtlKind::workers:
         if (phase_.stop != Stop::no) return petitions_.answer(petition, false, "the server stops");
@@ -31,10 +33,10 @@ std::string Supervisor::status(std::uint64_t now) {
     const auto reading = scoreboard_.read();
     if (!reading) return {};
     return status_text(*reading, now,
-                       phase_.stop != Stop::no  ? "stopping"
-                       : reload_.is_under_way() ? "reloading"
-                       : successor_             ? "upgrading"
-                                                : "");
+                       phase_.stop != Stop::no   ? "stopping"
+                       : reload_.is_under_way()  ? "reloading"
+                       : upgrade_.is_under_way() ? "upgrading"
+                                                 : "");
 }
 
 // Who asks reads them for himself, for as long as he likes.

@@ -26,7 +26,7 @@ void Supervisor::ask_to_stop(Stop how, std::uint64_t now) {
     stop_at_ = now + delay_ms;
     phase_.stop_announced = true;
     stop_how_ = how;
-    if (successor_) drop_successor("the server stops"); // it has not heard, and would serve on
+    upgrade_.give_up();
     for (Generation* generation : crew_.generations())
         for (Worker& worker : generation->workers)
             worker.wants_announcement = worker.slot.has_process();
@@ -54,7 +54,7 @@ void Supervisor::stop(Stop how, std::uint64_t now) {
         log_info("stopping as soon as all downloads are finished");
     }
     if (first) {
-        if (successor_) drop_successor("the server stops");
+        upgrade_.give_up();
         reload_.give_up(now);
         petitions_.answer(CtlKind::workers, false, "the server stops");
         refuse_at_ = now + kRefuseAfterMs;
