@@ -41,6 +41,16 @@ unsigned Generation::serving() const {
     return count(SlotState::ready) + count(SlotState::silent);
 }
 
+bool Generation::all_had_their_chance() const {
+    return std::all_of(workers.begin(), workers.end(),
+                       [](const Worker& w) { return !w.is_wanted() || w.slot.had_its_chance(); });
+}
+
+bool Generation::was_ever_ready() const {
+    return std::any_of(workers.begin(), workers.end(),
+                       [](const Worker& w) { return w.slot.was_ever_ready(); });
+}
+
 std::uint64_t Generation::next_deadline() const {
     std::uint64_t earliest = kNever;
     for (const Worker& worker : workers) earliest = std::min(earliest, worker.slot.next_deadline());

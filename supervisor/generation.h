@@ -39,6 +39,8 @@ struct Generation {
     unsigned count(SlotState state) const;
     unsigned wanted() const;
     unsigned serving() const;
+    bool all_had_their_chance() const; // of the wanted: as WorkerSlot has it
+    bool was_ever_ready() const;       // some of it
     std::uint64_t next_deadline() const;
     // When nobody serves and nobody is on the way, the pause after repeated deaths would be
     // everybody's: the first one to come need not wait for all of it.

@@ -1,24 +1,27 @@
-// The supervisor's loop: one signal, reap, control messages, heartbeats, spawn what is missing, see
-// that every slot is served, sleep until the next deadline. What to do with a slot is
-// worker_slot.h's to say, who covers whom cover.h's.
+// The supervisor: one loop around its parts, each with its own members and its own header. Crew has
+// the workers, WorkerCount says how many there are to be, Reload puts one generation after the
+// other, Upgrade and TakeOver one server after the other, Stopping ends it, and Petitions is what
+// --ctl asks. Here is only who is asked when, and what a signal means.
+//
+// A part knows those that are built before it, and tells those that are built after it by what it
+// returns; how far the server has come is in Phase.
 #pragma once
 
 #include "common/heritage.h"
 #include "common/scoreboard.h"
 #include "supervisor/admin_process.h"
 #include "supervisor/crew.h"
-#include "supervisor/errand.h"
-#include "supervisor/generation.h"
 #include "supervisor/handover.h"
-#include "supervisor/leavers.h"
 #include "supervisor/log_reopening.h"
 #include "supervisor/petitions.h"
 #include "supervisor/phase.h"
 #include "supervisor/process_ops.h"
+#include "supervisor/process_table.h"
 #include "supervisor/reload.h"
 #include "supervisor/service_manager.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
+#include "supervisor/stopping.h"
 #include "supervisor/stuck_errands.h"
 #include "supervisor/take_over.h"
 #include "supervisor/upgrade.h"
@@ -26,12 +29,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unistd.h>
-#include <vector>
 
 namespace fsrv {
 
@@ -90,55 +90,39 @@ class Supervisor final {
     unsigned score_of(unsigned i) const { return current().workers[i].score; }
 
   private:
-    // supervisor.cc: the loop, signals, messages
-    void take_signal(std::uint64_t now);
-    void see_whether_started(std::uint64_t now);
-
-    // the processes that are no workers
     std::optional<AdminProcess> make_admin();
     void close_in_child();
-    void reap(std::uint64_t now);
+    void append_fds(std::vector<pollfd>& fds) const;
 
-    // supervisor_ctl.cc: what --ctl asks for
-    void take_requests(std::uint64_t now);
+    void take_signal(std::uint64_t now);
+    void take_petitions(std::uint64_t now);
     void obey(const Petitions::Petition& petition, std::uint64_t now);
-    void show_figures(const Petitions::Petition& petition);
     std::string status(std::uint64_t now);
+    void show_figures(const Petitions::Petition& petition);
 
-    // supervisor_report.cc: what is said of processes
+    void reap(std::uint64_t now);
+    void watch_admin(bool late, std::uint64_t now);
+    void see_whether_started(std::uint64_t now);
+    void start(unsigned ready, std::uint64_t now);
     void publish_processes();
-    Health health() const;
-
-    // supervisor_stop.cc
-    void ask_to_stop(Stop how, std::uint64_t now);
-    void stop(Stop how, std::uint64_t now);
-    void stop_failed(int exit_status, std::uint64_t now);
-    void watch_stopping(std::uint64_t now);
 
     Setup setup_;
     ProcessOps& ops_;
-    pid_t supervisor_pid_ = getpid();
     Phase phase_;
     Scoreboard scoreboard_;
-    ServerRow server_row_;                 // as published
-    std::vector<ProcessRow> process_rows_; // likewise
+    ProcessTable table_;
+    Petitions petitions_;
     Crew crew_;
+    WorkerCount count_;
     StuckErrands stuck_;
     LogReopening log_;
-    Petitions petitions_;
-    WorkerCount count_;
     Reload reload_;
     std::optional<AdminProcess> admin_;
     Upgrade upgrade_;
     TakeOver take_over_;
+    Stopping stopping_;
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
     std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
-    std::uint64_t stop_at_ = kNever;     // a stop is announced, and begins then
-    Stop stop_how_ = Stop::no;
-    std::uint64_t refuse_at_ = kNever;  // listen sockets are shut
-    std::uint64_t kill_at_ = kNever;    // SIGKILL for who is left
-    std::uint64_t give_up_at_ = kNever; // even SIGKILL has not helped
-    int exit_status_ = kExitOk;
 };
 
 } // namespace fsrv

@@ -80,11 +80,7 @@ Worker& WorkerCount::superfluous() {
 }
 
 void WorkerCount::tell_who_asked() {
-    const std::vector<Worker>& workers = crew_.current().workers;
-    const bool settled = std::all_of(workers.begin(), workers.end(), [](const Worker& w) {
-        return !w.is_wanted() || w.slot.had_its_chance();
-    });
-    if (!settled) return;
+    if (!crew_.current().all_had_their_chance()) return;
     const unsigned serving = crew_.current().serving();
     petitions_.answer(CtlKind::workers, serving == wanted_,
                       serving == wanted_
