@@ -2,10 +2,10 @@
 // sockets are another server's until that says that they are ours.
 #pragma once
 
-#include "supervisor/handover.h"
 #include "supervisor/petitions.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
+#include "supervisor/start/handover.h"
 
 #include <functional>
 #include <optional>

@@ -5,12 +5,12 @@
 
 #include "supervisor/admin_process.h"
 #include "supervisor/crew.h"
-#include "supervisor/handover.h"
 #include "supervisor/petitions.h"
 #include "supervisor/phase.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
+#include "supervisor/start/handover.h"
 
 #include <cstdint>
 #include <functional>

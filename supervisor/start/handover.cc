@@ -1,4 +1,4 @@
-#include "supervisor/handover.h"
+#include "supervisor/start/handover.h"
 
 #include "common/ascii.h"
 #include "common/escape.h"
