@@ -22,6 +22,7 @@
 #include "supervisor/start/start_calls.h"
 #include "supervisor/start/start_state.h"
 #include "supervisor/start/start_warnings.h"
+#include "supervisor/successor.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/terminal.h"
 

@@ -23,6 +23,7 @@
 #include "supervisor/start/handover.h"
 #include "supervisor/stopping.h"
 #include "supervisor/stuck_errands.h"
+#include "supervisor/successor.h"
 #include "supervisor/take_over.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/worker_count.h"

@@ -10,7 +10,7 @@
 #include "supervisor/process_ops.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
-#include "supervisor/start/handover.h"
+#include "supervisor/successor.h"
 
 #include <cstdint>
 #include <functional>

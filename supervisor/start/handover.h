@@ -1,15 +1,14 @@
-// An upgrade in place: the running server starts the program anew and hands its sockets over by
-// number, FSRV_HANDOVER says which. The two then speak on a channel: the new server that it is
-// ready, or why it cannot be; the old one that the sockets are the new one's from now on. Until
-// then the old one goes on as before, and the new one dies with it.
+// An upgrade in place, on the side of the new server: it was started by the running one
+// (successor.h), which handed its sockets over by number; FSRV_HANDOVER says which. The two then
+// speak on a channel: the new server that it is ready, or why it cannot be; the old one that the
+// sockets are the new one's from now on. Until then the old one goes on as before, and the new one
+// dies with it.
 #pragma once
 
 #include "common/result.h"
 #include "common/unique_fd.h"
-#include "supervisor/process_ops.h"
 #include "supervisor/sockets/listen_sockets.h"
 #include "supervisor/sockets/offered_sockets.h"
-#include "supervisor/start/origin.h"
 
 #include <optional>
 #include <string>
@@ -56,29 +55,21 @@ struct Inheritance {
 // Takes FSRV_HANDOVER out of the environment. Call it before anything opens a descriptor.
 Inheritance take_inheritance();
 
-// The old server's end.
-class Successor final {
-  public:
-    Successor(pid_t pid, UniqueFd channel) : pid_(pid), channel_(std::move(channel)) {}
+// What both ends have in common.
+namespace handover {
 
-    pid_t pid() const { return pid_; }
-    int fd() const { return channel_.get(); }
-    // `gone`: it will say nothing more, and should be about to end.
-    enum class Word { none, ready, failed, gone };
-    Word hear();
-    const std::string& why() const { return why_; } // after `failed`
-    bool tell_yours();
+inline constexpr const char* kVariable = "FSRV_HANDOVER";
 
-  private:
-    pid_t pid_;
-    UniqueFd channel_;
-    std::string why_;
-};
+// First byte of a datagram on the channel.
+inline constexpr char kReady = 'r', kFailed = 'f', kYours = 'y';
 
-// The program as it is now, with the arguments and environment of the start, in the folder that we
-// were started in. `manager`: what the service manager's variables are to be instead.
-Result<Successor, std::string> start_successor(ProcessOps& ops, const Origin& origin,
-                                               const std::vector<std::string>& manager,
-                                               const Legacy& legacy);
+bool say(int channel, char what, std::string_view text = {});
+// One datagram; nothing when there is none, "" when there will be none any more.
+std::optional<std::string> listen_to(int channel);
+
+// The value of the variable for what is handed over: as take_inheritance() reads it.
+std::string describe(const Legacy& legacy);
+
+} // namespace handover
 
 } // namespace fsrv
