@@ -5,7 +5,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/open_files.h"
-#include "supervisor/memory_budgets.h"
+#include "supervisor/start/memory_budgets.h"
 #include "supervisor/task_limit.h"
 
 #include <utility>

@@ -1,4 +1,4 @@
-#include "supervisor/memory_budgets.h"
+#include "supervisor/start/memory_budgets.h"
 
 #include "common/limits.h"
 
