@@ -3,7 +3,7 @@
 #include "common/heritage.h"
 #include "common/log.h"
 #include "common/passed_fd.h"
-#include "supervisor/start_state.h"
+#include "supervisor/start/start_state.h"
 
 #include <csignal>
 #include <fcntl.h>

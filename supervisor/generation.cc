@@ -41,10 +41,31 @@ unsigned Generation::serving() const {
     return count(SlotState::ready) + count(SlotState::silent);
 }
 
+bool Generation::all_had_their_chance() const {
+    return std::all_of(workers.begin(), workers.end(),
+                       [](const Worker& w) { return !w.is_wanted() || w.slot.had_its_chance(); });
+}
+
+bool Generation::was_ever_ready() const {
+    return std::any_of(workers.begin(), workers.end(),
+                       [](const Worker& w) { return w.slot.was_ever_ready(); });
+}
+
 std::uint64_t Generation::next_deadline() const {
     std::uint64_t earliest = kNever;
     for (const Worker& worker : workers) earliest = std::min(earliest, worker.slot.next_deadline());
     return earliest;
+}
+
+void Generation::hurry_when_alone() {
+    Worker* first = nullptr;
+    for (Worker& worker : workers) {
+        if (worker.slot.is_serving() || worker.slot.state() == SlotState::starting) return;
+        if (worker.slot.state() != SlotState::waiting) continue;
+        if (first == nullptr || worker.slot.next_deadline() < first->slot.next_deadline())
+            first = &worker;
+    }
+    if (first != nullptr) first->slot.hurry();
 }
 
 Worker* Generation::find(pid_t pid) {

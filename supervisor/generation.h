@@ -4,9 +4,9 @@
 
 #include "common/scoreboard.h"
 #include "common/unique_fd.h"
-#include "supervisor/configuration.h"
 #include "supervisor/cover.h"
 #include "supervisor/scaling.h"
+#include "supervisor/start/configuration.h"
 #include "supervisor/worker_slot.h"
 
 #include <cstdint>
@@ -39,7 +39,12 @@ struct Generation {
     unsigned count(SlotState state) const;
     unsigned wanted() const;
     unsigned serving() const;
+    bool all_had_their_chance() const; // of the wanted: as WorkerSlot has it
+    bool was_ever_ready() const;       // some of it
     std::uint64_t next_deadline() const;
+    // When nobody serves and nobody is on the way, the pause after repeated deaths would be
+    // everybody's: the first one to come need not wait for all of it.
+    void hurry_when_alone();
     Worker* find(pid_t pid);
     unsigned index_of(const Worker& worker) const;
 

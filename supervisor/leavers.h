@@ -12,6 +12,9 @@
 
 namespace fsrv {
 
+// Beyond --grace, for a worker to end by itself.
+inline constexpr std::uint64_t kOvertimeMs = 2'000;
+
 struct Leaver {
     unsigned slot = 0; // that it had
     pid_t pid = 0;

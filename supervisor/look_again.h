@@ -1,9 +1,9 @@
 // What a reload and a rotation open anew, by errands: names may lie on a mount that hangs.
 #pragma once
 
-#include "supervisor/configuration.h"
 #include "supervisor/errand.h"
-#include "supervisor/origin.h"
+#include "supervisor/start/configuration.h"
+#include "supervisor/start/origin.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 #include "supervisor/process_ops.h"
 
 #include "common/log.h"
-#include "supervisor/origin.h"
+#include "supervisor/environment.h"
 
 #include <algorithm>
 #include <charconv>

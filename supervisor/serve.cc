@@ -1,29 +1,27 @@
 #include "supervisor/serve.h"
 
-#include "common/cgroup.h"
-#include "common/limits.h"
 #include "common/log.h"
-#include "common/open_files.h"
 #include "common/options.h"
-#include "supervisor/admin_listener.h"
-#include "supervisor/announce.h"
-#include "supervisor/configuration.h"
-#include "supervisor/control_client.h"
-#include "supervisor/control_socket.h"
-#include "supervisor/handover.h"
-#include "supervisor/listen_sockets.h"
+#include "supervisor/ctl/control_client.h"
+#include "supervisor/ctl/control_socket.h"
 #include "supervisor/look_again.h"
-#include "supervisor/memory_budgets.h"
-#include "supervisor/offered_sockets.h"
-#include "supervisor/origin.h"
-#include "supervisor/pid_file.h"
 #include "supervisor/process_ops.h"
-#include "supervisor/start_calls.h"
-#include "supervisor/start_state.h"
-#include "supervisor/start_warnings.h"
+#include "supervisor/sockets/admin_listener.h"
+#include "supervisor/sockets/listen_sockets.h"
+#include "supervisor/sockets/offered_sockets.h"
+#include "supervisor/sockets/unix_listener.h"
+#include "supervisor/start/announce.h"
+#include "supervisor/start/configuration.h"
+#include "supervisor/start/handover.h"
+#include "supervisor/start/origin.h"
+#include "supervisor/start/pid_file.h"
+#include "supervisor/start/start_calls.h"
+#include "supervisor/start/start_limits.h"
+#include "supervisor/start/start_state.h"
+#include "supervisor/start/start_warnings.h"
+#include "supervisor/successor.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/terminal.h"
-#include "supervisor/unix_listener.h"
 
 #include <ctime>
 #include <fmt/format.h>
@@ -40,37 +38,6 @@ int fail(const StartError& error) {
 int fail(const StartError& error, ServiceManager& manager) {
     manager.failed(error.message, error.error);
     return fail(error);
-}
-
-// What the control groups around us take away.
-void tell_of_limits(const Options& options) {
-    const CgroupLimits found = own_cgroup_limits();
-    if (found == CgroupLimits()) return;
-    const Budgets budgets = memory_budgets(options, found.memory);
-    const Budgets full = memory_budgets(options, std::nullopt);
-    const bool is_less = budgets.cache_bytes < full.cache_bytes ||
-                         budgets.listing_bytes < full.listing_bytes ||
-                         budgets.big_chunks < full.big_chunks;
-    if (!is_less && !found.cpus) return log_debug("control group: {}", found.text());
-    constexpr std::uint64_t kMiB = 1024 * 1024;
-    log_info("control group: {}; {} worker{} at most, each with {} MiB for small files, {} MiB for "
-             "listings, {} MiB for bytes on their way",
-             found.text(), options.workers.most, options.workers.most == 1 ? "" : "s",
-             budgets.cache_bytes / kMiB, budgets.listing_bytes / kMiB,
-             budgets.big_chunks * std::uint64_t{limits::kChunkBytes} / kMiB);
-}
-
-// It was to be raised already.
-void warn_of_few_files() {
-    const OpenFilesLimit limit = open_files_limit();
-    if (!limit.known)
-        log_warn("the system does not tell the limit of open files (prlimit64, "
-                 "/proc/self/limits): {} are assumed; allow prlimit64, or give --max-connections",
-                 limit.soft);
-    else if (limit.soft < limit.hard)
-        log_warn("the limit of open files stays {}, though {} are allowed: the system refuses "
-                 "prlimit64; allow it, or start with a higher one (ulimit -n, LimitNOFILE=)",
-                 limit.soft, limit.hard);
 }
 
 std::vector<std::string> urls_of(const ListenSockets& sockets) {
@@ -235,7 +202,7 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     if (invocation->action == Action::serve) {
         if (auto ok = check_calls(); !ok) return give_up(ok.error());
         warn_of_few_files();
-        tell_of_limits(options);
+        tell_of_control_group(options);
     }
     auto config = check_configuration(options);
     if (config && !inheritance.predecessor)

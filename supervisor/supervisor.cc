@@ -1,63 +1,26 @@
 #include "supervisor/supervisor.h"
 
-#include "common/check.h"
-#include "common/control.h"
-#include "common/limits.h"
+#include "common/clock.h"
 #include "common/log.h"
+#include "supervisor/ctl/status_text.h"
 
 #include <algorithm>
-#include <csignal>
-#include <cstring>
-#include <fcntl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
 namespace fsrv {
 namespace {
 
-constexpr unsigned kMessagesPerTurn =
-    16; // of one worker, so that a talkative one does not hold up the rest
-constexpr unsigned kUselessMessages = 64;         // then it is no longer listened to
-constexpr std::uint64_t kLookAtSocketsMs = 5'000; // or when a worker has ended
-constexpr std::uint64_t kResendMs = 100;          // a channel that was full
 constexpr std::uint64_t kLateMs = 1'000; // a turn that comes so late means that we were stopped
-} // namespace
 
-Supervisor::Supervisor(Setup setup, ProcessOps& ops)
-    : setup_(std::move(setup)), ops_(ops), scoreboard_(setup_.slots) {
-    const WorkerRange& range = setup_.config.options.workers;
-    target_ = std::min(range.least, setup_.slots);
-    current_ = std::make_unique<Generation>(1, std::move(setup_.config), setup_.slots, target_);
-    if (setup_.admin != nullptr)
-        admin_.emplace(scoreboard_, ops_, current_->hang_timeout_ms(),
-                       [this](UniqueFd control, unsigned score) {
-                           return run_admin(std::move(control), score);
-                       });
-    server_row_ = {.pid = supervisor_pid_,
-                   .started_s = static_cast<std::uint64_t>(wall_now().seconds),
-                   .started_ms = ops_.now_ms()};
-}
+} // namespace
 
 int Supervisor::run() {
     std::vector<pollfd> fds;
     for (;;) {
         if (const auto status = turn()) return *status;
         fds.clear();
-        for (const Generation* generation : {current_.get(), next_.get()}) {
-            if (generation == nullptr) continue;
-            for (const Worker& worker : generation->workers)
-                if (worker.control && worker.useless < kUselessMessages)
-                    fds.push_back({.fd = worker.control.get(), .events = POLLIN, .revents = 0});
-        }
-        if (setup_.control != nullptr) setup_.control->append_fds(fds);
-        if (successor_) fds.push_back({.fd = successor_->fd(), .events = POLLIN, .revents = 0});
-        if (setup_.predecessor)
-            fds.push_back({.fd = setup_.predecessor->fd(), .events = POLLIN, .revents = 0});
-        for (const Errand* errand : errands())
-            fds.push_back({.fd = errand->fd(), .events = POLLIN, .revents = 0});
-        if (admin_ && admin_->control_fd() >= 0)
-            fds.push_back({.fd = admin_->control_fd(), .events = POLLIN, .revents = 0});
+        append_fds(fds);
         ops_.wait(fds, next_deadline());
     }
 }
@@ -65,282 +28,224 @@ int Supervisor::run() {
 std::optional<int> Supervisor::turn() {
     const std::uint64_t now = ops_.now_ms();
     const bool late = expected_at_ != kNever && now > expected_at_ + kLateMs;
-    watch_successor(now); // before a signal that would end it: it may serve already
-    take_requests(now);
-    take_signal(now); // before reaping: the signal for a death must not be taken after the look
-    reap_workers(now);
-    for (Generation* generation : {current_.get(), next_.get()}) {
-        if (generation == nullptr) continue;
-        if (late)
-            for (Worker& worker : generation->workers) worker.slot.forgive_silence(now);
-        read_control(*generation, now);
-        if (generation == current_.get()) hurry_when_alone();
-        watch_time(*generation, now);
-    }
-    watch_leavers(now);
-    see_that_sockets_listen(now);
-    if (admin_ && late) admin_->forgive_silence(now);
-    if (admin_ && !setup_.predecessor) admin_->turn(now); // whose the address is until then
-    see_whether_started(now);
-    see_whether_loaded(now);
-    see_whether_log_is_open(now);
-    see_whether_next_is_ready(now);
-    follow_the_load(now);
-    see_to_the_number(now);
-    see_that_all_are_served();
-    send_what_is_due();
-    watch_stopping(now);
-    publish_processes();
 
-    if (setup_.on_turn && !handed_over_) wanted_at_ = setup_.on_turn(health(), now);
+    upgrade_.watch_successor(now); // before a signal that would end it: it may serve already
+    take_petitions(now);
+    take_signal(now); // before reaping: the signal for a death must not be taken after the look
+    reap(now);
+    crew_.watch(late, now);
+    crew_.see_that_sockets_listen(now);
+    watch_admin(late, now);
+
+    see_whether_started(now);
+    reload_.see_whether_loaded(now);
+    log_.see_what_is_open(now);
+    reload_.see_whether_next_is_ready(now);
+    count_.follow_the_load(now);
+    count_.see_to_the_number(now);
+
+    crew_.see_that_all_are_served();
+    crew_.send_what_is_due();
+    stopping_.watch(now);
+    publish_processes();
+    wanted_at_ = setup_.on_turn && !phase_.handed_over
+                     ? setup_.on_turn(health_of(phase_, crew_, count_.wanted()), now)
+                     : kNever;
     expected_at_ = next_deadline();
-    if (stop_ == Stop::no) return std::nullopt;
-    const bool all_gone = current_->wanted() == 0 && leavers_.empty();
-    if (!all_gone && now < give_up_at_) return std::nullopt;
+
+    if (!stopping_.is_over(now)) return std::nullopt;
     if (admin_ && !admin_->stop(now)) return std::nullopt; // the last: it says how the rest is
-    setup_.sockets.stop_listening();
-    answer(asked_.stop, exit_status_ == kExitOk, "stopped");
-    return exit_status_;
+    return stopping_.end();
 }
 
 std::uint64_t Supervisor::next_deadline() const {
-    std::uint64_t earliest =
-        std::min({stop_at_, refuse_at_, kill_at_, give_up_at_, wanted_at_, successor_due_,
-                  leavers_.next_deadline(), current_->next_deadline()});
-    if (next_) earliest = std::min(earliest, next_->next_deadline());
-    if (admin_) earliest = std::min(earliest, admin_->next_deadline());
-    for (const Errand* errand : errands()) earliest = std::min(earliest, errand->due());
-    if (follows_the_load()) earliest = std::min(earliest, scaling_.next_look());
-    if (undelivered_) earliest = std::min(earliest, ops_.now_ms() + kResendMs);
-    return earliest;
+    return std::min({crew_.next_deadline(), count_.next_deadline(), log_.next_deadline(),
+                     reload_.next_deadline(), admin_ ? admin_->next_deadline() : kNever,
+                     upgrade_.next_deadline(), stopping_.next_deadline(), wanted_at_});
 }
 
-// A worker that is taken over, and not locked in, can spoil what it shares with all others.
-void Supervisor::see_that_sockets_listen(std::uint64_t now) {
-    if (now < sockets_due_) return;
-    sockets_due_ = now + kLookAtSocketsMs;
-    if (const unsigned mended = setup_.sockets.mend(); mended > 0)
-        log_warn("{} listening sockets had been shut or changed, by a worker or who else has them; "
-                 "they are as they were",
-                 mended);
+void Supervisor::append_fds(std::vector<pollfd>& fds) const {
+    crew_.append_fds(fds);
+    petitions_.append_fds(fds);
+    upgrade_.append_fds(fds);
+    take_over_.append_fds(fds);
+    log_.append_fds(fds);
+    reload_.append_fds(fds);
+    if (admin_ && admin_->control_fd() >= 0)
+        fds.push_back({.fd = admin_->control_fd(), .events = POLLIN, .revents = 0});
 }
 
 void Supervisor::take_signal(std::uint64_t now) {
-    const int number = ops_.next_signal();
-    switch (reaction_to(number)) {
+    switch (reaction_to(ops_.next_signal())) {
     case SignalReaction::none:
     case SignalReaction::reap: return; // reaping comes every turn
     case SignalReaction::stop:
-        return ask_to_stop(stop_ < Stop::hurried ? Stop::hurried : Stop::killed, now);
+        return stopping_.ask(phase_.stop < Stop::hurried ? Stop::hurried : Stop::killed, now);
     case SignalReaction::hang_up:
-        if (is_stopping()) return; // shell and kernel may both tell of it
+        if (phase_.is_stopping()) return; // shell and kernel may both tell of it
         log_info("the terminal has hung up");
-        return ask_to_stop(Stop::hurried, now);
-    case SignalReaction::stop_unhurried: return ask_to_stop(Stop::unhurried, now);
-    case SignalReaction::reopen_log: return reopen_log();
-    case SignalReaction::reload: return reload(now);
-    case SignalReaction::more: return one_worker_more_or_less(+1);
-    case SignalReaction::less: return one_worker_more_or_less(-1);
-    case SignalReaction::upgrade: return upgrade(now);
+        return stopping_.ask(Stop::hurried, now);
+    case SignalReaction::stop_unhurried: return stopping_.ask(Stop::unhurried, now);
+    case SignalReaction::reopen_log: return log_.ask(now);
+    case SignalReaction::reload: return reload_.ask(upgrade_.is_under_way(), now);
+    case SignalReaction::more: return count_.one_more_or_less(+1);
+    case SignalReaction::less: return count_.one_more_or_less(-1);
+    case SignalReaction::upgrade: return upgrade_.ask(reload_.is_under_way(), now);
     }
 }
 
-void Supervisor::read_control(Generation& generation, std::uint64_t now) {
-    for (unsigned i = 0; i < generation.workers.size(); ++i)
-        if (generation.workers[i].control) read_control_of(generation, i, now);
+void Supervisor::take_petitions(std::uint64_t now) {
+    for (const Petitions::Petition& petition : petitions_.take()) obey(petition, now);
 }
 
-// What comes in is hostile: a worker parses what strangers send.
-void Supervisor::read_control_of(Generation& generation, unsigned index, std::uint64_t now) {
-    Worker& worker = generation.workers[index];
-    for (unsigned i = 0;
-         i < kMessagesPerTurn && worker.useless < kUselessMessages && worker.control; ++i) {
-        const Received received = receive_control(worker.control.get());
-        switch (received.status) {
-        case ReceiveStatus::nothing: return;
-        case ReceiveStatus::message: on_message(generation, index, received.message, now); break;
-        case ReceiveStatus::malformed: on_useless_message(worker, index); break;
-        case ReceiveStatus::closed:
-            worker.control.reset();
-            worker.slot.on_channel_closed(now);
-            return;
-        }
-    }
-}
-
-void Supervisor::on_message(Generation& generation, unsigned index, const ControlMessage& message,
-                            std::uint64_t now) {
-    Worker& worker = generation.workers[index];
-    if (message.kind == ControlKind::ready && worker.slot.on_ready(now)) {
-        log_debug("slot={} worker {} is ready after {} ms", index, worker.slot.pid(),
-                  now - worker.slot.spawned_at());
-        return;
-    }
-    if (message.kind == ControlKind::leaving) return on_leaving(generation, index, now);
-    on_useless_message(worker, index);
-}
-
-void Supervisor::on_useless_message(Worker& worker, unsigned index) {
-    ++worker.useless;
-    if (worker.useless == 1)
-        log_warn("slot={} worker {} sent a message that makes no sense", index, worker.slot.pid());
-    if (worker.useless == kUselessMessages)
-        log_warn("slot={} worker {} is no longer listened to", index, worker.slot.pid());
-}
-
-void Supervisor::see_that_all_are_served() {
-    undelivered_ = false;
-    // Before the start is announced every slot is still getting its own worker, and nobody was told
-    // to come: passing slots around would only delay the start.
-    if (!started_ || stop_ != Stop::no) return;
-    std::vector<Worker>& workers = current_->workers;
-    std::vector<Fitness> fitness;
-    for (const Worker& worker : workers) {
-        const SlotState state = worker.slot.state();
-        fitness.push_back(state == SlotState::ready    ? Fitness::ready
-                          : state == SlotState::silent ? Fitness::doubtful
-                                                       : Fitness::none);
-    }
-    const std::vector<unsigned> servers = who_serves(fitness);
-    std::vector<bool> alone(workers.size(),
-                            false); // its new server does not know yet, so the old one goes on
-    for (const CoverLedger::Order& order : current_->ledger.differences(servers)) {
-        if (order.kind == ControlKind::unserve && alone[order.slot]) continue;
-        const Worker& worker = workers[order.worker];
-        if (worker.control &&
-            send_control(worker.control.get(), {.kind = order.kind, .value = order.slot})) {
-            current_->ledger.delivered(order);
-            log_debug("slot={} is told to {} slot {}", order.worker,
-                      order.kind == ControlKind::serve ? "serve" : "leave", order.slot);
-            continue;
-        }
-        undelivered_ = true;
-        if (order.kind == ControlKind::serve) alone[order.slot] = true;
+void Supervisor::obey(const Petitions::Petition& petition, std::uint64_t now) {
+    switch (petition.command.kind) {
+    case CtlKind::status: return petitions_.answer(petition, true, status(now));
+    case CtlKind::top: return show_figures(petition);
+    case CtlKind::reload:
+        petitions_.wait_for_next(petition);
+        return reload_.ask(upgrade_.is_under_way(), now);
+    case CtlKind::upgrade:
+        petitions_.wait_for_next(petition);
+        return upgrade_.ask(reload_.is_under_way(), now);
+    case CtlKind::stop: petitions_.wait(petition); return stopping_.ask(Stop::hurried, now);
+    case CtlKind::workers:
+        if (phase_.stop != Stop::no) return petitions_.answer(petition, false, "the server stops");
+        if (const std::string why = count_.want(petition.command.number); !why.empty())
+            return petitions_.answer(petition, false, why);
+        return petitions_.wait(petition);
     }
 }
 
-void Supervisor::send_what_is_due() {
-    for (Generation* generation : {current_.get(), next_.get()}) {
-        if (generation == nullptr) continue;
-        for (Worker& worker : generation->workers) {
-            if (!worker.control) continue;
-            if (worker.wants_log &&
-                send_control(worker.control.get(), {.kind = ControlKind::log_file},
-                             generation->config.access_log.fd()))
-                worker.wants_log = false;
-            if (worker.wants_drain &&
-                send_control(worker.control.get(),
-                             {.kind = ControlKind::drain, .value = drain_ms_}))
-                worker.wants_drain = false;
-            if (worker.wants_announcement &&
-                send_control(worker.control.get(), {.kind = ControlKind::announce}))
-                worker.wants_announcement = false;
-            undelivered_ =
-                undelivered_ || worker.wants_log || worker.wants_drain || worker.wants_announcement;
-        }
+std::string Supervisor::status(std::uint64_t now) {
+    publish_processes();
+    const auto reading = scoreboard_.read();
+    if (!reading) return {};
+    return status_text(*reading, now,
+                       phase_.stop != Stop::no   ? "stopping"
+                       : reload_.is_under_way()  ? "reloading"
+                       : upgrade_.is_under_way() ? "upgrading"
+                                                 : "");
+}
+
+// Who asks reads them for himself, for as long as he likes.
+void Supervisor::show_figures(const Petitions::Petition& petition) {
+    if (scoreboard_.fd() < 0)
+        return petitions_.answer(petition, false,
+                                 "the figures cannot be shared: it takes Linux 5.1");
+    publish_processes();
+    petitions_.answer(petition, true, FSRV_VERSION, scoreboard_.fd());
+}
+
+void Supervisor::publish_processes() {
+    table_.publish(phase_, crew_, count_.wanted(),
+                   admin_ ? std::optional(admin_->row()) : std::nullopt);
+}
+
+void Supervisor::reap(std::uint64_t now) {
+    while (const auto ended = ops_.reap()) {
+        const bool is_ours =
+            crew_.on_ended(*ended, now) || (admin_ && admin_->on_ended(*ended, now)) ||
+            reload_.on_ended(ended->pid) || log_.on_ended(ended->pid) ||
+            stuck_.on_ended(ended->pid) || upgrade_.on_ended(ended->pid, ended->status);
+        if (!is_ours)
+            log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
     }
-    for (Leaver& leaver : leavers_.all()) {
-        if (!leaver.control) continue;
-        if (leaver.retire_ms != Leaver::kNothing &&
-            send_control(leaver.control.get(),
-                         {.kind = ControlKind::retire, .value = leaver.retire_ms}))
-            leaver.retire_ms = Leaver::kNothing;
-        if (leaver.log &&
-            send_control(leaver.control.get(), {.kind = ControlKind::log_file}, leaver.log.get()))
-            leaver.log.reset();
-        undelivered_ = undelivered_ || leaver.retire_ms != Leaver::kNothing || leaver.log;
-    }
+}
+
+void Supervisor::watch_admin(bool late, std::uint64_t now) {
+    if (admin_ && late) admin_->forgive_silence(now);
+    if (admin_ && !take_over_.has_predecessor())
+        admin_->turn(now); // whose the address is till then
 }
 
 // The start is over when every slot is ready, or has failed so often that the others do not wait
 // for it.
 void Supervisor::see_whether_started(std::uint64_t now) {
-    if (started_ || stop_ != Stop::no) return;
-    const auto has_its_chance_before_it = [](const Worker& w) {
-        return w.is_wanted() && !w.slot.had_its_chance();
-    };
-    if (std::any_of(current_->workers.begin(), current_->workers.end(), has_its_chance_before_it))
-        return;
-    const unsigned ready = current_->count(SlotState::ready);
-    if (ready > 0) {
-        const bool replaces = setup_.predecessor.has_value();
-        if (!takes_over(now)) return;
-        started_ = true;
-        publish_processes(); // who hears that we are ready may ask at once
-        if (!setup_.on_started(ready, current_->wanted())) return stop_failed(kExitFailure, now);
-        // Up to here a rotation told the predecessor alone.
-        if (replaces && current_->config.access_log.is_file()) reopen_log();
-        if (reload_again_) reload(now);
-        return;
-    }
-    const bool ever = std::any_of(current_->workers.begin(), current_->workers.end(),
-                                  [](const Worker& w) { return w.slot.was_ever_ready(); });
-    if (ever) return; // they were, and will be again
+    if (phase_.started || phase_.stop != Stop::no) return;
+    const Generation& first = crew_.current();
+    if (!first.all_had_their_chance()) return;
+    if (const unsigned ready = first.count(SlotState::ready); ready > 0) return start(ready, now);
+    if (first.was_ever_ready()) return; // they were, and will be again
     log_error("no worker could start");
-    if (setup_.predecessor)
-        setup_.predecessor->tell_failed("no worker could start; the log says why");
-    stop_failed(current_->count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
+    take_over_.tell_failed("no worker could start; the log says why");
+    stopping_.fail(first.count(SlotState::failed) > 0 ? kExitUsage : kExitFailure, now);
 }
 
-void Supervisor::reopen_log() {
-    if (!logs_on_their_way_.empty()) {
-        reopen_again_ = true; // they may have been opened before the file was moved away
-        return;
+void Supervisor::start(unsigned ready, std::uint64_t now) {
+    const bool replaces = take_over_.has_predecessor();
+    switch (take_over_.tell_ready()) {
+    case TakeOver::Outcome::waits: return;
+    case TakeOver::Outcome::failed:
+        stopping_.fail(kExitFailure, now); // first: who hears of it ends us
+        return take_over_.tell_failed();
+    case TakeOver::Outcome::ours: break;
     }
-    for (const Generation* generation : {current_.get(), next_.get()}) {
-        if (generation == nullptr) continue;
-        const AccessLogFile& log = generation->config.access_log;
-        if (!log.is_file()) {
-            log_info("SIGUSR1: the access log is no file, there is nothing to open anew");
-            continue;
-        }
-        const auto is_that = [&](const LogOnItsWay& l) { return l.path == log.path(); };
-        if (std::any_of(logs_on_their_way_.begin(), logs_on_their_way_.end(), is_that)) continue;
-        if (stuck_errands_.size() >= kStuckErrands) {
-            log_error("the access log is not opened anew: {} processes that looked before still "
-                      "hang; the old one is kept",
-                      stuck_errands_.size());
-            continue;
-        }
-        logs_on_their_way_.push_back({log.path(), setup_.open_log(log.path())});
-    }
-    see_whether_log_is_open(ops_.now_ms());
+    phase_.started = true;
+    publish_processes(); // who hears that we are ready may ask at once
+    if (!setup_.on_started(ready, current().wanted())) return stopping_.fail(kExitFailure, now);
+    // Up to here a rotation told the predecessor alone.
+    if (replaces && current().config.access_log.is_file()) log_.ask(now);
+    reload_.on_started(now);
 }
 
-void Supervisor::see_whether_log_is_open(std::uint64_t now) {
-    if (logs_on_their_way_.empty()) return;
-    for (auto log = logs_on_their_way_.begin(); log != logs_on_their_way_.end();) {
-        auto fd = log->fd.look(now);
-        if (!fd) {
-            ++log;
-            continue;
-        }
-        give_up(log->fd.errand());
-        if (*fd)
-            take_log(log->path, std::move(**fd));
-        else
-            log_error("{}; the old one is kept", fd->error());
-        log = logs_on_their_way_.erase(log);
-    }
-    if (logs_on_their_way_.empty() && std::exchange(reopen_again_, false)) reopen_log();
+// The parts, each built upon those before it. Here, so that the file begins with the loop.
+Supervisor::Supervisor(Setup setup, ProcessOps& ops)
+    : setup_(std::move(setup)),
+      ops_(ops),
+      scoreboard_(setup_.slots),
+      table_({.pid = getpid(),
+              .started_s = static_cast<std::uint64_t>(wall_now().seconds),
+              .started_ms = ops_.now_ms()},
+             scoreboard_),
+      petitions_(setup_.control),
+      crew_({.sockets = setup_.sockets,
+             .slots = setup_.slots,
+             .workers = std::min(setup_.config.options.workers.least, setup_.slots),
+             .config = std::move(setup_.config),
+             .admin = setup_.admin,
+             .worker_main = setup_.worker_main,
+             .in_child = [this] { close_in_child(); }},
+            phase_, scoreboard_, ops_),
+      count_(phase_, crew_, petitions_, scoreboard_, ops_),
+      log_(crew_, stuck_, setup_.open_log),
+      reload_({.load = setup_.load,
+               .on_reloading = setup_.on_reloading,
+               .on_reloaded = setup_.on_reloaded},
+              phase_, crew_, count_, petitions_, scoreboard_, stuck_),
+      admin_(make_admin()),
+      upgrade_({.start_successor = setup_.start_successor,
+                .on_handing_over = setup_.on_handing_over,
+                .sockets = setup_.sockets,
+                .admin_listener = setup_.admin,
+                .admin_process = admin_ ? &*admin_ : nullptr},
+               phase_, crew_, petitions_, ops_),
+      take_over_({.predecessor = std::move(setup_.predecessor),
+                  .before_taking_over = setup_.before_taking_over,
+                  .sockets = setup_.sockets,
+                  .admin_listener = setup_.admin},
+                 petitions_),
+      stopping_(setup_.on_stopping, setup_.sockets, phase_, crew_, reload_, upgrade_, petitions_,
+                ops_) {}
+
+std::optional<AdminProcess> Supervisor::make_admin() {
+    if (setup_.admin == nullptr) return std::nullopt;
+    return std::optional<AdminProcess>(std::in_place, scoreboard_, ops_,
+                                       current().hang_timeout_ms(),
+                                       [this](UniqueFd control, unsigned score) {
+                                           return crew_.run_admin(std::move(control), score);
+                                       });
 }
 
-void Supervisor::take_log(const std::string& path, UniqueFd fd) {
-    log_info("access log \"{}\" opened anew", path);
-    for (Leaver& leaver : leavers_.all())
-        if (leaver.control && leaver.log_path == path)
-            leaver.log.reset(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-    for (Generation* generation : {current_.get(), next_.get()}) {
-        if (generation == nullptr || generation->config.access_log.path() != path) continue;
-        UniqueFd theirs(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-        if (!theirs) {
-            log_error("access log \"{}\": {}; the old one is kept", path, errno_text(errno));
-            continue;
-        }
-        generation->config.access_log.replace(std::move(theirs));
-        for (Worker& worker : generation->workers) worker.wants_log = worker.slot.has_process();
-    }
-    send_what_is_due();
+// What is neither the crew's nor that child's.
+void Supervisor::close_in_child() {
+    log_.close_in_child();
+    reload_.close_in_child();
+    upgrade_.close_in_child();
+    take_over_.close_in_child();
+    petitions_.forget();
+    if (setup_.in_child) setup_.in_child();
+    if (admin_) admin_->close_in_child();
 }
 
 } // namespace fsrv

@@ -1,35 +1,40 @@
-// The supervisor's loop: one signal, reap, control messages, heartbeats, spawn what is missing, see
-// that every slot is served, sleep until the next deadline. What to do with a slot is
-// worker_slot.h's to say, who covers whom cover.h's.
+// The supervisor: one loop around its parts, each with its own members and its own header. Crew has
+// the workers, WorkerCount says how many there are to be, Reload puts one generation after the
+// other, Upgrade and TakeOver one server after the other, Stopping ends it, and Petitions is what
+// --ctl asks. Here is only who is asked when, and what a signal means.
+//
+// A part knows those that are built before it, and tells those that are built after it by what it
+// returns; how far the server has come is in Phase.
 #pragma once
 
 #include "common/heritage.h"
 #include "common/scoreboard.h"
-#include "supervisor/admin_listener.h"
 #include "supervisor/admin_process.h"
-#include "supervisor/control_socket.h"
-#include "supervisor/errand.h"
-#include "supervisor/generation.h"
-#include "supervisor/handover.h"
-#include "supervisor/leavers.h"
-#include "supervisor/listen_sockets.h"
+#include "supervisor/crew.h"
+#include "supervisor/log_reopening.h"
+#include "supervisor/petitions.h"
+#include "supervisor/phase.h"
 #include "supervisor/process_ops.h"
-#include "supervisor/scaling.h"
+#include "supervisor/process_table.h"
+#include "supervisor/reload.h"
 #include "supervisor/service_manager.h"
+#include "supervisor/sockets/admin_listener.h"
+#include "supervisor/sockets/listen_sockets.h"
+#include "supervisor/start/handover.h"
+#include "supervisor/stopping.h"
+#include "supervisor/stuck_errands.h"
+#include "supervisor/successor.h"
+#include "supervisor/take_over.h"
+#include "supervisor/upgrade.h"
+#include "supervisor/worker_count.h"
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unistd.h>
-#include <vector>
 
 namespace fsrv {
-
-// Beyond --grace, for a worker to end by itself.
-inline constexpr std::uint64_t kOvertimeMs = 2'000;
 
 class Supervisor final {
   public:
@@ -78,140 +83,47 @@ class Supervisor final {
     std::optional<int> turn();
     std::uint64_t next_deadline() const;
 
-    const WorkerSlot& slot(unsigned i) const { return current_->workers[i].slot; }
-    const Generation& current() const { return *current_; }
-    const Generation* next() const { return next_.get(); } // while a reload is under way
+    const WorkerSlot& slot(unsigned i) const { return current().workers[i].slot; }
+    const Generation& current() const { return crew_.current(); }
+    const Generation* next() const { return crew_.next(); } // while a reload is under way
     Scoreboard& scoreboard() { return scoreboard_; }
     // Of the process that slot `i` has; kNoScore: it has none.
-    unsigned score_of(unsigned i) const { return current_->workers[i].score; }
+    unsigned score_of(unsigned i) const { return current().workers[i].score; }
 
   private:
-    enum class Stop { no, unhurried, hurried, killed };
+    std::optional<AdminProcess> make_admin();
+    void close_in_child();
+    void append_fds(std::vector<pollfd>& fds) const;
 
-    // supervisor.cc: the loop, signals, messages
     void take_signal(std::uint64_t now);
-    void read_control(Generation& generation, std::uint64_t now);
-    void read_control_of(Generation& generation, unsigned index, std::uint64_t now);
-    void on_message(Generation& generation, unsigned index, const ControlMessage& message,
-                    std::uint64_t now);
-    void on_useless_message(Worker& worker, unsigned index);
-    void see_that_all_are_served();
-    void see_that_sockets_listen(std::uint64_t now);
-    void see_whether_started(std::uint64_t now);
-    void send_what_is_due();
-    void reopen_log();
-    void see_whether_log_is_open(std::uint64_t now);
-    void take_log(const std::string& path, UniqueFd fd);
-
-    // supervisor_workers.cc: their starts and ends
-    void spawn(Generation& generation, unsigned index, std::uint64_t now);
-    int run_worker(Generation& generation, unsigned index, UniqueFd control);
-    int run_admin(UniqueFd control, unsigned score);
-    void close_what_is_ours(Generation& kept);
-    void watch_time(Generation& generation, std::uint64_t now);
-    void watch_leavers(std::uint64_t now);
-    void on_leaving(Generation& generation, unsigned index, std::uint64_t now);
-    void retire(Generation& generation, unsigned index, std::uint64_t now);
-    void reap_workers(std::uint64_t now);
-    void on_worker_ended(Generation& generation, unsigned index, ExitStatus status,
-                         std::uint64_t now);
-    void on_leaver_ended(const Leaver& leaver, ExitStatus status, std::uint64_t now);
-    std::uint64_t tick_of(const Worker& worker) const;
-    void hurry_when_alone();
-    std::vector<Errand*> errands() const;
-    void give_up(const Errand* errand);
-    bool is_errands_end(pid_t pid);
-
-    // supervisor_reload.cc: one generation after the other
-    void reload(std::uint64_t now);
-    void see_whether_loaded(std::uint64_t now);
-    void begin_generation(Configuration config, std::uint64_t now);
-    bool is_reloading() const { return next_ || loading_; }
-    void see_whether_next_is_ready(std::uint64_t now);
-    void promote_next(std::uint64_t now);
-    void discard_next(std::uint64_t now);
-    void end_reload(bool done, const std::string& verdict, std::uint64_t now);
-
-    // supervisor_ctl.cc: what --ctl asks for, and the number of workers
-    void take_requests(std::uint64_t now);
-    void obey(const ControlSocket::Request& request, std::uint64_t now);
-    void answer(std::vector<unsigned>& clients, bool good, std::string_view text);
-    void show_figures(unsigned client);
+    void take_petitions(std::uint64_t now);
+    void obey(const Petitions::Petition& petition, std::uint64_t now);
     std::string status(std::uint64_t now);
-    WorkerRange bounds() const;
-    std::string want_workers(unsigned number); // why not; empty: it will be so
-    void one_worker_more_or_less(int difference);
-    bool follows_the_load() const;
-    void follow_the_load(std::uint64_t now);
-    void see_to_the_number(std::uint64_t now);
+    void show_figures(const Petitions::Petition& petition);
 
-    // supervisor_upgrade.cc: one server after the other
-    void upgrade(std::uint64_t now);
-    void refuse_upgrade(const std::string& why);
-    void watch_successor(std::uint64_t now);
-    void drop_successor(const std::string& why);
-    bool is_successors_end(pid_t pid, ExitStatus status);
-    void hand_over(std::uint64_t now);
-    bool takes_over(std::uint64_t now);
-
-    // supervisor_report.cc: what is said of processes
+    void reap(std::uint64_t now);
+    void watch_admin(bool late, std::uint64_t now);
+    void see_whether_started(std::uint64_t now);
+    void start(unsigned ready, std::uint64_t now);
     void publish_processes();
-    Health health() const;
-    void tell_task_limit(const Generation& generation, std::uint64_t now);
-    void count_end(SlotState before, ExitStatus status);
-    void tell_end(unsigned index, pid_t pid, unsigned score, std::uint64_t spawned_at,
-                  ExitStatus status, std::uint64_t now);
-
-    // supervisor_stop.cc
-    bool is_stopping() const { return stop_ != Stop::no || stop_at_ != kNever; } // or will, soon
-    void ask_to_stop(Stop how, std::uint64_t now);
-    void stop(Stop how, std::uint64_t now);
-    void stop_failed(int exit_status, std::uint64_t now);
-    void watch_stopping(std::uint64_t now);
 
     Setup setup_;
     ProcessOps& ops_;
-    pid_t supervisor_pid_ = getpid();
+    Phase phase_;
     Scoreboard scoreboard_;
-    ServerRow server_row_;                          // as published
-    std::vector<ProcessRow> process_rows_;          // likewise
-    std::unique_ptr<Generation> current_;           // serves
-    std::unique_ptr<Generation> next_;              // is getting ready to take its place
-    std::optional<Pending<Configuration>> loading_; // of it, before
-    struct LogOnItsWay {
-        std::string path;
-        Pending<UniqueFd> fd;
-    };
-    std::vector<LogOnItsWay> logs_on_their_way_;
-    bool reopen_again_ = false;            // asked for meanwhile
-    std::uint64_t tasks_told_at_ = kNever; // a limit of tasks
-    std::vector<pid_t> stuck_errands_;     // killed, not ended yet
-    Leavers leavers_;
+    ProcessTable table_;
+    Petitions petitions_;
+    Crew crew_;
+    WorkerCount count_;
+    StuckErrands stuck_;
+    LogReopening log_;
+    Reload reload_;
     std::optional<AdminProcess> admin_;
-    unsigned target_ = 0; // how many workers there are to be
-    Scaling scaling_;
-    struct {
-        std::vector<unsigned> reload, later_reload, upgrade, later_upgrade, stop, workers;
-    } asked_;                              // clients of --ctl that wait for a verdict
-    std::unique_ptr<Successor> successor_; // while an upgrade is under way
-    std::uint64_t successor_due_ = kNever;
-    bool successor_has_ended_ = false;
-    bool handed_over_ = false;      // to a successor that serves
-    bool told_predecessor_ = false; // that this server is ready
-    bool undelivered_ = false;      // a message waits for a channel to take it
-    bool started_ = false;
-    bool reload_again_ = false;          // asked for meanwhile
+    Upgrade upgrade_;
+    TakeOver take_over_;
+    Stopping stopping_;
     std::uint64_t expected_at_ = kNever; // when the next turn is due at the latest
     std::uint64_t wanted_at_ = kNever;   // when on_turn wants it
-    std::uint64_t sockets_due_ = 0;      // a look at the listening sockets, in the next turn then
-    Stop stop_ = Stop::no;
-    std::uint64_t drain_ms_ = 0;     // as in ControlKind::drain
-    std::uint64_t stop_at_ = kNever; // a stop is announced, and begins then
-    Stop stop_how_ = Stop::no;
-    std::uint64_t refuse_at_ = kNever;  // listen sockets are shut
-    std::uint64_t kill_at_ = kNever;    // SIGKILL for who is left
-    std::uint64_t give_up_at_ = kNever; // even SIGKILL has not helped
-    int exit_status_ = kExitOk;
 };
 
 } // namespace fsrv

@@ -31,7 +31,7 @@ const Denied kDenied[] = {
 #define FSRV_NEEDED_CALL(name, arguments) {#name, Ends::with_a_word},
 #define FSRV_NEEDED_UNLESS_MISSING(name, arguments) {#name, Ends::with_a_word},
 #define FSRV_USEFUL_CALL(name, arguments, lost) {#name, Ends::never, lost},
-#include "supervisor/start_calls.def"
+#include "supervisor/start/start_calls.def"
 #undef FSRV_NEEDED_CALL
 #undef FSRV_NEEDED_UNLESS_MISSING
 #undef FSRV_USEFUL_CALL

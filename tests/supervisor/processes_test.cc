@@ -366,6 +366,7 @@ TEST_F(Processes, AWorkerThatDoesNotListenIsKilledAfterTheGrace) {
     server.expect_trouble("was killed by SIGKILL");
     server.signal(SIGINT);
     EXPECT_EQ(server.await_exit(), 0);
+    EXPECT_TRUE(server.log().await_finished());
     EXPECT_EQ(server.log().count("has not ended in time"), 2U);
 }
 
@@ -383,6 +384,7 @@ TEST_F(Processes, ASignalToTheWholeGroupIsOneStop) {
     Server server(dir_.path(), std::move(with_group));
     kill(-server.pid(), SIGINT); // as a terminal does it
     EXPECT_EQ(server.await_exit(), 0);
+    EXPECT_TRUE(server.log().await_finished());
     EXPECT_EQ(server.log().count("stopping"), 1U);
     EXPECT_EQ(server.log().count("killed"), 0U);
 }

@@ -1,0 +1,54 @@
+// Starts children: a process, its place on the scoreboard, its channel, and the Heritage that
+// crosses the fork.
+#pragma once
+
+#include "common/heritage.h"
+#include "common/scoreboard.h"
+#include "supervisor/generation.h"
+#include "supervisor/process_ops.h"
+#include "supervisor/sockets/admin_listener.h"
+#include "supervisor/sockets/listen_sockets.h"
+
+#include <cstdint>
+#include <functional>
+#include <sys/types.h>
+#include <unistd.h>
+
+namespace fsrv {
+
+class Spawner final {
+  public:
+    struct Setup {
+        ListenSockets& sockets;
+        AdminListener* admin = nullptr; // none: no admin process
+        WorkerMain worker_main = nullptr;
+        Scoreboard& scoreboard;
+        ProcessOps& ops;
+    };
+    // Runs in the child, before anything else: closes what is not that child's.
+    using CloseOthers = std::function<void()>;
+
+    explicit Spawner(const Setup& setup) : setup_(setup) {}
+
+    // A worker of that generation for the slot, which hears whether it is there.
+    // `stop_announced`: the worker begins with that.
+    void spawn_worker(Generation& generation, unsigned index, bool stop_announced,
+                      const CloseOthers& close_others, std::uint64_t now);
+
+    // In the admin process: all of its life.
+    int run_admin(Generation& current, UniqueFd control, unsigned score) const;
+
+    // The error line for a worker that ended, or was never there, for want of processes or threads;
+    // not at every attempt, which would say the same.
+    void tell_task_limit(const Options& options, std::uint64_t now);
+
+  private:
+    int run_worker(Generation& generation, unsigned index, bool stop_announced,
+                   UniqueFd control) const;
+
+    Setup setup_;
+    pid_t supervisor_pid_ = getpid();
+    std::uint64_t tasks_told_at_ = kNever; // a limit of tasks
+};
+
+} // namespace fsrv

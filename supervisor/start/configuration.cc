@@ -1,0 +1,70 @@
+#include "supervisor/start/configuration.h"
+
+#include "supervisor/sockets/addresses.h"
+#include "supervisor/sockets/admin_listener.h"
+#include "supervisor/sockets/unix_listener.h"
+
+#include <fmt/format.h>
+
+namespace fsrv {
+namespace {
+
+StartError of(std::string_view option, StartError error) {
+    error.option = option;
+    return error;
+}
+
+template <class... Args>
+void tell(const AboutTo& about_to, fmt::format_string<Args...> format, Args&&... args) {
+    if (about_to) about_to(fmt::format(format, std::forward<Args>(args)...));
+}
+
+} // namespace
+
+StartError placed(StartError error, const Places& places) {
+    if (const auto place = places.find(error.option); place != places.end())
+        error.message = fmt::format("{}: {}", place->second, error.message);
+    return error;
+}
+
+Result<Configuration, StartError> check_configuration(const Options& options,
+                                                      const AboutTo& about_to) {
+    Configuration config{.options = options};
+    tell(about_to, "the folder served, \"{}\",", options.root);
+    auto root = open_root(options.root);
+    if (!root) return unexpected(of("root", std::move(root.error())));
+    config.root = std::move(*root);
+    tell(about_to, "the look-up of user \"{}\" and group \"{}\"", options.user, options.group);
+    auto credentials = look_up_credentials(options.user, options.group);
+    if (!credentials) return unexpected(std::move(credentials.error()));
+    config.credentials = std::move(*credentials);
+    tell(about_to, "the access log, \"{}\",", options.access_log);
+    if (auto ok = AccessLogFile::check(options.access_log); !ok)
+        return unexpected(of("access-log", std::move(ok.error())));
+    return config;
+}
+
+Result<void, StartError> check_places(const Options& options, const std::string& control_path) {
+    if (auto ok = check_hosts(options.host); !ok) return ok;
+    if (!options.unix_path.empty())
+        if (auto ok = UnixListener::check_place({.path = options.unix_path}); !ok)
+            return unexpected(of("unix", std::move(ok.error())));
+    if (!control_path.empty())
+        if (auto ok = UnixListener::check_place({.path = control_path}); !ok)
+            return unexpected(of("control", std::move(ok.error())));
+    if (auto ok = AdminListener::check(options.admin); !ok)
+        return unexpected(of("admin", std::move(ok.error())));
+    return {};
+}
+
+Result<Configuration, StartError> open_configuration(const Options& options,
+                                                     const AboutTo& about_to) {
+    auto config = check_configuration(options, about_to);
+    if (!config) return config;
+    auto access_log = AccessLogFile::open(options.access_log);
+    if (!access_log) return unexpected(of("access-log", std::move(access_log.error())));
+    config->access_log = std::move(*access_log);
+    return config;
+}
+
+} // namespace fsrv
