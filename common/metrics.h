@@ -148,7 +148,7 @@ enum class Derived : unsigned {
 // What a reader shows of a metric.
 struct LabelSpec {
     std::string_view key;                     // empty: there is none
-    std::span<const std::string_view> values; // empty: named elsewhere (worker/close_reason.def)
+    std::span<const std::string_view> values; // empty: named elsewhere (common/close_reason.def)
 };
 struct MetricSpec {
     Metric id{};

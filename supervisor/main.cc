@@ -1,6 +1,6 @@
 #include "supervisor/serve.h"
 #include "worker/admin/top.h"
-#include "worker/worker_main.h"
+#include "worker/start/worker_main.h"
 
 int main(int argc, char** argv) {
     return fsrv::fsrv_main(argc, argv, fsrv::worker_main, fsrv::admin::top_main);

@@ -1,6 +1,6 @@
 #include "worker/admin/metrics_text.h"
 
-#include "worker/net/close_reason.h"
+#include "common/close_reason.h"
 
 #include <array>
 #include <fmt/format.h>
@@ -18,8 +18,7 @@ void head(Out out, std::string_view name, std::string_view help, std::string_vie
 
 std::string_view value_name(const LabelSpec& label, unsigned i) {
     if (!label.values.empty()) return label.values[i];
-    return i < net::kCloseReasons ? net::name_of(static_cast<net::CloseReason>(i))
-                                  : std::string_view();
+    return i < kCloseReasons ? name_of(static_cast<CloseReason>(i)) : std::string_view();
 }
 
 void counter(Out out, const MetricSpec& spec, const MetricTotals& totals) {

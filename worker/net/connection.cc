@@ -4,7 +4,7 @@
 #include "common/check.h"
 #include "common/limits.h"
 #include "common/log.h"
-#include "worker/net/quick_calls.h"
+#include "common/quick_calls.h"
 #include "worker/net/worker.h"
 
 #include <algorithm>
@@ -64,7 +64,7 @@ void Exchange::forget() {
     found.reset();
 }
 
-Connection::Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t id)
+Connection::Connection(Worker& worker, int fd, const log::Peer& peer, std::uint64_t id)
     : worker_(worker),
       peer_(peer),
       fd_(fd),

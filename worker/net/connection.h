@@ -28,15 +28,15 @@
 // Thread: the loop's.
 #pragma once
 
+#include "common/close_reason.h"
 #include "common/intrusive_list.h"
 #include "worker/disk/pool.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
 #include "worker/http/target.h"
-#include "worker/net/access_log.h"
-#include "worker/net/close_reason.h"
+#include "worker/log/access_log.h"
+#include "worker/loop/poller.h"
 #include "worker/net/file_cache.h"
-#include "worker/net/poller.h"
 #include "worker/net/sender.h"
 
 #include <atomic>
@@ -109,10 +109,10 @@ struct Transfer {
         : sender(context, owner, std::move(head), std::move(body)) {}
 
     Sender sender;
-    LogRecord record;
+    log::LogRecord record;
     int status = 0;
     Asked asked = Asked::none;
-    Peer client;                  // who asked: the peer, or whom it speaks for
+    log::Peer client;             // who asked: the peer, or whom it speaks for
     FileTime started;             // wall clock, when the head was complete
     std::uint64_t started_ms = 0; // the loop's
     bool keep_alive = false;
@@ -124,9 +124,9 @@ struct Transfer {
     std::uint64_t window_bytes = 0;
 };
 
-class Connection final : public SenderOwner, public PollTarget {
+class Connection final : public SenderOwner, public loop::PollTarget {
   public:
-    Connection(Worker& worker, int fd, const Peer& peer, std::uint64_t id);
+    Connection(Worker& worker, int fd, const log::Peer& peer, std::uint64_t id);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
     ~Connection();
@@ -153,7 +153,7 @@ class Connection final : public SenderOwner, public PollTarget {
     std::uint64_t id() const { return id_; }
     std::uint64_t since_ms() const { return since_ms_; }
     // Who asks, as far as trusted proxies say; between requests the peer.
-    const Peer& client() const { return transfer_ ? transfer_->client : peer_; }
+    const log::Peer& client() const { return transfer_ ? transfer_->client : peer_; }
     const Transfer* transfer() const { return transfer_.get(); } // none: nothing is being sent
     std::string_view request_line() const {
         return transfer_ ? transfer_->record.fields().request_line : std::string_view();
@@ -185,8 +185,8 @@ class Connection final : public SenderOwner, public PollTarget {
     void respond_as_planned();
     void respond(http::Plan plan);
     void refuse(const http::Refusal& refusal);
-    void begin_transfer(http::Plan plan, LogRecord record, bool keep_alive);
-    void adopt_transfer(std::string head, http::Body body, LogRecord record, int status);
+    void begin_transfer(http::Plan plan, log::LogRecord record, bool keep_alive);
+    void adopt_transfer(std::string head, http::Body body, log::LogRecord record, int status);
     bool send_some();
     void let_queue_grow();
     void set_queue_mark(int bytes); // 0: none
@@ -198,7 +198,7 @@ class Connection final : public SenderOwner, public PollTarget {
     void enter_lingering(CloseReason reason);
     void pause();
 
-    Peer client_of(const http::Request& request) const;
+    log::Peer client_of(const http::Request& request) const;
     void log_answer(std::string_view end);
     void set_state(State state);
     std::uint64_t bytes_not_taken() const; // by the client, of what the kernel has for it
@@ -217,7 +217,7 @@ class Connection final : public SenderOwner, public PollTarget {
     Worker& worker_;
     std::unique_ptr<Exchange> exchange_;
     std::unique_ptr<Transfer> transfer_;
-    Peer peer_;
+    log::Peer peer_;
     int fd_;
     std::uint64_t id_;
     std::uint64_t since_ms_ = 0;

@@ -1,6 +1,6 @@
 // The answers to most requests for what a worker keeps: out of memory, at once.
+#include "common/quick_calls.h"
 #include "worker/net/connection.h"
-#include "worker/net/quick_calls.h"
 #include "worker/net/worker.h"
 
 #include <algorithm>
@@ -39,7 +39,7 @@ ssize_t copy(int fd, std::string_view bytes) {
 }
 
 ssize_t lend(const SenderContext& context, int fd, const CachedFile& file) {
-    PageLender& lender = *context.lender;
+    wire::PageLender& lender = *context.lender;
     if (context.joins_head(file.content.size()))
         return lender.send(fd, file.head, file.content, false);
     const ssize_t n = copy(fd, file.head);
@@ -74,7 +74,7 @@ bool Connection::respond_at_once(const CachedFile& file, int status) {
         worker_.score().count(Metric::sent_bytes, path, body_size);
         worker_.count_answer(to_label(exchange_->request.method), status, worker_.now_ms());
         if (worker_.logs_access()) {
-            worker_.log_line(LogFields::of(exchange_->request),
+            worker_.log_line(log::LogFields::of(exchange_->request),
                              {.peer = client_of(exchange_->request),
                               .status = status,
                               .started = wall_now(),
@@ -87,7 +87,7 @@ bool Connection::respond_at_once(const CachedFile& file, int status) {
         return true;
     }
     adopt_transfer(std::string(head), has_body ? file.resource.body : http::Body(),
-                   LogRecord(LogFields::of(exchange_->request)), status);
+                   log::LogRecord(log::LogFields::of(exchange_->request)), status);
     transfer_->keep_alive = true;
     transfer_->asked = to_label(exchange_->request.method);
     transfer_->client = client_of(exchange_->request);

@@ -30,9 +30,9 @@ const http::FileExtent* first_large_extent(const http::Body& body) {
     return nullptr;
 }
 
-Counted count_first(const http::FileExtent& extent) {
+disk::Counted count_first(const http::FileExtent& extent) {
     const auto length = std::min<std::uint64_t>(extent.length, limits::kReadaheadBytes);
-    return count_cached(extent.file->fd.get(), extent.offset, length);
+    return disk::count_cached(extent.file->fd.get(), extent.offset, length);
 }
 
 // Asks the kernel to read ahead what this answer starts with, from the pool, while the loop still
@@ -42,18 +42,18 @@ void warm_up(const http::Body& body, std::uint64_t now_ms) {
     if (!extent) return;
     const int fd = extent->file->fd.get();
     ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    const Counted counted = count_first(*extent);
-    if (counted == Counted::all) return;
+    const disk::Counted counted = count_first(*extent);
+    if (counted == disk::Counted::all) return;
     ::posix_fadvise(fd, static_cast<off_t>(extent->offset), limits::kReadaheadBytes,
                     POSIX_FADV_WILLNEED);
-    if (counted == Counted::not_all) extent->file->missed_ms = now_ms;
+    if (counted == disk::Counted::not_all) extent->file->missed_ms = now_ms;
 }
 
 // What is cached is sent as it is; for the rest the kernel is to read ahead farther.
 bool is_warm(const http::Body& body) {
     const http::FileExtent* const extent = first_large_extent(body);
     if (!extent) return true;
-    if (count_first(*extent) != Counted::all) return false;
+    if (count_first(*extent) != disk::Counted::all) return false;
     ::posix_fadvise(extent->file->fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     return true;
 }
@@ -70,7 +70,7 @@ void find_and_plan(Worker& worker, Exchange& x) {
     if (found && x.to_be_kept) {
         x.found = make_cached_file(
             http::cache_key(x.target), *found, worker.options().server_header, worker.plan_config(),
-            worker.cache_arena(), x.reach.in_memory ? read_in_memory : read_whole);
+            worker.cache_arena(), x.reach.in_memory ? disk::read_in_memory : disk::read_whole);
     }
     x.listings_full = !found && found.error().listings_full;
     x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
@@ -131,11 +131,11 @@ bool Connection::take_proxy_header() {
     return false;
 }
 
-Peer Connection::client_of(const http::Request& request) const {
+log::Peer Connection::client_of(const http::Request& request) const {
     if (!peer_is_trusted_) return peer_;
     const in6_addr client =
         http::client_address(request, peer_.address, worker_.options().trusted_proxies);
-    return same_address(client, peer_.address) ? peer_ : Peer{.address = client};
+    return same_address(client, peer_.address) ? peer_ : log::Peer{.address = client};
 }
 
 bool Connection::take_head() {
@@ -302,7 +302,7 @@ void Connection::respond(http::Plan plan) {
         (request.expects_continue || request.content_length > limits::kMaxDroppedBody);
     const bool keep_alive =
         request.keep_alive && !plan.close && !body_in_the_way && !worker_.draining();
-    begin_transfer(std::move(plan), LogRecord(LogFields::of(request)), keep_alive);
+    begin_transfer(std::move(plan), log::LogRecord(log::LogFields::of(request)), keep_alive);
     transfer_->asked = to_label(request.method);
     transfer_->client = client_of(request);
     transfer_->skip_body = request.has_body();
@@ -313,12 +313,12 @@ void Connection::respond(http::Plan plan) {
 void Connection::refuse(const http::Refusal& refusal) {
     const std::string_view received = exchange_ ? exchange_->unparsed() : std::string_view();
     begin_transfer(http::plan_refusal(refusal, received),
-                   LogRecord(LogFields::of_refused(received)), false);
+                   log::LogRecord(log::LogFields::of_refused(received)), false);
     transfer_->end_reason = CloseReason::bad_request;
     drop_exchange();
 }
 
-void Connection::begin_transfer(http::Plan plan, LogRecord record, bool keep_alive) {
+void Connection::begin_transfer(http::Plan plan, log::LogRecord record, bool keep_alive) {
     std::string head;
     head.reserve(plan.fields.size() + 160);
     http::append_response_head(head, plan,
@@ -330,7 +330,8 @@ void Connection::begin_transfer(http::Plan plan, LogRecord record, bool keep_ali
     transfer_->keep_alive = keep_alive;
 }
 
-void Connection::adopt_transfer(std::string head, http::Body body, LogRecord record, int status) {
+void Connection::adopt_transfer(std::string head, http::Body body, log::LogRecord record,
+                                int status) {
     transfer_ = std::make_unique<Transfer>(worker_.sender_context(), *this, std::move(head),
                                            std::move(body));
     transfer_->record = std::move(record);
@@ -412,10 +413,10 @@ bool Connection::send_failed() {
         return false;
     }
     http::Plan plan = http::plan_refusal(*answer, {});
-    LogRecord record = std::move(transfer_->record);
+    log::LogRecord record = std::move(transfer_->record);
     const bool skip_body = transfer_->skip_body;
     const Asked asked = transfer_->asked;
-    const Peer client = transfer_->client;
+    const log::Peer client = transfer_->client;
     begin_transfer(std::move(plan), std::move(record), false);
     transfer_->skip_body = skip_body;
     transfer_->asked = asked;

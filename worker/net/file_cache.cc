@@ -1,8 +1,8 @@
 #include "worker/net/file_cache.h"
 
 #include "common/limits.h"
+#include "common/quick_calls.h"
 #include "worker/http/response_head.h"
-#include "worker/net/quick_calls.h"
 
 #include <algorithm>
 #include <bit>
@@ -39,13 +39,13 @@ void append_head(std::string& out, const http::Request& request, const http::Res
 
 std::size_t CachedFile::cost() const {
     return sizeof *this + sizeof(http::OpenFile) + bytes->capacity() + resource.path.capacity() +
-           (lendable ? PageArena::in_whole_pages(content.size()) : 0) +
+           (lendable ? disk::PageArena::in_whole_pages(content.size()) : 0) +
            256; // nodes and small strings
 }
 
 std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
-                                             PageArena& arena, ReadFile read) {
+                                             disk::PageArena& arena, disk::ReadFile read) {
     if (!found.validators || !found.validators->settled || found.validators->etag.empty() ||
         found.body.segments.size() > 1)
         return nullptr;

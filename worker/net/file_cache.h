@@ -18,8 +18,8 @@
 #include "common/intrusive_list.h"
 #include "common/siphash.h"
 #include "worker/content/store.h"
+#include "worker/disk/page_arena.h"
 #include "worker/http/plan.h"
-#include "worker/net/page_arena.h"
 
 #include <cstdint>
 #include <memory>
@@ -90,7 +90,8 @@ class KeyIndex final {
 // what is no such file, or if it cannot be read. Any thread; blocks as `read` does.
 std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
-                                             PageArena& arena, ReadFile read = read_whole);
+                                             disk::PageArena& arena,
+                                             disk::ReadFile read = disk::read_whole);
 
 class FileCache final {
   public:
@@ -105,7 +106,7 @@ class FileCache final {
     FileCache& operator=(const FileCache&) = delete;
 
     bool on() const { return bounds_.files > 0; }
-    PageArena& arena() { return arena_; } // for make_cached_file()
+    disk::PageArena& arena() { return arena_; } // for make_cached_file()
     // Fresh, or nothing. Lives until the next call of find(), insert() or shrink().
     CachedFile* find(std::string_view key, std::uint64_t now_ms);
     // Of what find() has just not found: whether it is worth its room. Once that is scarce, only
@@ -137,7 +138,7 @@ class FileCache final {
     const content::LocalStore& store_;
     Bounds bounds_;
     SipSecret secret_;
-    PageArena arena_;
+    disk::PageArena arena_;
     std::size_t bytes_ = 0;
     std::size_t files_ = 0;
     std::uint64_t tidied_ms_ = 0;

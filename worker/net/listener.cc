@@ -12,8 +12,8 @@
 namespace fsrv::net {
 namespace {
 
-Peer to_peer(const sockaddr_storage& address) {
-    Peer peer;
+log::Peer to_peer(const sockaddr_storage& address) {
+    log::Peer peer;
     if (address.ss_family == AF_INET6) {
         sockaddr_in6 six{};
         std::memcpy(&six, &address, sizeof six);

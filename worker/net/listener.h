@@ -4,13 +4,13 @@
 #pragma once
 
 #include "common/heritage.h"
-#include "worker/net/poller.h"
+#include "worker/loop/poller.h"
 
 namespace fsrv::net {
 
 class Worker;
 
-class Listener final : public PollTarget {
+class Listener final : public loop::PollTarget {
   public:
     Listener(Worker& worker, const ListenSocket& socket) : worker_(worker), socket_(socket) {}
     Listener(const Listener&) = delete;

@@ -1,9 +1,9 @@
 #include "worker/net/sender.h"
 
 #include "common/check.h"
-#include "worker/net/file_window.h"
-#include "worker/net/quick_calls.h"
-#include "worker/net/whole_read.h"
+#include "common/quick_calls.h"
+#include "worker/disk/file_window.h"
+#include "worker/disk/whole_read.h"
 
 #include <algorithm>
 #include <array>
@@ -145,14 +145,14 @@ std::optional<Sender::Step> Sender::send_cached(int fd, std::uint64_t limit, std
     const std::uint64_t left = extent.length - segment_sent_;
     if (context_.io != IoMode::automatic || !file.local || left <= limits::kCheapToCopy)
         return std::nullopt;
-    PageCache::Device& device = context_.page_cache->device(file.device);
+    disk::PageCache::Device& device = context_.page_cache->device(file.device);
     const std::uint64_t body_left = body_size_ - body_sent_;
     const std::uint64_t tail = file.writes == InPlaceWrites::on ? context_.copied_tail : 0;
     const bool lends = body_left > tail && device.sendfile.is_there();
     const std::uint64_t kept_back = lends ? tail : limits::kCheapToCopy;
     const bool maps = extent.length > limits::kCheapToCopyTwice && device.mapping.is_there();
     if (body_left <= kept_back || !(lends || maps)) return std::nullopt;
-    if (!is_unchanged(file)) {
+    if (!disk::is_unchanged(file)) {
         failure_ = CloseReason::file_changed;
         return Step::failed;
     }
@@ -167,13 +167,13 @@ std::optional<Sender::Step> Sender::send_cached(int fd, std::uint64_t limit, std
 }
 
 // Bytes from the front on that are cached.
-std::uint64_t Sender::find_cached(const http::FileExtent& extent, PageCache::Device& device) {
+std::uint64_t Sender::find_cached(const http::FileExtent& extent, disk::PageCache::Device& device) {
     const std::uint64_t offset = extent.offset + segment_sent_;
     if (cached_until_ > offset) return cached_until_ - offset;
     const auto probed = std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
     const std::uint64_t found = context_.page_cache->cached(
         device, extent.file->fd.get(), offset, probed,
-        close_looks_ > 0 ? PageCache::Look::close : PageCache::Look::quick);
+        close_looks_ > 0 ? disk::PageCache::Look::close : disk::PageCache::Look::quick);
     if (!device.cachestat.is_there()) return 0; // that is no miss
     if (found < probed)
         extent.file->missed_ms = now_ms();
@@ -216,7 +216,7 @@ std::optional<Sender::Step> Sender::send_mapped(int fd, std::uint64_t length, st
     const http::FileExtent& extent = *extent_at_front();
     const http::OpenFile& file = *extent.file;
     const auto size = static_cast<std::size_t>(length);
-    const FileWindow window(file.fd.get(), extent.offset + segment_sent_, size);
+    const disk::FileWindow window(file.fd.get(), extent.offset + segment_sent_, size);
     if (!window) {
         context_.page_cache->device(file.device).mapping.failed(errno);
         return std::nullopt;
@@ -261,7 +261,7 @@ bool Sender::is_filling(const http::OpenFile& file) const {
 
 void Sender::settle_read() {
     reading_ = false;
-    const FileRead::Order& order = read_->order;
+    const disk::FileRead::Order& order = read_->order;
     if (order.may_be_cached) {
         const http::OpenFile& file = *order.file;
         file.found_in_a_row = read_->was_cached ? file.found_in_a_row + 1 : 0;
@@ -314,8 +314,8 @@ Sender::Load Sender::load() {
 Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t offset) {
     if (context_.io == IoMode::inline_) {
         const std::int64_t result =
-            read_whole(extent.file->fd.get(), chunk_->data(), wanted_, offset);
-        return finish_load(result, is_unchanged(*extent.file));
+            disk::read_whole(extent.file->fd.get(), chunk_->data(), wanted_, offset);
+        return finish_load(result, disk::is_unchanged(*extent.file));
     }
     // Anything short of all of it, an error too, is for the pool to find out: it may wait.
     if (!load_cached(extent, offset, 0, wanted_)) {
@@ -331,19 +331,19 @@ Sender::Load Sender::load_on_loop(const http::FileExtent& extent, std::uint64_t 
             break;
         wanted_ += next->length;
     }
-    return finish_load(static_cast<std::int64_t>(wanted_), is_unchanged(*extent.file));
+    return finish_load(static_cast<std::int64_t>(wanted_), disk::is_unchanged(*extent.file));
 }
 
 bool Sender::load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
                          std::size_t length) {
-    PageCache::Device& device = context_.page_cache->device(extent.file->device);
+    disk::PageCache::Device& device = context_.page_cache->device(extent.file->device);
     const ssize_t n = context_.page_cache->read_cached(device, extent.file->fd.get(),
                                                        chunk_->data() + at, length, offset);
     return n == static_cast<ssize_t>(length);
 }
 
 Sender::Load Sender::load_in_pool(const http::FileExtent& extent, std::uint64_t offset) {
-    if (!read_) read_ = std::make_unique<FileRead>(*context_.chunks, context_.closer, owner_);
+    if (!read_) read_ = std::make_unique<disk::FileRead>(*context_.chunks, context_.closer, owner_);
     context_.chunks->give_back(std::exchange(chunk_, nullptr));
     read_->order = {.file = extent.file,
                     .offset = offset,

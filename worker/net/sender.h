@@ -29,15 +29,15 @@
 // One chunk is in flight at a time. Thread: the loop's.
 #pragma once
 
+#include "common/close_reason.h"
 #include "common/limits.h"
 #include "common/options.h"
+#include "worker/disk/chunk_pool.h"
+#include "worker/disk/file_closer.h"
+#include "worker/disk/file_read.h"
+#include "worker/disk/page_cache.h"
 #include "worker/http/body.h"
-#include "worker/net/chunk_pool.h"
-#include "worker/net/close_reason.h"
-#include "worker/net/file_closer.h"
-#include "worker/net/file_read.h"
-#include "worker/net/page_cache.h"
-#include "worker/net/page_lender.h"
+#include "worker/wire/page_lender.h"
 
 #include <cstdint>
 #include <memory>
@@ -49,7 +49,7 @@ namespace fsrv::net {
 
 // Told when a read that the pool did is over: it must call Sender::settle_read() and then, unless
 // it is closing, pump().
-using SenderOwner = FileReader;
+using SenderOwner = disk::FileReader;
 
 struct SenderContext {
     // Whether a head leaves with the first bytes of such a body that are lent, not by itself.
@@ -58,11 +58,11 @@ struct SenderContext {
     }
 
     uv_loop_t* loop = nullptr; // its clock
-    ChunkPool* chunks = nullptr;
-    PageCache* page_cache = nullptr;
-    PageLender* lender = nullptr;
+    disk::ChunkPool* chunks = nullptr;
+    disk::PageCache* page_cache = nullptr;
+    wire::PageLender* lender = nullptr;
     disk::Pool* pool = nullptr;
-    FileCloser* closer = nullptr; // none: files close at once
+    disk::FileCloser* closer = nullptr; // none: files close at once
     MetricWords* score = nullptr;
     IoMode io = IoMode::automatic;
     bool paced = false;                                 // some of the sockets (is_paced())
@@ -131,7 +131,7 @@ class Sender final {
     std::optional<Step> lend_file(int fd, std::uint64_t length, std::uint64_t& turn);
     std::optional<Step> send_mapped(int fd, std::uint64_t length, std::uint64_t& turn);
     std::optional<Step> lend_memory(int fd, std::uint64_t& turn);
-    std::uint64_t find_cached(const http::FileExtent& extent, PageCache::Device& device);
+    std::uint64_t find_cached(const http::FileExtent& extent, disk::PageCache::Device& device);
     void advance_file(std::uint64_t bytes, SendPath path);
     std::optional<Step> push_head(int fd, std::uint64_t& turn);
     bool is_filling(const http::OpenFile& file) const;
@@ -151,8 +151,9 @@ class Sender final {
     std::size_t head_sent_ = 0;
     std::size_t segment_ = 0;        // of body_, being sent
     std::uint64_t segment_sent_ = 0; // bytes of it that are with the kernel
-    Chunk* chunk_ = nullptr;         // bytes of the files from segment_sent_ on, when
-                             // chunk_filled_ > chunk_sent_; small extents may follow the first
+    disk::Chunk* chunk_ =
+        nullptr; // bytes of the files from segment_sent_ on, when
+                 // chunk_filled_ > chunk_sent_; small extents may follow the first
     std::size_t chunk_filled_ = 0;
     std::size_t chunk_sent_ = 0;
     SendPath chunk_path_ = SendPath::copied;
@@ -162,7 +163,7 @@ class Sender final {
     unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
     std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
     std::size_t wanted_ = 0;         // bytes asked of the read that has filled the chunk
-    std::unique_ptr<FileRead> read_; // the pool's, while reading_
+    std::unique_ptr<disk::FileRead> read_; // the pool's, while reading_
     bool reading_ = false;
     bool failed_read_ = false;
     CloseReason failure_ = CloseReason::internal;

@@ -6,7 +6,7 @@
 namespace fsrv::net {
 namespace {
 
-std::string client_text(const Peer& peer) {
+std::string client_text(const log::Peer& peer) {
     return peer.port == 0 ? peer.text() : fmt::format("{} port {}", peer.text(), peer.port);
 }
 

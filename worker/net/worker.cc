@@ -7,8 +7,8 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/pacing.h"
-#include "worker/net/first_threads.h"
-#include "worker/net/terminate_signal.h"
+#include "worker/loop/first_threads.h"
+#include "worker/loop/terminate_signal.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -82,8 +82,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
     if (heritage_.access_log) {
-        const NoThreadsEndIt otherwise;
-        log_ = std::make_unique<LogWriter>(std::move(heritage_.access_log));
+        const loop::NoThreadsEndIt otherwise;
+        log_ = std::make_unique<log::LogWriter>(std::move(heritage_.access_log));
     }
     for (const ListenSocket& socket : heritage_.sockets) {
         if (is_paced(socket.fd)) sender_context_.paced = true;
@@ -159,7 +159,7 @@ void Worker::start_handles() {
             static_cast<Worker*>(handle->data)->mounts_.refresh();
         });
     }
-    error = uv_poll_init(&loop_, &terminate_, terminate_event_fd());
+    error = uv_poll_init(&loop_, &terminate_, loop::terminate_event_fd());
     FSRV_CHECK(error == 0, "the descriptor of SIGTERM cannot be polled");
     terminate_.data = this;
     uv_poll_start(&terminate_, UV_READABLE, [](uv_poll_t* handle, int, int) {
@@ -302,7 +302,7 @@ void Worker::tell_of_device(dev_t device, bool ill) const {
 
 void Worker::report_log_trouble() {
     if (!log_) return;
-    const LogTrouble trouble = log_->take_trouble();
+    const log::LogTrouble trouble = log_->take_trouble();
     log_trouble_.add(trouble);
     score().count(Metric::lost_log_lines, trouble.lines());
     const bool due = log_report_ms_ == 0 || now_ms() - log_report_ms_ >= limits::kTroubleReportMs;

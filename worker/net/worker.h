@@ -7,14 +7,14 @@
 #include "common/limits.h"
 #include "worker/content/mounts.h"
 #include "worker/content/store.h"
+#include "worker/disk/chunk_pool.h"
+#include "worker/disk/file_closer.h"
 #include "worker/http/server_names.h"
-#include "worker/net/access_log.h"
-#include "worker/net/chunk_pool.h"
+#include "worker/log/access_log.h"
+#include "worker/log/log_writer.h"
+#include "worker/loop/poller.h"
 #include "worker/net/connection.h"
-#include "worker/net/file_closer.h"
 #include "worker/net/listener.h"
-#include "worker/net/log_writer.h"
-#include "worker/net/poller.h"
 #include "worker/net/transfer_board.h"
 
 #include <array>
@@ -33,9 +33,9 @@ struct Surroundings {
     std::uint64_t most_queued_bytes = limits::kAssumedQueues; // queue_bound.h
 };
 
-class Worker final : public PollTarget {
+class Worker final : public loop::PollTarget {
     // Told that jobs of the pool are over.
-    struct PoolWaker final : PollTarget {
+    struct PoolWaker final : loop::PollTarget {
         explicit PoolWaker(disk::Pool& its_pool) : pool(its_pool) {}
         void on_ready(std::uint32_t) override { pool.dispatch(); }
         disk::Pool& pool;
@@ -59,7 +59,7 @@ class Worker final : public PollTarget {
     // --- for connections and listeners
     // -----------------------------------------------------------------
     uv_loop_t& loop() { return loop_; }
-    Poller& poller() { return poller_; }
+    loop::Poller& poller() { return poller_; }
     const Options& options() const { return *heritage_.options; }
     const content::LocalStore& store() const { return store_; }
     const http::PlanConfig& plan_config() const { return plan_config_; }
@@ -74,10 +74,10 @@ class Worker final : public PollTarget {
                 .passed = {},
                 .mounts = mounts_.table()};
     }
-    FileCloser& closer() { return closer_; }
+    disk::FileCloser& closer() { return closer_; }
     // Of what cached() has just not found.
     bool worth_caching() { return cache_.worth_keeping(); }
-    PageArena& cache_arena() { return cache_.arena(); }
+    disk::PageArena& cache_arena() { return cache_.arena(); }
     const CachedFile* cached(std::string_view key); // http::cache_key()
     void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
     void shrink_cache() { cache_.shrink(); }
@@ -96,9 +96,9 @@ class Worker final : public PollTarget {
     std::unique_ptr<Exchange> take_exchange();
     void give_back(std::unique_ptr<Exchange> exchange);
 
-    void adopt(
-        int fd,
-        const Peer& peer); // a new connection; sheds others, or refuses it, when there are too many
+    void adopt(int fd,
+               const log::Peer&
+                   peer); // a new connection; sheds others, or refuses it, when there are too many
     // False: no name of this server's, on a loopback address; told in the log now and then.
     bool has_name(std::string_view host);
     bool has_any_name() const { return names_.any(); }
@@ -121,7 +121,7 @@ class Worker final : public PollTarget {
     void count_answer(Asked method, int status, std::uint64_t started_ms);
     void count_close(CloseReason reason);
     bool logs_access() const { return log_ != nullptr; }
-    void log_line(const LogFields& fields, const LogOutcome& outcome) {
+    void log_line(const log::LogFields& fields, const log::LogOutcome& outcome) {
         log_->push(log_lines_.line(fields, outcome));
     }
     void bury(Connection& connection); // at the end of the turn
@@ -159,22 +159,22 @@ class Worker final : public PollTarget {
     const content::LocalStore& store_;
     http::PlanConfig plan_config_;
     uv_loop_t loop_{};
-    Poller poller_;
+    loop::Poller poller_;
     bool loop_ready_ = false; // libuv has events
     disk::Pool pool_;
     PoolWaker pool_waker_{pool_};
-    FileCloser closer_{pool_};
-    ChunkPool chunks_;
-    PageCache page_cache_;
-    PageLender lender_;
+    disk::FileCloser closer_{pool_};
+    disk::ChunkPool chunks_;
+    disk::PageCache page_cache_;
+    wire::PageLender lender_;
     http::ServerNames names_;
     std::uint64_t name_trouble_ms_ = 0; // told last
     content::Mounts mounts_;
     FileCache cache_;
     SenderContext sender_context_;
     TransferBoard transfer_board_;
-    LogLines log_lines_;
-    std::unique_ptr<LogWriter> log_;
+    log::LogLines log_lines_;
+    std::unique_ptr<log::LogWriter> log_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     uv_timer_t timer_{};
     uv_poll_t control_{};
@@ -196,7 +196,7 @@ class Worker final : public PollTarget {
     bool accept_paused_ = false;
     std::uint64_t accept_trouble_ms_ = 0; // told last
     std::uint64_t log_report_ms_ = 0;
-    LogTrouble log_trouble_; // not reported yet
+    log::LogTrouble log_trouble_; // not reported yet
 
     bool draining_ = false;
     bool retiring_ = false; // draining, because others have taken over

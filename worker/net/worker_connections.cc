@@ -40,7 +40,7 @@ void Worker::give_back(std::unique_ptr<Exchange> exchange) {
     spare_exchanges_.push_back(std::move(exchange));
 }
 
-void Worker::adopt(int fd, const Peer& peer) {
+void Worker::adopt(int fd, const log::Peer& peer) {
     score().count(Metric::accepted);
     const std::size_t most_lingering =
         std::max(max_connections_ / limits::kLingeringShare, limits::kLeastLingering);

@@ -24,7 +24,7 @@ class FileCacheTest : public testing::Test {
 
     content::Tree tree_;
     content::LocalStore store_{tree_.config(), content::MimeTypes()};
-    PageArena arena_{1 << 20};
+    disk::PageArena arena_{1 << 20};
 };
 
 TEST_F(FileCacheTest, KeepsSmallFilesAsBytesMiddlingOnesInPagesAndLargeOnesOpen) {

@@ -2,7 +2,7 @@
 
 #include "tests/support/await.h"
 #include "tests/support/files.h"
-#include "worker/net/page_arena.h"
+#include "worker/disk/page_arena.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -105,10 +105,10 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
     test::TempDir dir_;
     uv_loop_t loop_{};
     disk::Pool pool_{{.threads = 1}};
-    ChunkPool chunks_;
-    PageCache page_cache_;
-    PageLender lender_;
-    PageArena arena_{1 << 20};
+    disk::ChunkPool chunks_;
+    disk::PageCache page_cache_;
+    wire::PageLender lender_;
+    disk::PageArena arena_{1 << 20};
     MetricWords figures_;
     SenderContext context_;
     UniqueFd ours_;
