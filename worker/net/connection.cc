@@ -37,13 +37,6 @@ bool ends_by_reset(CloseReason reason) {
 
 } // namespace
 
-std::string_view name_of(State state) {
-    static constexpr std::string_view kNames[kStates] = {
-        "accepted", "idle",          "reading_head", "preparing", "sending",
-        "paused",   "skipping_body", "lingering",    "closing"};
-    return kNames[static_cast<unsigned>(state)];
-}
-
 Exchange::Exchange(const http::ParserLimits& limits)
     : capacity(limits.max_head_bytes +
                64), // a head at the limit, an empty line before it, and one byte too many
@@ -79,8 +72,6 @@ Connection::~Connection() {
 }
 
 void Connection::start(bool overloaded) {
-    since_ms_ = worker_.now_ms();
-    overloaded_ = overloaded;
     if (overloaded) {
         // A HEAD gets no body, and what is read cannot make a reset of the close.
         exchange_ = worker_.take_exchange();
@@ -94,7 +85,7 @@ void Connection::start(bool overloaded) {
         advance();
     } else {
         on_readable(); // the request has often come with the connection
-        if (state_ == State::accepted) wait_for(EPOLLIN);
+        if (state() == State::accepted) wait_for(EPOLLIN);
     }
 }
 
@@ -113,12 +104,12 @@ bool Connection::watch() {
 }
 
 void Connection::on_ready(std::uint32_t events) {
-    if (state_ == State::closing) return;
+    if (state() == State::closing) return;
     if ((events & EPOLLERR) != 0) { // in practice the peer's RST
-        const bool between_requests = state_ == State::idle || state_ == State::accepted;
-        close(state_ == State::lingering ? linger_reason_
-              : between_requests         ? CloseReason::client_closed
-                                         : CloseReason::client_aborted);
+        const bool between_requests = state() == State::idle || state() == State::accepted;
+        close(state() == State::lingering ? linger_reason_
+              : between_requests          ? CloseReason::client_closed
+                                          : CloseReason::client_aborted);
         return;
     }
     ready_ |= events;
@@ -131,7 +122,7 @@ void Connection::on_ready(std::uint32_t events) {
 
 // What the state waits for has come.
 void Connection::act() {
-    switch (state_) {
+    switch (state()) {
     case State::accepted:
     case State::idle:
     case State::reading_head:
@@ -169,17 +160,17 @@ void Connection::on_readable() {
     FSRV_CHECK(x.end < x.capacity, "the parser asked for more than its limit");
     const ssize_t n = receive({x.buffer.get() + x.end, x.capacity - x.end});
     if (n < 0 && errno == EAGAIN) {
-        if (x.begin == x.end && state_ != State::skipping_body) drop_exchange();
+        if (x.begin == x.end && state() != State::skipping_body) drop_exchange();
         return;
     }
     if (n <= 0) {
-        const bool between_requests = state_ == State::idle || state_ == State::accepted;
+        const bool between_requests = state() == State::idle || state() == State::accepted;
         close(between_requests ? CloseReason::client_closed : CloseReason::client_aborted);
         return;
     }
     x.received(static_cast<std::size_t>(n));
     waited_ms_ = 0;
-    if (state_ != State::skipping_body && state_ != State::reading_head)
+    if (state() != State::skipping_body && state() != State::reading_head)
         set_state(State::reading_head);
     advance();
 }
@@ -187,7 +178,7 @@ void Connection::on_readable() {
 void Connection::advance() {
     for (unsigned turn = 0; turn < limits::kPipelineBatch; ++turn) {
         bool more = false;
-        switch (state_) {
+        switch (state()) {
         case State::reading_head:
             more = wants_proxy_header_ ? take_proxy_header() : take_head();
             break;
@@ -224,7 +215,7 @@ void Connection::take_turn_soon() {
 
 void Connection::go_on() {
     queued_ = false;
-    if (state_ != State::closing) {
+    if (state() != State::closing) {
         if (wanted_ == 0)
             advance();
         else
@@ -259,7 +250,7 @@ void Connection::pause() {
 }
 
 void Connection::on_deadline() {
-    switch (state_) {
+    switch (state()) {
     case State::accepted: close(CloseReason::header_timeout); break;
     case State::idle:
         if (!may_wait_for_taker()) close(CloseReason::idle_timeout);
@@ -284,7 +275,7 @@ void Connection::on_deadline() {
 
 // An answer has begun, and its disk does not answer: who ends its side now has given up.
 bool Connection::waits_for_ill_disk() const {
-    if (state_ != State::sending || !transfer_->sender.read_under_way()) return false;
+    if (state() != State::sending || !transfer_->sender.read_under_way()) return false;
     return worker_.pool().is_ill(transfer_->sender.read_device());
 }
 
@@ -297,7 +288,7 @@ std::uint64_t Connection::bytes_not_taken() const {
 // kernel: that would forget it some minutes after a close.
 bool Connection::may_wait_for_taker() {
     const auto pause_ms = static_cast<std::uint64_t>(worker_.options().pause_timeout.count());
-    waited_ms_ += worker_.now_ms() - since_ms_;
+    waited_ms_ += worker_.now_ms() - since_ms();
     if (waited_ms_ >= pause_ms || worker_.server_stops() || bytes_not_taken() == 0) return false;
     worker_.touched(*this);
     return true;
@@ -305,17 +296,21 @@ bool Connection::may_wait_for_taker() {
 
 bool Connection::leave(CloseReason reason) {
     on_readable();
-    if (state_ != State::idle && state_ != State::accepted) return state_ == State::closing;
+    if (state() != State::idle && state() != State::accepted) return state() == State::closing;
     // close(2) would reset should the client send meanwhile, and what is on its way would be lost.
-    if (state_ == State::idle && bytes_not_taken() > 0)
+    if (state() == State::idle && bytes_not_taken() > 0)
         enter_lingering(reason);
     else
         close(reason);
     return true;
 }
 
+void Connection::give_way() {
+    refuse_look_up("the server is full, try again later", false);
+}
+
 bool Connection::is_deserted() const {
-    return state_ == State::preparing && (ready_ & EPOLLRDHUP) != 0;
+    return state() == State::preparing && (ready_ & EPOLLRDHUP) != 0;
 }
 
 // What counts is what the client has taken: the socket takes more in large steps, with pauses
@@ -361,7 +356,7 @@ void Connection::on_linger_readable() {
 }
 
 void Connection::close(CloseReason reason) {
-    if (state_ == State::closing) return;
+    if (state() == State::closing) return;
     if (transfer_) log_answer(name_of(reason));
     worker_.count_close(reason);
     set_state(State::closing);
@@ -376,9 +371,7 @@ void Connection::close(CloseReason reason) {
 }
 
 void Connection::set_state(State state) {
-    const State from = std::exchange(state_, state);
-    worker_.moved(*this, from, state);
-    since_ms_ = worker_.now_ms();
+    worker_.connections().move(*this, state, worker_.now_ms());
 }
 
 void Connection::drop_exchange() {

@@ -14,7 +14,7 @@
 //   closing        its turn of the loop         none    none
 //
 // The deadline of idle and lingering is --pause-timeout while the client has not taken all that is
-// with the kernel. Each state has its list in the worker, in order of since_ms.
+// with the kernel. Each state has its list, in order of since_ms: worker/serve/connections.h.
 //
 //   accepted ─► reading_head ─► preparing ─► sending ⇄ paused          every state ─► closing
 //                 ▲    ▲            (errors and OPTIONS skip it)  │
@@ -29,7 +29,6 @@
 #pragma once
 
 #include "common/close_reason.h"
-#include "common/intrusive_list.h"
 #include "worker/disk/pool.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
@@ -38,6 +37,7 @@
 #include "worker/loop/poller.h"
 #include "worker/net/file_cache.h"
 #include "worker/net/sender.h"
+#include "worker/serve/member.h"
 
 #include <atomic>
 #include <cstdint>
@@ -50,19 +50,8 @@ namespace fsrv::net {
 class Worker;
 class Connection;
 
-enum class State : std::uint8_t {
-    accepted,
-    idle,
-    reading_head,
-    preparing,
-    sending,
-    paused,
-    skipping_body,
-    lingering,
-    closing,
-};
-inline constexpr unsigned kStates = 9;
-std::string_view name_of(State state);
+using serve::State;
+
 Asked to_label(http::Method method);
 
 // What a request needs until its answer is planned: the received bytes, the parser. And the job for
@@ -124,42 +113,35 @@ struct Transfer {
     std::uint64_t window_bytes = 0;
 };
 
-class Connection final : public SenderOwner, public loop::PollTarget {
+class Connection final : public serve::Member, public SenderOwner, public loop::PollTarget {
   public:
     Connection(Worker& worker, int fd, const log::Peer& peer, std::uint64_t id);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
-    ~Connection();
+    ~Connection() override;
 
     // Answers what has come already, or waits for it; `overloaded`: the answer is a 503, whatever
     // is asked.
     void start(bool overloaded);
 
-    void close(CloseReason reason);
-
-    void on_deadline(); // the time of its state is over
-    // The worker stops, or needs the room. Of one that waits for a request: it is read for once,
-    // and what has come is answered; else it ends, and an answer that is on its way is not cut.
-    // True: its place is free.
-    bool leave(CloseReason reason);
-    // Waits for the pool, and its client has ended its side: it may have gone.
-    bool is_deserted() const;
+    // Member
+    void close(CloseReason reason) override;
+    void on_deadline() override;
+    bool leave(CloseReason reason) override;
+    bool is_deserted() const override;
+    void give_way() override;
     // 503 to one that waits for the pool. `stays`: the connection does, if it may.
     void refuse_look_up(std::string_view what, bool stays = true);
     void check_rate(std::uint64_t now_ms); // --min-rate, while sending or paused
     void go_on();                          // its next turn, after continue_soon()
 
-    State state() const { return state_; }
     std::uint64_t id() const { return id_; }
-    std::uint64_t since_ms() const { return since_ms_; }
     // Who asks, as far as trusted proxies say; between requests the peer.
     const log::Peer& client() const { return transfer_ ? transfer_->client : peer_; }
     const Transfer* transfer() const { return transfer_.get(); } // none: nothing is being sent
     std::string_view request_line() const {
         return transfer_ ? transfer_->record.fields().request_line : std::string_view();
     }
-
-    ListHook<Connection> hook; // the worker's list of this state
 
   private:
     friend class Worker; // takes exchange_ and transfer_ back
@@ -220,7 +202,6 @@ class Connection final : public SenderOwner, public loop::PollTarget {
     log::Peer peer_;
     int fd_;
     std::uint64_t id_;
-    std::uint64_t since_ms_ = 0;
     std::uint64_t lingered_bytes_ = 0;
     std::uint64_t waited_ms_ = 0; // for an answer to be taken, beyond the deadline of the state
     unsigned pending_ = 1;        // the socket, until close(); its turn to come
@@ -229,11 +210,9 @@ class Connection final : public SenderOwner, public loop::PollTarget {
     bool watched_ = false;        // the poller has been told of the socket
     bool queued_ = false;         // its next turn comes by go_on(), events of the socket can wait
     bool swift_ = false;          // has one of the worker's places for those whose queue may grow
-    bool overloaded_ = false;     // one of the worker's overload_answers_
     bool wants_proxy_header_;     // first of all
     bool peer_is_trusted_;        // its word on where a client is counts
     bool checks_name_;            // a browser of this machine may have been led here
-    State state_ = State::accepted;
     CloseReason linger_reason_ = CloseReason::done;
 };
 

@@ -154,7 +154,7 @@ bool Connection::take_head() {
     }
     x.begin += result.head_bytes;
     dispatch();
-    return state_ != State::preparing;
+    return state() != State::preparing;
 }
 
 void Connection::dispatch() {
@@ -387,14 +387,14 @@ bool Connection::send_some() {
 
 void Connection::on_chunk_read() {
     transfer_->sender.settle_read();
-    if (state_ == State::closing) return;
+    if (state() == State::closing) return;
     worker_.touched(*this); // the stall clock runs from when the client could have taken something
     advance_in_turn();
 }
 
 // An answer that has begun is not lost before its client loses patience.
 void Connection::on_disk_ill() {
-    if (state_ == State::closing) return;
+    if (state() == State::closing) return;
     if (transfer_->sender.bytes_sent() == 0) {
         transfer_->sender.give_up_read(CloseReason::disk_silent);
         go_on_soon();

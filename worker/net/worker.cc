@@ -78,7 +78,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                       .copied_tail = surroundings.most_queued_bytes},
       transfer_board_(*heritage_.score),
       log_lines_(heritage_.options->log_format),
-      max_connections_(connection_limit(heritage_)) {
+      connections_(connection_limit(heritage_)) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
     if (heritage_.access_log) {
@@ -92,7 +92,6 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
 }
 
 Worker::~Worker() {
-    FSRV_CHECK(connections_ == 0, "connections outlive their worker");
     const int error = uv_loop_close(&loop_);
     FSRV_CHECK(error == 0, "handles outlive their loop");
 }
@@ -133,7 +132,7 @@ void Worker::turn() {
     poller_.dispatch();
     if (std::exchange(loop_ready_, false) || uv_backend_timeout(&loop_) == 0)
         uv_run(&loop_, UV_RUN_NOWAIT);
-    dead_.clear();
+    connections_.destroy_buried();
     on_turn_end();
 }
 
@@ -233,36 +232,40 @@ void Worker::on_timer() {
     }
     for (const auto& listener : listeners_)
         if (listener->is_due(now)) listener->resume();
-    const Options& o = options();
-    const auto ms = [](Millis time) { return static_cast<std::uint64_t>(time.count()); };
-    sweep(State::accepted, server_stops() ? std::min(ms(o.header_timeout), limits::kDrainFreshMs)
-                                          : ms(o.header_timeout));
-    sweep(State::idle, ms(o.idle_timeout));
-    sweep(State::reading_head, ms(o.header_timeout));
-    sweep(State::preparing, limits::kLookUpMs);
-    sweep(State::sending, ms(o.stall_timeout));
-    sweep(State::paused, ms(o.pause_timeout));
-    sweep(State::skipping_body, ms(o.header_timeout));
-    sweep(State::lingering, limits::kLingerMs);
-    if (o.min_rate > 0) {
-        for (const State state : {State::sending, State::paused}) {
-            for (Connection* c = list(state).front(); c;) {
-                Connection* following = List::next(*c);
-                c->check_rate(now);
-                c = following;
-            }
-        }
+    connections_.sweep(deadlines(), now);
+    if (options().min_rate > 0) {
+        for (const State state : {State::sending, State::paused})
+            connections_.for_each(
+                state, [now](serve::Member& member) { connection_of(member).check_rate(now); });
     }
     if (draining_ && drain_deadline_ms_ != 0 && now >= drain_deadline_ms_) cut_the_rest();
     if (now - log_report_ms_ >= limits::kTroubleReportMs || log_trouble_.lines() == 0)
         report_log_trouble();
     const std::uint64_t wanted_ms =
-        connections_ > 0 || draining_ ? limits::kSweepMs : limits::kTickMs;
+        connections_.count() > 0 || draining_ ? limits::kSweepMs : limits::kTickMs;
     if (!finished_ && uv_timer_get_repeat(&timer_) != wanted_ms) {
         uv_timer_set_repeat(&timer_, wanted_ms);
         uv_timer_again(&timer_);
     }
     timer_due_ms_ = now + wanted_ms;
+}
+
+serve::Deadlines Worker::deadlines() const {
+    const Options& o = options();
+    const auto ms = [](Millis time) { return static_cast<std::uint64_t>(time.count()); };
+    serve::Deadlines deadlines;
+    deadlines[State::accepted] = server_stops()
+                                     ? std::min(ms(o.header_timeout), limits::kDrainFreshMs)
+                                     : ms(o.header_timeout);
+    deadlines[State::idle] = ms(o.idle_timeout);
+    deadlines[State::reading_head] = ms(o.header_timeout);
+    deadlines[State::preparing] = limits::kLookUpMs;
+    deadlines[State::sending] = ms(o.stall_timeout);
+    deadlines[State::paused] = ms(o.pause_timeout);
+    deadlines[State::skipping_body] = ms(o.header_timeout);
+    deadlines[State::lingering] = limits::kLingerMs;
+    deadlines[State::closing] = serve::Deadlines::kNever;
+    return deadlines;
 }
 
 // The heartbeat, and what is a state rather than an event. Lists have their length at hand.
@@ -276,17 +279,19 @@ void Worker::publish_figures() {
         const std::uint64_t faded = figures.lag_ms.load(std::memory_order_relaxed) * 7 / 8;
         figures.lag_ms.store(std::max(late, faded), std::memory_order_relaxed);
     }
-    figures.set(Metric::connections, connections_);
-    figures.set(Metric::connection_limit, max_connections_);
-    figures.set(Metric::active_downloads, list_size(State::sending));
-    figures.set(Metric::active_requests, list_size(State::preparing) + list_size(State::sending));
-    figures.set(Metric::paused_downloads, list_size(State::paused));
+    figures.set(Metric::connections, connections_.count());
+    figures.set(Metric::connection_limit, connections_.most());
+    figures.set(Metric::active_downloads, connections_.count(State::sending));
+    figures.set(Metric::active_requests,
+                connections_.count(State::preparing) + connections_.count(State::sending));
+    figures.set(Metric::paused_downloads, connections_.count(State::paused));
     figures.set(Metric::pool_jobs, pool_.jobs());
     figures.set(Metric::ill_devices, pool_.ill_devices());
     if (!transfer_board_.due(real_now)) return;
     for (const State state : {State::sending, State::paused})
-        for (const Connection* c = list(state).front(); c != nullptr; c = List::next(*c))
-            transfer_board_.consider(*c, now_ms());
+        connections_.for_each(state, [this](serve::Member& member) {
+            transfer_board_.consider(connection_of(member), now_ms());
+        });
     transfer_board_.show(real_now);
 }
 
@@ -352,28 +357,25 @@ void Worker::leave(std::uint64_t within_ms) {
     }
     // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.
     send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
-    for (Connection* c = list(State::idle).front(); c;) {
-        Connection* following = List::next(*c);
-        c->leave(CloseReason::drained);
-        c = following;
-    }
+    connections_.let_idle_leave(CloseReason::drained);
     uv_timer_start(
         &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
         limits::kSweepMs);
 }
 
 void Worker::cut_the_rest() {
-    for (unsigned s = 0; s < kStates; ++s) {
+    for (unsigned s = 0; s < serve::kStates; ++s) {
         const auto state = static_cast<State>(s);
         if (state == State::closing) continue;
-        while (Connection* c = list(state).front()) {
-            if (!c->request_line().empty()) {
+        connections_.for_each(state, [&](serve::Member& member) {
+            const Connection& c = connection_of(member);
+            if (!c.request_line().empty()) {
                 log_info("slot={} conn={} client={} state={} cut, the grace is over: {}",
-                         heritage_.slot, c->id(), c->client().text(), name_of(state),
-                         c->request_line());
+                         heritage_.slot, c.id(), c.client().text(), name_of(state),
+                         c.request_line());
             }
-            c->close(CloseReason::grace_over);
-        }
+            member.close(CloseReason::grace_over);
+        });
     }
     // What is still pending is with the pool, and a dead disk may never give it back.
     if (now_ms() < drain_deadline_ms_ + limits::kLastCallbacksMs) return;
@@ -385,7 +387,7 @@ void Worker::cut_the_rest() {
 
 // Jobs that nobody waits for any more get the time that late callbacks have.
 void Worker::finish_if_drained() {
-    if (!draining_ || finished_ || connections_ > 0) return;
+    if (!draining_ || finished_ || connections_.count() > 0) return;
     if (!pool_.is_idle()) {
         if (drain_deadline_ms_ == 0 || drain_deadline_ms_ > now_ms()) drain_deadline_ms_ = now_ms();
         return;

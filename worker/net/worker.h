@@ -16,6 +16,7 @@
 #include "worker/net/connection.h"
 #include "worker/net/listener.h"
 #include "worker/net/transfer_board.h"
+#include "worker/serve/connections.h"
 
 #include <array>
 #include <cstdint>
@@ -114,8 +115,8 @@ class Worker final : public loop::PollTarget {
     }
     void give_back_swift_place() { --swift_places_; }
 
-    void moved(Connection& connection, State from, State to); // keeps the lists
-    void touched(Connection& connection);                     // its deadline starts anew
+    serve::Connections& connections() { return connections_; }
+    void touched(Connection& connection) { connections_.touch(connection, now_ms()); }
     void continue_soon(Connection& connection); // go_on() in the next turn of the loop
     ScoreSlot& score() { return *heritage_.score; }
     void count_answer(Asked method, int status, std::uint64_t started_ms);
@@ -127,9 +128,9 @@ class Worker final : public loop::PollTarget {
     void bury(Connection& connection); // at the end of the turn
 
   private:
-    using List = IntrusiveList<Connection, &Connection::hook>;
-    List& list(State state) { return lists_[static_cast<unsigned>(state)]; }
-
+    static Connection& connection_of(serve::Member& member) {
+        return static_cast<Connection&>(member); // it made all of them
+    }
     void on_ready(std::uint32_t events) override; // of libuv's loop
     void turn();
     void start_handles();
@@ -138,9 +139,8 @@ class Worker final : public loop::PollTarget {
     void on_timer();
     void on_turn_end();
     void continue_connections();
-    void sweep(State state, std::uint64_t timeout_ms);
+    serve::Deadlines deadlines() const;
     void serve_slot(unsigned slot, bool on);
-    bool make_room();
     void turn_away(int fd); // with a 503 that costs nothing
     void report_log_trouble();
     void publish_figures();
@@ -149,11 +149,6 @@ class Worker final : public loop::PollTarget {
     void leave(std::uint64_t within_ms);
     void finish_if_drained();
     void tell_of_device(dev_t device, bool ill) const;
-    // Those that linger owe nothing but time: they make room when too many others are there.
-    std::size_t live_connections() const {
-        return connections_ - list_size(State::closing) - list_size(State::lingering);
-    }
-    std::size_t list_size(State state) const { return lists_[static_cast<unsigned>(state)].size(); }
 
     Heritage heritage_;
     const content::LocalStore& store_;
@@ -181,14 +176,10 @@ class Worker final : public loop::PollTarget {
     uv_poll_t mount_changes_{}; // open only if mounts_ has something to poll
     uv_poll_t terminate_{};
 
-    std::array<List, kStates> lists_;
+    serve::Connections connections_;
     std::deque<Connection*> ready_;
-    std::vector<std::unique_ptr<Connection>> dead_;
     std::vector<std::unique_ptr<Exchange>> spare_exchanges_;
-    std::size_t connections_ = 0; // alive, closing ones included
-    std::size_t max_connections_ = 0;
-    std::size_t swift_places_ = 0;     // that are taken
-    std::size_t overload_answers_ = 0; // connections that get a 503, whatever they ask
+    std::size_t swift_places_ = 0; // that are taken
     std::uint64_t next_id_ = 1;
     std::uint64_t timer_due_ms_ = 0;
 

@@ -1,5 +1,4 @@
-// A worker's dealings with its connections: taking them in, making room, their lists and deadlines,
-// what they share.
+// A worker's dealings with its connections: taking them in, turning them away, what they share.
 #include "common/limits.h"
 #include "common/log.h"
 #include "worker/http/date.h"
@@ -42,21 +41,15 @@ void Worker::give_back(std::unique_ptr<Exchange> exchange) {
 
 void Worker::adopt(int fd, const log::Peer& peer) {
     score().count(Metric::accepted);
-    const std::size_t most_lingering =
-        std::max(max_connections_ / limits::kLingeringShare, limits::kLeastLingering);
-    if (list_size(State::lingering) > most_lingering)
-        list(State::lingering).front()->close(CloseReason::done);
-    const bool overloaded = live_connections() >= max_connections_ && !make_room();
-    if (overloaded && overload_answers_ >= limits::kMaxOverloadAnswers) {
+    const auto admission = connections_.admit(now_ms());
+    if (admission == serve::Connections::Admission::turned_away) {
         turn_away(fd);
         return;
     }
     auto* connection = new Connection(*this, fd, peer, next_id_++);
-    ++connections_;
-    list(State::accepted).push_back(*connection);
-    score().set(Metric::connections, connections_);
-    if (overloaded) ++overload_answers_;
-    connection->start(overloaded);
+    connections_.add(*connection, admission, now_ms());
+    score().set(Metric::connections, connections_.count());
+    connection->start(admission == serve::Connections::Admission::overloaded);
 }
 
 // What has come is read, or the close would be a reset, and the answer lost with it.
@@ -75,43 +68,6 @@ void Worker::turn_away(int fd) {
     read_all();
     ::close(fd);
     count_close(CloseReason::turned_away);
-}
-
-// Who has the least to lose goes first: silent, idle, gone from a disk that does not answer,
-// paused, waiting for such a disk; of each the one that has been so the longest.
-bool Worker::make_room() {
-    const auto first_that = [this](State state, auto makes_room) {
-        Connection* c = list(state).front();
-        for (unsigned looks = 0; c && looks < limits::kShedLooks; ++looks) {
-            Connection* const following = List::next(*c);
-            if (makes_room(*c)) return true;
-            c = following;
-        }
-        return false;
-    };
-    const auto is_old = [this](const Connection& c) {
-        return now_ms() - c.since_ms() >= limits::kShedAfterMs;
-    };
-    return first_that(
-               State::accepted,
-               [&](Connection& c) { return is_old(c) && c.leave(CloseReason::shed_silent); }) ||
-           first_that(State::idle, [](Connection& c) { return c.leave(CloseReason::shed_idle); }) ||
-           first_that(State::preparing,
-                      [](Connection& c) {
-                          if (!c.is_deserted()) return false;
-                          c.close(CloseReason::client_aborted);
-                          return true;
-                      }) ||
-           first_that(State::paused,
-                      [](Connection& c) {
-                          c.close(CloseReason::shed_paused);
-                          return true;
-                      }) ||
-           first_that(State::preparing, [&](Connection& c) {
-               if (!is_old(c)) return false;
-               c.refuse_look_up("the server is full, try again later", false);
-               return true;
-           });
 }
 
 namespace {
@@ -142,15 +98,14 @@ void Worker::make_room_for_listing() {
     const std::uint64_t wanted =
         std::min<std::uint64_t>(limits::kListingRoomBytes, heritage_.budgets.listing_bytes / 4);
     std::uint64_t freed = 0;
-    for (Connection* c = list(State::paused).front(); c && freed < wanted;) {
-        Connection* following = List::next(*c);
-        if (const std::uint64_t bytes = c->transfer()->sender.listing_bytes(); bytes > 0) {
-            c->close(CloseReason::shed_paused);
-            c->transfer_.reset(); // its memory now, not at the end of the turn
-            freed += bytes;
-        }
-        c = following;
-    }
+    connections_.for_each(State::paused, [&](serve::Member& member) {
+        Connection& c = connection_of(member);
+        const std::uint64_t bytes = c.transfer()->sender.listing_bytes();
+        if (bytes == 0 || freed >= wanted) return;
+        c.close(CloseReason::shed_paused);
+        c.transfer_.reset(); // its memory now, not at the end of the turn
+        freed += bytes;
+    });
 }
 
 void Worker::tell_of_accept_trouble(int error) {
@@ -168,19 +123,6 @@ void Worker::cannot_accept(int error) {
     for (const auto& listener : listeners_) listener->suspend();
 }
 
-void Worker::moved(Connection& connection, State from, State to) {
-    list(from).remove(connection);
-    list(to).push_back(connection);
-}
-
-void Worker::touched(Connection& connection) {
-    if (connection.since_ms_ == now_ms()) return;
-    connection.since_ms_ = now_ms();
-    List& own = list(connection.state_);
-    own.remove(connection);
-    own.push_back(connection);
-}
-
 void Worker::continue_soon(Connection& connection) {
     ready_.push_back(&connection);
 }
@@ -194,15 +136,6 @@ void Worker::continue_connections() {
         ready_.pop_front();
         next->go_on();
     } while (!ready_.empty() && uv_hrtime() < end);
-}
-
-void Worker::sweep(State state, std::uint64_t timeout_ms) {
-    const std::uint64_t now = now_ms();
-    for (Connection* c = list(state).front(); c && now - c->since_ms() >= timeout_ms;) {
-        Connection* following = List::next(*c);
-        c->on_deadline();
-        c = following;
-    }
 }
 
 const CachedFile* Worker::cached(std::string_view key) {
@@ -240,12 +173,9 @@ void Worker::count_close(CloseReason reason) {
 }
 
 void Worker::bury(Connection& connection) {
-    list(State::closing).remove(connection);
     connection.drop_exchange();
-    if (connection.overloaded_) --overload_answers_;
-    dead_.emplace_back(&connection);
-    --connections_;
-    score().set(Metric::connections, connections_);
+    connections_.bury(connection);
+    score().set(Metric::connections, connections_.count());
 }
 
 } // namespace fsrv::net

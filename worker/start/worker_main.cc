@@ -60,7 +60,7 @@ void warn_of_closed_root(const Heritage& heritage) {
         ::geteuid(), heritage.root_path, errno_text(errno));
 }
 
-int serve(Heritage heritage) {
+int serve_until_drained(Heritage heritage) {
     const Options& options = *heritage.options;
     if (heritage.admin) {
         if (!lock_in(heritage)) return kExitUsage;
@@ -106,7 +106,7 @@ int worker_main(Heritage heritage) {
         return kExitUsage;
     }
     if (!follow_into_death(heritage.supervisor_pid)) return kExitFailure;
-    const int status = serve(std::move(heritage));
+    const int status = serve_until_drained(std::move(heritage));
 #ifdef FSRV_CHECKS_LEAKS
     if (status != kExitOk) return status;
     if (__lsan_do_recoverable_leak_check() != 0) return kExitFailure; // _exit() would skip it
