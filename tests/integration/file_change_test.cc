@@ -3,6 +3,7 @@
 // whole answer that is no version of the file.
 
 #include "tests/support/files.h"
+#include "tests/support/other_host.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <thread>
@@ -282,6 +284,65 @@ TEST_P(FileChange, ReplacedAllTheTimeItIsAlwaysOneVersion) {
     over = true;
     writer.join();
 }
+
+// Clients on this machine and elsewhere, fast and slow ones: whatever waits in queues between is
+// one version, or the answer is no whole one.
+class FileChangeFrom : public testing::TestWithParam<bool> {
+  protected:
+    void SetUp() override {
+        if (!GetParam()) return;
+        other_ = std::make_unique<OtherHost>();
+        if (!other_->why_not().empty()) GTEST_SKIP() << other_->why_not();
+    }
+    ServerSetup server_setup() const {
+        ServerSetup setup{.args = {"--workers", "1"}};
+        if (!other_) return setup;
+        setup.loopback = false;
+        setup.args.insert(setup.args.end(), {"--host", other_->address(), "--port", "0"});
+        return setup;
+    }
+    std::unique_ptr<RawClient> connect(const Server& server, const ClientSetup& setup) const {
+        return other_ ? other_->connect(server.port(), setup)
+                      : std::make_unique<RawClient>(server.port(), setup);
+    }
+
+    TempDir base_;
+    std::unique_ptr<OtherHost> other_;
+};
+
+TEST_P(FileChangeFrom, EverySizeArrivesAsOneVersionOrNotWhole) {
+    const Server server(base_.path(), server_setup());
+    for (const std::uint64_t size :
+         {64ULL << 10, 1ULL << 20, 8ULL << 20, 40ULL << 20, 100ULL << 20}) {
+        for (const int receive_buffer : {0, 4096}) {
+            // How much is read before the change: nothing, half, all but what is queued at the end.
+            for (const std::uint64_t before : {std::uint64_t{0}, size / 2, size - size / 8}) {
+                if (receive_buffer != 0 && before > 8 << 20) continue; // that takes long
+                SCOPED_TRACE(
+                    fmt::format("{} bytes, {} read, buffer {}", size, before, receive_buffer));
+                const std::string name = std::to_string(size);
+                write_pattern(base_ / name, size);
+                const auto client = connect(server, {.receive_buffer = receive_buffer});
+                ASSERT_TRUE(client && client->connected());
+                client->send(get("/" + name));
+                ASSERT_EQ(client->read_head().status, 200);
+                std::string bytes = client->read_bytes(before);
+                ASSERT_EQ(bytes.size(), before);
+                for (std::uint64_t at = 0; at < size; at += 1 << 20)
+                    write_at(base_ / name, at,
+                             pattern(at, std::min<std::uint64_t>(size - at, 1 << 20), 2));
+                bytes += client->read_bytes(size - before);
+                EXPECT_TRUE(bytes.size() < size || is_pattern(bytes, 0, size))
+                    << "a whole answer that is no version of the file";
+                EXPECT_TRUE(bytes.size() == size || client->end() == Got::rst);
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, FileChangeFrom, testing::Bool(), [](const auto& place) {
+    return place.param ? "AnotherHost" : "Loopback";
+});
 
 INSTANTIATE_TEST_SUITE_P(Io, FileChange, testing::Values("threads", "inline", "auto"),
                          [](const auto& mode) { return std::string(mode.param); });
