@@ -3,7 +3,7 @@
 #include "tests/bench/allocations.h"
 #include "tests/support/files.h"
 #include "worker/content/store.h"
-#include "worker/net/file_cache.h"
+#include "worker/exchange/file_cache.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -27,15 +27,16 @@ struct Shelf {
         }
     }
 
-    std::unique_ptr<CachedFile> find(const std::string& target) {
+    std::unique_ptr<exchange::CachedFile> find(const std::string& target) {
         auto found = store.find(*http::parse_target(target), {});
-        return found ? make_cached_file(target, *found, true, {}, cache.arena()) : nullptr;
+        return found ? exchange::make_cached_file(target, *found, true, {}, cache.arena())
+                     : nullptr;
     }
 
     test::TempDir folder;
     UniqueFd root;
     content::LocalStore store;
-    FileCache cache;
+    exchange::FileCache cache;
     std::vector<std::string> targets;
 };
 
@@ -45,7 +46,7 @@ void cache_hit(benchmark::State& state) {
     std::size_t i = 0;
     const AllocationColumn column(state);
     for (auto _ : state) {
-        const CachedFile* file = shelf.cache.find(shelf.targets[i], 0);
+        const exchange::CachedFile* file = shelf.cache.find(shelf.targets[i], 0);
         if (!file) state.SkipWithError("not kept");
         i = (i + 7919) % shelf.targets.size(); // a prime: all of them, in no order of theirs
     }

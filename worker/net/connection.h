@@ -30,12 +30,12 @@
 
 #include "common/close_reason.h"
 #include "worker/disk/pool.h"
+#include "worker/exchange/file_cache.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
 #include "worker/http/target.h"
 #include "worker/log/access_log.h"
 #include "worker/loop/poller.h"
-#include "worker/net/file_cache.h"
 #include "worker/net/sender.h"
 #include "worker/serve/member.h"
 
@@ -83,13 +83,13 @@ struct Exchange final : disk::Job {
     http::RequestParser parser;
     http::Request request;
     http::Target target;
-    bool to_be_kept = false;           // what is found
-    std::optional<http::Plan> plan;    // the job's result
-    std::unique_ptr<CachedFile> found; // and what of it is worth keeping
-    bool listings_full = false;        // the plan is a 503, as other listings leave no room
-    content::Reach reach;              // of the job, and whose share of the pool it has
-    std::uint64_t queued_ns = 0;       // when the job was given to the pool
-    std::uint64_t waited_us = 0;       // for a thread: the job's to say
+    bool to_be_kept = false;                     // what is found
+    std::optional<http::Plan> plan;              // the job's result
+    std::unique_ptr<exchange::CachedFile> found; // and what of it is worth keeping
+    bool listings_full = false;  // the plan is a 503, as other listings leave no room
+    content::Reach reach;        // of the job, and whose share of the pool it has
+    std::uint64_t queued_ns = 0; // when the job was given to the pool
+    std::uint64_t waited_us = 0; // for a thread: the job's to say
 };
 
 // What an answer needs while it is sent.
@@ -162,8 +162,8 @@ class Connection final : public serve::Member, public SenderOwner, public loop::
     void dispatch();
     void prepare();
     void find_in_pool(disk::JobKind kind);
-    void answer_from(const CachedFile& file);
-    bool respond_at_once(const CachedFile& file, int status);
+    void answer_from(const exchange::CachedFile& file);
+    bool respond_at_once(const exchange::CachedFile& file, int status);
     void respond_as_planned();
     void respond(http::Plan plan);
     void refuse(const http::Refusal& refusal);

@@ -13,7 +13,7 @@ namespace {
 
 // What to answer when all is as in most requests: 200, or 304 to who has the file with this tag.
 // Nothing when the request asks for more than that.
-std::optional<int> plain_status(const http::Request& request, const CachedFile& file) {
+std::optional<int> plain_status(const http::Request& request, const exchange::CachedFile& file) {
     if (request.minor_version != 1 || !request.keep_alive || request.has_body()) return {};
     int status = 200;
     bool has_date = false; // which a tag overrules
@@ -38,7 +38,7 @@ ssize_t copy(int fd, std::string_view bytes) {
     return quick_send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-ssize_t lend(const SenderContext& context, int fd, const CachedFile& file) {
+ssize_t lend(const SenderContext& context, int fd, const exchange::CachedFile& file) {
     wire::PageLender& lender = *context.lender;
     if (context.joins_head(file.content.size()))
         return lender.send(fd, file.head, file.content, false);
@@ -49,7 +49,7 @@ ssize_t lend(const SenderContext& context, int fd, const CachedFile& file) {
 
 } // namespace
 
-void Connection::answer_from(const CachedFile& file) {
+void Connection::answer_from(const exchange::CachedFile& file) {
     const auto status = plain_status(exchange_->request, file);
     if (status && !worker_.draining() && respond_at_once(file, *status)) return;
     respond(http::plan_resource(exchange_->request, http::FindResult(file.resource),
@@ -58,7 +58,7 @@ void Connection::answer_from(const CachedFile& file) {
 
 // The plain answer to a small file, to HEAD, or to who has the file: out of memory, with one system
 // call, or two where it is lent, and no allocation. False: not this way.
-bool Connection::respond_at_once(const CachedFile& file, int status) {
+bool Connection::respond_at_once(const exchange::CachedFile& file, int status) {
     const bool has_body = status == 200 && exchange_->request.method != http::Method::head;
     if (has_body && !file.in_memory()) return false;
     const SenderContext& context = worker_.sender_context();

@@ -68,7 +68,7 @@ void find_and_plan(Worker& worker, Exchange& x) {
     http::FindResult found = worker.store().find(x.target, ask, x.reach);
     if (x.reach.wants || x.reach.wants_listing || x.reach.wants_thread) return; // once more, then
     if (found && x.to_be_kept) {
-        x.found = make_cached_file(
+        x.found = exchange::make_cached_file(
             http::cache_key(x.target), *found, worker.options().server_header, worker.plan_config(),
             worker.cache_arena(), x.reach.in_memory ? disk::read_in_memory : disk::read_whole);
     }
@@ -176,7 +176,7 @@ void Connection::dispatch() {
     }
     const bool api = worker_.options().api;
     const auto plain_key = http::plain_cache_key(x.request.origin, api);
-    const CachedFile* kept = plain_key ? worker_.cached(*plain_key) : nullptr;
+    const exchange::CachedFile* kept = plain_key ? worker_.cached(*plain_key) : nullptr;
     if (kept) {
         answer_from(*kept);
         return;

@@ -25,7 +25,7 @@ std::size_t usable_files(const Heritage& heritage) {
     return allowed > reserved ? allowed - reserved : 0;
 }
 
-FileCache::Bounds cache_bounds(const Heritage& heritage) {
+exchange::FileCache::Bounds cache_bounds(const Heritage& heritage) {
     const Options& options = *heritage.options;
     if (options.io != IoMode::automatic) return {};
     return {.files = std::min<std::size_t>(options.cache_files, usable_files(heritage) / 2),

@@ -79,8 +79,10 @@ class Worker final : public loop::PollTarget {
     // Of what cached() has just not found.
     bool worth_caching() { return cache_.worth_keeping(); }
     disk::PageArena& cache_arena() { return cache_.arena(); }
-    const CachedFile* cached(std::string_view key); // http::cache_key()
-    void keep(std::unique_ptr<CachedFile> file) { cache_.insert(std::move(file), now_ms()); }
+    const exchange::CachedFile* cached(std::string_view key); // http::cache_key()
+    void keep(std::unique_ptr<exchange::CachedFile> file) {
+        cache_.insert(std::move(file), now_ms());
+    }
     void shrink_cache() { cache_.shrink(); }
     void make_room_for_listing(); // at the expense of those that nobody takes
     bool draining() const { return draining_; }
@@ -165,7 +167,7 @@ class Worker final : public loop::PollTarget {
     http::ServerNames names_;
     std::uint64_t name_trouble_ms_ = 0; // told last
     content::Mounts mounts_;
-    FileCache cache_;
+    exchange::FileCache cache_;
     SenderContext sender_context_;
     TransferBoard transfer_board_;
     log::LogLines log_lines_;

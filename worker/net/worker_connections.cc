@@ -138,9 +138,9 @@ void Worker::continue_connections() {
     } while (!ready_.empty() && uv_hrtime() < end);
 }
 
-const CachedFile* Worker::cached(std::string_view key) {
+const exchange::CachedFile* Worker::cached(std::string_view key) {
     if (!cache_.on()) return nullptr;
-    CachedFile* const file = cache_.find(key, now_ms());
+    exchange::CachedFile* const file = cache_.find(key, now_ms());
     score().count(file ? Metric::cache_hits : Metric::cache_misses);
     if (file) {
         date();

@@ -27,7 +27,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fsrv::net {
+namespace fsrv::exchange {
 
 // "Date: Wed, 25 Nov 2026 10:00:00 GMT" and the end of the line and of the head.
 inline constexpr std::size_t kDateLine = 39;
@@ -149,4 +149,4 @@ class FileCache final {
     Files by_use_;
 };
 
-} // namespace fsrv::net
+} // namespace fsrv::exchange

@@ -1,4 +1,4 @@
-#include "worker/net/file_cache.h"
+#include "worker/exchange/file_cache.h"
 
 #include "tests/worker/content_support.h"
 
@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <random>
 
-namespace fsrv::net {
+namespace fsrv::exchange {
 namespace {
 
 class FileCacheTest : public testing::Test {
@@ -189,4 +189,4 @@ TEST_F(FileCacheTest, HashesUnderASecret) {
 }
 
 } // namespace
-} // namespace fsrv::net
+} // namespace fsrv::exchange

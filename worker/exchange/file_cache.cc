@@ -1,4 +1,4 @@
-#include "worker/net/file_cache.h"
+#include "worker/exchange/file_cache.h"
 
 #include "common/limits.h"
 #include "common/quick_calls.h"
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace fsrv::net {
+namespace fsrv::exchange {
 namespace {
 
 // Kept in memory up to this size. Larger ones are read as they are sent.
@@ -232,4 +232,4 @@ void FileCache::drop(CachedFile& file) {
     by_key_.remove(file);
 }
 
-} // namespace fsrv::net
+} // namespace fsrv::exchange
