@@ -348,6 +348,7 @@ TEST_P(HotFiles, QueriesChangeNothing) {
     RawClient client(server.port());
     for (int i = 0; i < kFiles; ++i)
         EXPECT_EQ(client.ask(get("/kept" + std::to_string(i))).status, 200);
+    EXPECT_EQ(client.ask(get("/asked")).status, 200); // so the answer before is over there too
     const pid_t worker = server.workers().front();
     const unsigned kept = open_descriptors(worker, "/kept");
     for (int i = 0; i < 1000; ++i)
