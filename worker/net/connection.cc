@@ -52,9 +52,7 @@ void Exchange::forget() {
     ::explicit_bzero(buffer.get(), used);
     begin = end = used = 0;
     parser.reset();
-    target = {};
-    plan.reset();
-    found.reset();
+    lookup.forget();
 }
 
 Connection::Connection(Worker& worker, int fd, const log::Peer& peer, std::uint64_t id)
@@ -376,9 +374,8 @@ void Connection::set_state(State state) {
 
 void Connection::drop_exchange() {
     if (!exchange_) return;
-    if (std::exchange(exchange_->asker, nullptr) != nullptr) {
-        exchange_->cancelled = true;
-        worker_.pool().abandon(*exchange_.release());
+    if (exchange_->lookup.is_under_way()) {
+        exchange_.release()->lookup.cancel();
     } else {
         worker_.give_back(std::move(exchange_));
     }

@@ -29,8 +29,8 @@
 #pragma once
 
 #include "common/close_reason.h"
-#include "worker/disk/pool.h"
 #include "worker/exchange/file_cache.h"
+#include "worker/exchange/lookup.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
 #include "worker/http/target.h"
@@ -39,7 +39,6 @@
 #include "worker/net/sender.h"
 #include "worker/serve/member.h"
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -54,10 +53,10 @@ using serve::State;
 
 Asked to_label(http::Method method);
 
-// What a request needs until its answer is planned: the received bytes, the parser. And the job for
-// the pool that finds and plans. Kept for reuse by the worker; an idle or paused connection has
-// none.
-struct Exchange final : disk::Job {
+// What a request needs until its answer is planned: the received bytes, the parser, the look-up.
+// Kept for reuse by the worker; an idle or paused connection has none. One whose look-up was
+// cancelled comes back to the worker by itself.
+struct Exchange final : exchange::LookupHome {
     explicit Exchange(const http::ParserLimits& limits);
 
     std::string_view unparsed() const { return {buffer.get() + begin, end - begin}; }
@@ -65,15 +64,12 @@ struct Exchange final : disk::Job {
     // Ready for another client: what this one sent is gone, credentials among it.
     void forget();
 
-    void run() override;
-    void on_done() override;
-    void on_ill() override;
-    void on_orphaned() override; // back to the worker
+    void on_planned() override;
+    void on_unavailable(std::string_view why) override;
+    void on_orphaned() override;
 
-    Worker* worker = nullptr; // whose pool has it
-    bool may_list = false;    // it has the share of listings
-    std::atomic<bool> cancelled = false;
-    Connection* asker = nullptr; // while it has, and somebody waits
+    Worker* worker = nullptr;    // whose it is
+    Connection* asker = nullptr; // whose request it has
 
     std::size_t capacity;
     std::unique_ptr<char[]> buffer;
@@ -82,14 +78,7 @@ struct Exchange final : disk::Job {
     std::size_t used = 0;  // of the buffer, at most, since it was forgotten
     http::RequestParser parser;
     http::Request request;
-    http::Target target;
-    bool to_be_kept = false;                     // what is found
-    std::optional<http::Plan> plan;              // the job's result
-    std::unique_ptr<exchange::CachedFile> found; // and what of it is worth keeping
-    bool listings_full = false;  // the plan is a 503, as other listings leave no room
-    content::Reach reach;        // of the job, and whose share of the pool it has
-    std::uint64_t queued_ns = 0; // when the job was given to the pool
-    std::uint64_t waited_us = 0; // for a thread: the job's to say
+    exchange::Lookup lookup{*this, request};
 };
 
 // What an answer needs while it is sent.
@@ -160,8 +149,7 @@ class Connection final : public serve::Member, public SenderOwner, public loop::
     bool take_proxy_header();
     bool take_head();
     void dispatch();
-    void prepare();
-    void find_in_pool(disk::JobKind kind);
+    void prepare(http::Target target);
     void answer_from(const exchange::CachedFile& file);
     bool respond_at_once(const exchange::CachedFile& file, int status);
     void respond_as_planned();

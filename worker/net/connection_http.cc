@@ -21,67 +21,6 @@ namespace {
 constexpr std::uint64_t kSwiftBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kSwiftMs = 500;
 
-// The first bytes of a file that are worth a read ahead: of the first extent, if it is large.
-const http::FileExtent* first_large_extent(const http::Body& body) {
-    for (const http::Segment& segment : body.segments) {
-        const auto* extent = std::get_if<http::FileExtent>(&segment);
-        if (extent) return extent->length > limits::kChunkBytes ? extent : nullptr;
-    }
-    return nullptr;
-}
-
-disk::Counted count_first(const http::FileExtent& extent) {
-    const auto length = std::min<std::uint64_t>(extent.length, limits::kReadaheadBytes);
-    return disk::count_cached(extent.file->fd.get(), extent.offset, length);
-}
-
-// Asks the kernel to read ahead what this answer starts with, from the pool, while the loop still
-// knows nothing of it.
-void warm_up(const http::Body& body, std::uint64_t now_ms) {
-    const http::FileExtent* const extent = first_large_extent(body);
-    if (!extent) return;
-    const int fd = extent->file->fd.get();
-    ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    const disk::Counted counted = count_first(*extent);
-    if (counted == disk::Counted::all) return;
-    ::posix_fadvise(fd, static_cast<off_t>(extent->offset), limits::kReadaheadBytes,
-                    POSIX_FADV_WILLNEED);
-    if (counted == disk::Counted::not_all) extent->file->missed_ms = now_ms;
-}
-
-// What is cached is sent as it is; for the rest the kernel is to read ahead farther.
-bool is_warm(const http::Body& body) {
-    const http::FileExtent* const extent = first_large_extent(body);
-    if (!extent) return true;
-    if (count_first(*extent) != disk::Counted::all) return false;
-    ::posix_fadvise(extent->file->fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-    return true;
-}
-
-// Resolve, open, fstat, plan: straight-line code, in a thread of the pool or, of what is in memory,
-// on the loop. No plan: Exchange::reach says who has to be asked first.
-void find_and_plan(Worker& worker, Exchange& x) {
-    const content::Ask ask{.accept = x.request.field("accept").value_or(""),
-                           .head = x.request.method == http::Method::head,
-                           .may_list = x.may_list,
-                           .cancelled = &x.cancelled};
-    http::FindResult found = worker.store().find(x.target, ask, x.reach);
-    if (x.reach.wants || x.reach.wants_listing || x.reach.wants_thread) return; // once more, then
-    if (found && x.to_be_kept) {
-        x.found = exchange::make_cached_file(
-            http::cache_key(x.target), *found, worker.options().server_header, worker.plan_config(),
-            worker.cache_arena(), x.reach.in_memory ? disk::read_in_memory : disk::read_whole);
-    }
-    x.listings_full = !found && found.error().listings_full;
-    x.plan = http::plan_resource(x.request, std::move(found), worker.plan_config(), wall_now());
-    if (!x.reach.in_memory)
-        warm_up(x.plan->body, x.queued_ns / 1'000'000);
-    else if (!is_warm(x.plan->body))
-        x.plan.reset();
-}
-
-constexpr std::string_view kIll = "the disk that this is on does not answer, try again later";
-
 // What is still to be said when a file fails an answer that has not begun.
 std::optional<http::Refusal> honest_answer(CloseReason failure) {
     switch (failure) {
@@ -89,7 +28,8 @@ std::optional<http::Refusal> honest_answer(CloseReason failure) {
         return http::Refusal{.status = 503, .what = "the file is being changed"};
     case CloseReason::read_error:
         return http::Refusal{.status = 500, .what = "the file cannot be read"};
-    case CloseReason::disk_silent: return http::Refusal{.status = 503, .what = kIll};
+    case CloseReason::disk_silent:
+        return http::Refusal{.status = 503, .what = exchange::kDiskIsIll};
     default: return std::nullopt;
     }
 }
@@ -189,73 +129,32 @@ void Connection::dispatch() {
     } else if (!plain_key && (kept = worker_.cached(http::cache_key(*target)))) {
         answer_from(*kept);
     } else {
-        x.target = std::move(*target);
-        prepare();
+        prepare(*std::move(target));
     }
 }
 
-void Connection::prepare() {
-    Exchange& x = *exchange_;
-    x.cancelled = false;
-    x.to_be_kept = worker_.worth_caching();
-    x.may_list = worker_.options().io == IoMode::inline_;
-    if (worker_.options().io == IoMode::inline_) {
-        find_and_plan(worker_, x);
-        respond_as_planned();
-        return;
-    }
-    if (worker_.options().io == IoMode::automatic) {
-        x.reach = {.in_memory = true};
-        find_and_plan(worker_, x);
-        if (x.plan) {
-            if (x.found) worker_.keep(std::move(x.found));
-            respond_as_planned();
-            return;
-        }
-        x.found.reset();
-    }
-    set_state(State::preparing);
-    wanted_ = 0;
-    x.queued_ns = uv_hrtime();
-    x.reach = worker_.reach_for(x.target);
-    find_in_pool(disk::JobKind::look_up);
-}
-
-void Connection::find_in_pool(disk::JobKind kind) {
-    const dev_t device = exchange_->reach.device;
+void Connection::prepare(http::Target target) {
     exchange_->worker = &worker_;
     exchange_->asker = this;
-    switch (worker_.pool().submit(*exchange_, device, kind)) {
-    case disk::Submitted::yes:
+    if (exchange_->lookup.begin(worker_.lookup_services(), std::move(target))) {
+        respond_as_planned();
+    } else if (exchange_ && exchange_->lookup.is_under_way()) {
+        set_state(State::preparing);
+        wanted_ = 0;
         watch(); // a client that resets is to be noticed
-        return;
-    case disk::Submitted::ill:
-        exchange_->asker = nullptr;
-        if (worker_.pool().wants_probe(device)) worker_.probe(exchange_->target, device);
-        refuse_look_up(kIll);
-        return;
-    case disk::Submitted::full:
-        exchange_->asker = nullptr;
-        refuse_look_up("too many folders are being listed");
-        return;
     }
 }
 
-void Exchange::run() {
-    waited_us = (uv_hrtime() - queued_ns) / 1000;
-    find_and_plan(*worker, *this);
+void Exchange::on_planned() {
+    asker->on_planned();
 }
 
-void Exchange::on_done() {
-    std::exchange(asker, nullptr)->on_planned();
-}
-
-void Exchange::on_ill() {
-    asker->refuse_look_up(kIll);
+void Exchange::on_unavailable(std::string_view why) {
+    asker->refuse_look_up(why);
 }
 
 void Exchange::on_orphaned() {
-    if (found) worker->keep(std::move(found));
+    if (auto found = lookup.take_found()) worker->keep(std::move(found));
     worker->give_back(std::unique_ptr<Exchange>(this));
 }
 
@@ -264,33 +163,26 @@ void Connection::refuse_look_up(std::string_view what, bool stays) {
     http::Plan plan = http::plan_status(exchange_->request, 503, what);
     plan.close = plan.close || !stays;
     respond(std::move(plan));
-    if (exchange_ && exchange_->asker) stow_what_came_early();
+    if (exchange_ && exchange_->lookup.is_under_way()) stow_what_came_early();
     go_on_soon(); // many may be refused at a time
 }
 
 void Connection::on_planned() {
-    worker_.score().observe(Metric::pool_wait, exchange_->waited_us);
-    if (exchange_->found) worker_.keep(std::move(exchange_->found));
-    if (exchange_->reach.wants) {
-        exchange_->reach.go_there();
-        find_in_pool(exchange_->may_list ? disk::JobKind::listing : disk::JobKind::look_up);
-    } else if (std::exchange(exchange_->reach.wants_listing, false)) {
-        exchange_->may_list = true;
-        find_in_pool(disk::JobKind::listing);
-    } else {
-        respond_as_planned();
-        advance();
-    }
+    worker_.score().observe(Metric::pool_wait, exchange_->lookup.waited_us());
+    respond_as_planned();
+    advance();
 }
 
 // Whoever is refused now finds room the next time.
 void Connection::respond_as_planned() {
-    if (exchange_->listings_full) {
+    exchange::Lookup& lookup = exchange_->lookup;
+    if (auto found = lookup.take_found()) worker_.keep(std::move(found));
+    if (lookup.listings_full()) {
         worker_.make_room_for_listing();
-    } else if (exchange_->plan->status == 503) {
+    } else if (lookup.plan->status == 503) {
         worker_.shrink_cache(); // its descriptors may be what is missing
     }
-    respond(*std::exchange(exchange_->plan, std::nullopt));
+    respond(*std::exchange(lookup.plan, std::nullopt));
 }
 
 void Connection::respond(http::Plan plan) {

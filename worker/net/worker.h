@@ -62,23 +62,11 @@ class Worker final : public loop::PollTarget {
     uv_loop_t& loop() { return loop_; }
     loop::Poller& poller() { return poller_; }
     const Options& options() const { return *heritage_.options; }
-    const content::LocalStore& store() const { return store_; }
     const http::PlanConfig& plan_config() const { return plan_config_; }
     const SenderContext& sender_context() const { return sender_context_; }
     disk::Pool& pool() { return pool_; }
-    void probe(const http::Target& target, dev_t device); // an ill one, by looking that up
-    // From the mount table; the look-up itself finds out better.
-    content::Reach reach_for(const http::Target& target) const {
-        return {.anywhere = false,
-                .device = mounts_.device_of(target.path, target.absolute),
-                .wanted = 0,
-                .passed = {},
-                .mounts = mounts_.table()};
-    }
+    const exchange::LookupServices& lookup_services() const { return lookup_services_; }
     disk::FileCloser& closer() { return closer_; }
-    // Of what cached() has just not found.
-    bool worth_caching() { return cache_.worth_keeping(); }
-    disk::PageArena& cache_arena() { return cache_.arena(); }
     const exchange::CachedFile* cached(std::string_view key); // http::cache_key()
     void keep(std::unique_ptr<exchange::CachedFile> file) {
         cache_.insert(std::move(file), now_ms());
@@ -168,6 +156,13 @@ class Worker final : public loop::PollTarget {
     std::uint64_t name_trouble_ms_ = 0; // told last
     content::Mounts mounts_;
     exchange::FileCache cache_;
+    exchange::LookupServices lookup_services_{.store = store_,
+                                              .mounts = mounts_,
+                                              .pool = pool_,
+                                              .cache = cache_,
+                                              .plan_config = plan_config_,
+                                              .io = options().io,
+                                              .server_header = options().server_header};
     SenderContext sender_context_;
     TransferBoard transfer_board_;
     log::LogLines log_lines_;

@@ -33,7 +33,7 @@ std::unique_ptr<Exchange> Worker::take_exchange() {
 }
 
 void Worker::give_back(std::unique_ptr<Exchange> exchange) {
-    if (exchange->plan) closer_.let_go(std::move(exchange->plan->body));
+    if (exchange->lookup.plan) closer_.let_go(std::move(exchange->lookup.plan->body));
     if (spare_exchanges_.size() >= limits::kMaxSpareExchanges) return;
     exchange->forget();
     spare_exchanges_.push_back(std::move(exchange));
@@ -68,30 +68,6 @@ void Worker::turn_away(int fd) {
     read_all();
     ::close(fd);
     count_close(CloseReason::turned_away);
-}
-
-namespace {
-
-// Nobody waits for what it finds.
-struct Probe final : disk::Job {
-    Probe(const content::LocalStore& its_store, http::Target its_target, content::Reach its_reach)
-        : store(its_store), target(std::move(its_target)), reach(std::move(its_reach)) {}
-    void run() override { static_cast<void>(store.find(target, {.may_list = false}, reach)); }
-    void on_done() override { delete this; }
-    void on_ill() override {}
-    void on_orphaned() override { delete this; }
-
-    const content::LocalStore& store;
-    http::Target target;
-    content::Reach reach;
-};
-
-} // namespace
-
-void Worker::probe(const http::Target& target, dev_t device) {
-    content::Reach reach = reach_for(target);
-    reach.device = device;
-    pool_.probe(*new Probe(store_, target, std::move(reach)), device);
 }
 
 void Worker::make_room_for_listing() {
