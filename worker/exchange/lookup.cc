@@ -84,6 +84,7 @@ bool Lookup::begin(const LookupServices& services, http::Target target) {
     services_ = &services;
     target_ = std::move(target);
     cancelled_ = false;
+    waited_us_ = 0;
     to_be_kept_ = services.cache.worth_keeping();
     may_list_ = services.io == IoMode::inline_;
     reach_ = {};
@@ -92,7 +93,6 @@ bool Lookup::begin(const LookupServices& services, http::Target target) {
         return true;
     }
     if (services.io == IoMode::automatic && find_in_memory()) return true;
-    queued_us_ = clock_us();
     reach_ = reach_for(services.mounts, target_);
     submit(disk::JobKind::look_up);
     return false;
@@ -131,6 +131,7 @@ void Lookup::find_and_plan() {
 void Lookup::submit(disk::JobKind kind) {
     const dev_t device = reach_.device;
     under_way_ = true;
+    queued_us_ = clock_us();
     switch (services_->pool.submit(*this, device, kind)) {
     case disk::Submitted::yes: return;
     case disk::Submitted::ill:
@@ -151,7 +152,7 @@ void Lookup::probe(dev_t device) const {
 }
 
 void Lookup::run() {
-    waited_us_ = clock_us() - queued_us_;
+    waited_us_ += clock_us() - queued_us_;
     find_and_plan();
 }
 

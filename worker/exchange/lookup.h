@@ -69,7 +69,7 @@ class Lookup final : public disk::Job {
     // What is worth keeping of what was found, if the cache had just not found it; nothing, mostly.
     std::unique_ptr<CachedFile> take_found() { return std::move(found_); }
     bool listings_full() const { return listings_full_; }  // so the plan is a 503
-    std::uint64_t waited_us() const { return waited_us_; } // for a thread, the last time
+    std::uint64_t waited_us() const { return waited_us_; } // for threads
 
   private:
     void run() override;
