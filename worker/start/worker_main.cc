@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 #include <vector>
 
@@ -94,8 +93,6 @@ int serve_until_drained(Heritage heritage) {
 int worker_main(Heritage heritage) {
     const auto grace_seconds =
         static_cast<unsigned>((heritage.options->grace.count() + 999) / 1000);
-    // libuv reads it once, when the pool is first used.
-    ::setenv("UV_THREADPOOL_SIZE", fmt::format("{}", heritage.options->threads).c_str(), 1);
     if (!loop::catch_terminate_signal(grace_seconds + limits::kAlarmMarginSeconds)) {
         log_error("slot={} cannot catch SIGTERM (eventfd2, rt_sigaction): {}", heritage.slot,
                   errno_text(errno));
