@@ -393,10 +393,12 @@ TEST_F(Reload, StrangeCallersOfTheControlSocketHoldNobodyUp) {
                                " s.connect(sys.argv[1]); l.append(s)\n"
                                " if i%3==0: s.send(b'x'*4000)\n"
                                " if i%3==1: s.send(b'no such thing')\n"
-                               "print('ready', flush=True); time.sleep(60)\n";
+                               "open(sys.argv[2],'w').close(); time.sleep(60)\n";
     write_file(conf_ / "caller.py", caller);
-    Background strange(
-        {"python3", (conf_ / "caller.py").string(), (conf_ / "control.sock").string()});
+    Background strange({"python3", (conf_ / "caller.py").string(),
+                        (conf_ / "control.sock").string(), (conf_ / "all.are.there").string()});
+    // While they come, one that has connected and not yet asked may have to make room for them.
+    ASSERT_TRUE(await([&] { return std::filesystem::exists(conf_ / "all.are.there"); }));
     for (int i = 0; i < 10; ++i) EXPECT_EQ(ctl({"status"}).exit_status, 0);
     EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
 }
