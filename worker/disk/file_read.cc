@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 namespace fsrv::disk {
 
@@ -35,12 +34,10 @@ void FileRead::run() {
     }
     wanted = std::min(order.length, chunk->capacity);
     const int fd = order.file->fd.get();
-    const iovec all{.iov_base = chunk->data(), .iov_len = wanted};
-    const ssize_t n = order.may_be_cached
-                          ? ::preadv2(fd, &all, 1, static_cast<off_t>(order.offset), RWF_NOWAIT)
-                          : -1;
-    was_cached = n == static_cast<ssize_t>(wanted);
-    result = was_cached ? n : read_whole(fd, chunk->data(), wanted, order.offset);
+    result =
+        order.may_be_cached ? read_in_memory(fd, chunk->data(), wanted, order.offset) : -EAGAIN;
+    was_cached = result >= 0; // all of it, then
+    if (!was_cached) result = read_whole(fd, chunk->data(), wanted, order.offset);
     unchanged = is_unchanged(*order.file);
 }
 

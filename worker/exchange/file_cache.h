@@ -7,7 +7,7 @@
 // replacement and a chmod (size, mtime or ctime moved; ctime moves when a name goes). What it
 // cannot show, a folder renamed or a link turned elsewhere, is looked up again once a second,
 // without waiting for a disk; at every hit where it does not show removals either (local_fs.def).
-// Whatever is in doubt is dropped and found anew by the pool. Misses are not kept. Young files
+// Whatever is in doubt is dropped and found anew. Misses are not kept. Young files
 // (limits::kYoungFileNs) are not kept either: their tag is not final, nor those without one; nor
 // those that are not on a disk of this machine, or on FAT: fstat might wait, or show nothing.
 //

@@ -29,7 +29,6 @@
 #pragma once
 
 #include "common/close_reason.h"
-#include "worker/exchange/file_cache.h"
 #include "worker/exchange/lookup.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"

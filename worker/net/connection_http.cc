@@ -8,7 +8,6 @@
 #include "worker/net/worker.h"
 
 #include <algorithm>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>

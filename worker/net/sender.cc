@@ -27,6 +27,17 @@ iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
 
+ssize_t send_vectors(int fd, iovec* vectors, std::size_t count, int flags) {
+    const msghdr message{.msg_name = nullptr,
+                         .msg_namelen = 0,
+                         .msg_iov = vectors,
+                         .msg_iovlen = count,
+                         .msg_control = nullptr,
+                         .msg_controllen = 0,
+                         .msg_flags = 0};
+    return quick_sendmsg(fd, message, flags);
+}
+
 } // namespace
 
 Sender::Sender(const SenderContext& context, SenderOwner& owner, std::string head, http::Body body)
@@ -78,16 +89,9 @@ std::optional<Sender::Step> Sender::push(int fd, std::uint64_t& turn) {
         release_buffer();
         return Step::complete;
     }
-    const msghdr message{.msg_name = nullptr,
-                         .msg_namelen = 0,
-                         .msg_iov = vectors.data(),
-                         .msg_iovlen = count,
-                         .msg_control = nullptr,
-                         .msg_controllen = 0,
-                         .msg_flags = 0};
     const bool joined = head_sent_ == head_.size() || context_.joins_head(body_size_);
     const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows && joined ? MSG_MORE : 0);
-    const ssize_t n = quick_sendmsg(fd, message, flags);
+    const ssize_t n = send_vectors(fd, vectors.data(), count, flags);
     if (n >= 0) {
         advance(static_cast<std::size_t>(n));
         turn += static_cast<std::uint64_t>(n) * limits::kCopyWeight;
@@ -221,17 +225,11 @@ std::optional<Sender::Step> Sender::send_mapped(int fd, std::uint64_t length, st
         context_.page_cache->device(file.device).mapping.failed(errno);
         return std::nullopt;
     }
-    const std::array vectors{to_vector(head_.data() + head_sent_, head_.size() - head_sent_),
-                             to_vector(window.data(), size)};
-    const msghdr message{.msg_name = nullptr,
-                         .msg_namelen = 0,
-                         .msg_iov = const_cast<iovec*>(vectors.data()),
-                         .msg_iovlen = vectors.size(),
-                         .msg_control = nullptr,
-                         .msg_controllen = 0,
-                         .msg_flags = 0};
+    std::array vectors{to_vector(head_.data() + head_sent_, head_.size() - head_sent_),
+                       to_vector(window.data(), size)};
     // The end of the body is kept back.
-    const ssize_t n = quick_sendmsg(fd, message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    const ssize_t n =
+        send_vectors(fd, vectors.data(), vectors.size(), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
     if (n >= 0) {
         const std::size_t of_head = std::min(static_cast<std::size_t>(n), vectors[0].iov_len);
         advance(of_head);

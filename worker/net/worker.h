@@ -1,5 +1,5 @@
-// Worker: owns the loop, the listeners, every connection and what they share; ticks, sweeps
-// deadlines, obeys the supervisor, drains. One per process, made after fork, used by one thread.
+// Worker: owns the loop, the listeners, Connections and what they share; ticks, obeys the
+// supervisor, drains. One per process, made after fork, used by one thread.
 #pragma once
 
 #include "common/ability.h"
