@@ -43,7 +43,7 @@ inline constexpr std::size_t kSmallChunkBytes =
     16 * 1024; // once kMaxBigChunks are in use: memory stays bounded
 inline constexpr unsigned kMaxBigChunks = 256;  // per worker: 64 MiB
 inline constexpr unsigned kMaxSpareChunks = 16; // kept for reuse when nobody needs them
-inline constexpr unsigned kMaxSpareExchanges = 64;
+inline constexpr unsigned kMaxSpareInquiries = 64;
 // The two queues of a connection to this machine together (worker/wire/queue_bound.h), when the
 // kernel does not tell: more than its defaults of any version (4 and 32 MiB).
 inline constexpr std::uint64_t kAssumedQueues = 64 * 1024 * 1024;

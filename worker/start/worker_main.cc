@@ -6,7 +6,7 @@
 #include "worker/admin/admin_main.h"
 #include "worker/content/store.h"
 #include "worker/loop/terminate_signal.h"
-#include "worker/net/worker.h"
+#include "worker/serve/worker.h"
 #include "worker/start/privileges.h"
 #include "worker/start/sandbox.h"
 #include "worker/wire/queue_bound.h"
@@ -79,12 +79,12 @@ int serve_until_drained(Heritage heritage) {
          .in_place_writes = options.in_place_writes,
          .max_listing_bytes = static_cast<std::size_t>(heritage.budgets.listing_bytes)},
         std::move(mime));
-    net::Surroundings surroundings{.mounts =
-                                       content::Mounts(heritage.root_path, store.root_device()),
-                                   .most_queued_bytes = wire::most_queued_bytes()};
+    serve::Surroundings surroundings{.mounts =
+                                         content::Mounts(heritage.root_path, store.root_device()),
+                                     .most_queued_bytes = wire::most_queued_bytes()};
     ::tzset(); // gmtime_r() wants to see /etc/localtime
     if (!lock_in(heritage)) return kExitUsage;
-    net::Worker worker(std::move(heritage), store, std::move(surroundings));
+    serve::Worker worker(std::move(heritage), store, std::move(surroundings));
     return worker.run();
 }
 

@@ -1,24 +1,27 @@
 // What a client sent is gone before its buffers serve another one.
-#include "worker/net/connection.h"
+#include "worker/session/http1.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <string>
 
-namespace fsrv::net {
+namespace fsrv::session {
 namespace {
 
-bool is_blank(const Exchange& x) {
+bool is_blank(const Http1Inquiry& x) {
     return std::all_of(x.buffer.get(), x.buffer.get() + x.capacity, [](char c) { return c == 0; });
 }
 
-void receive(Exchange& x, std::string_view bytes) {
+void receive(Http1Inquiry& x, std::string_view bytes) {
     bytes.copy(x.buffer.get() + x.end, bytes.size());
     x.received(bytes.size());
 }
 
-TEST(Exchange, ForgetsAllThatWasReceived) {
-    Exchange x({});
+TEST(Http1Inquiry, ForgetsAllThatWasReceived) {
+    disk::Pool pool({.threads = 1});
+    disk::FileCloser closer(pool);
+    SpareInquiries spares(http::ParserLimits().max_head_bytes, closer);
+    Http1Inquiry x(spares, {});
     std::fill_n(x.buffer.get(), x.capacity, '\0');
     receive(x, "GET /a HTTP/1.1\r\nHost: h\r\nCookie: secret\r\n\r\n");
     ASSERT_EQ(x.parser.parse_head(x.unparsed(), x.request).status, http::HeadStatus::complete);
@@ -39,4 +42,4 @@ TEST(Exchange, ForgetsAllThatWasReceived) {
 }
 
 } // namespace
-} // namespace fsrv::net
+} // namespace fsrv::session

@@ -1,6 +1,4 @@
-// The life of a worker: start, run, drain, end. Its dealings with connections:
-// worker_connections.cc.
-#include "worker/net/worker.h"
+#include "worker/serve/worker.h"
 
 #include "common/check.h"
 #include "common/control.h"
@@ -16,7 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-namespace fsrv::net {
+namespace fsrv::serve {
 namespace {
 
 std::size_t usable_files(const Heritage& heritage) {
@@ -49,6 +47,21 @@ std::uint64_t random_key() {
     return key;
 }
 
+std::unique_ptr<log::LogWriter> log_writer(Heritage& heritage) {
+    if (!heritage.access_log) return nullptr;
+    const loop::NoThreadsEndIt otherwise;
+    return std::make_unique<log::LogWriter>(std::move(heritage.access_log));
+}
+
+bool any_is_paced(std::span<const ListenSocket> sockets) {
+    return std::any_of(sockets.begin(), sockets.end(),
+                       [](const ListenSocket& socket) { return is_paced(socket.fd); });
+}
+
+session::Connection& connection_of(session::Member& member) {
+    return static_cast<session::Connection&>(member); // the door makes no others
+}
+
 template <class Handle>
 uv_handle_t* as_handle(Handle& handle) {
     return reinterpret_cast<uv_handle_t*>(&handle);
@@ -59,36 +72,57 @@ uv_handle_t* as_handle(Handle& handle) {
 Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings)
     : heritage_(std::move(heritage)),
       store_(store),
-      plan_config_{.max_ranges = heritage_.options->max_ranges, .boundary_key = random_key()},
-      pool_({.threads = heritage_.options->threads,
-             .silence_ms = silence_of(*heritage_.options),
+      plan_config_{.max_ranges = options().max_ranges, .boundary_key = random_key()},
+      ending_{.announced = heritage_.stop_announced},
+      pool_({.threads = options().threads,
+             .silence_ms = silence_of(options()),
              .on_change = [this](dev_t device, bool ill) { tell_of_device(device, ill); }}),
       chunks_(heritage_.budgets.big_chunks),
-      names_(heritage_.options->server_names),
+      names_(options().server_names, iteration_),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
-      sender_context_{.loop = &loop_,
-                      .chunks = &chunks_,
-                      .page_cache = &page_cache_,
-                      .lender = &lender_,
-                      .pool = &pool_,
-                      .closer = &closer_,
-                      .score = heritage_.score,
-                      .io = heritage_.options->io,
-                      .copied_tail = surroundings.most_queued_bytes},
-      transfer_board_(*heritage_.score),
-      log_lines_(heritage_.options->log_format),
-      connections_(connection_limit(heritage_)) {
+      log_(log_writer(heritage_)),
+      connections_(connection_limit(heritage_)),
+      inquiries_(static_cast<std::size_t>(options().max_header_size), closer_),
+      exchanges_{.options = options(),
+                 .iteration = iteration_,
+                 .ending = ending_,
+                 .names = names_,
+                 .cache = cache_,
+                 .lookups = {.store = store_,
+                             .mounts = mounts_,
+                             .pool = pool_,
+                             .cache = cache_,
+                             .plan_config = plan_config_,
+                             .io = options().io,
+                             .server_header = options().server_header},
+                 .bodies = {.iteration = iteration_,
+                            .chunks = chunks_,
+                            .page_cache = page_cache_,
+                            .pool = pool_,
+                            .closer = &closer_,
+                            .score = score(),
+                            .io = options().io},
+                 .score = score(),
+                 .log_lines = log::LogLines(options().log_format),
+                 .log = log_.get()},
+      sessions_{.options = options(),
+                .exchanges = exchanges_,
+                .poller = poller_,
+                .connections = connections_,
+                .turns = turns_,
+                .inquiries = inquiries_,
+                .lender = lender_,
+                .swift_places = swift_places_,
+                .scratch = scratch_,
+                .listing_room = std::min<std::uint64_t>(limits::kListingRoomBytes,
+                                                        heritage_.budgets.listing_bytes / 4),
+                .most_queued_bytes = surroundings.most_queued_bytes,
+                .paced = any_is_paced(heritage_.sockets)},
+      door_(sessions_, heritage_.sockets, heritage_.slot),
+      transfer_board_(score()) {
     const int error = uv_loop_init(&loop_);
     FSRV_CHECK(error == 0, "no event loop");
-    if (heritage_.access_log) {
-        const loop::NoThreadsEndIt otherwise;
-        log_ = std::make_unique<log::LogWriter>(std::move(heritage_.access_log));
-    }
-    for (const ListenSocket& socket : heritage_.sockets) {
-        if (is_paced(socket.fd)) sender_context_.paced = true;
-        listeners_.push_back(std::make_unique<Listener>(*this, socket));
-    }
 }
 
 Worker::~Worker() {
@@ -102,12 +136,14 @@ int Worker::run() {
                   errno_text(ready.error().code));
         return kExitTasks;
     }
+    uv_update_time(&loop_);
+    iteration_.begin(uv_now(&loop_));
     start_handles();
-    serve_slot(heritage_.slot, true);
-    serve_slot(kSharedSlot, true);
+    door_.serve_slot(heritage_.slot, true);
+    door_.serve_slot(kSharedSlot, true);
     // Nobody there to hear it: the server was stopped again at once.
     if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) drain_within_grace();
-    while (!finished_) turn();
+    while (!finished_) iterate();
     uv_run(&loop_, UV_RUN_DEFAULT); // the handles close
     for (const CloseReason reason :
          {CloseReason::file_changed, CloseReason::too_slow, CloseReason::internal}) {
@@ -124,16 +160,16 @@ int Worker::run() {
     return kExitOk;
 }
 
-void Worker::turn() {
-    continue_connections();
-    poller_.wait(ready_.empty() ? uv_backend_timeout(&loop_) : 0);
+void Worker::iterate() {
+    turns_.give();
+    poller_.wait(turns_.empty() ? uv_backend_timeout(&loop_) : 0);
     uv_update_time(&loop_);
-    date_is_new_ = false;
+    iteration_.begin(uv_now(&loop_));
     poller_.dispatch();
     if (std::exchange(loop_ready_, false) || uv_backend_timeout(&loop_) == 0)
         uv_run(&loop_, UV_RUN_NOWAIT);
     connections_.destroy_buried();
-    on_turn_end();
+    on_iteration_end();
 }
 
 void Worker::on_ready(std::uint32_t) {
@@ -192,30 +228,18 @@ void Worker::on_control() {
         case ReceiveStatus::message: {
             const auto slot = static_cast<unsigned>(received.message.value);
             switch (received.message.kind) {
-            case ControlKind::serve: serve_slot(slot, true); break;
-            case ControlKind::unserve: serve_slot(slot, false); break;
+            case ControlKind::serve: door_.serve_slot(slot, true); break;
+            case ControlKind::unserve: door_.serve_slot(slot, false); break;
             case ControlKind::drain: drain(received.message.value); break;
             case ControlKind::retire: retire(received.message.value); break;
             case ControlKind::log_file:
                 if (log_ && received.fd) log_->replace(std::move(received.fd));
                 break;
-            case ControlKind::announce: heritage_.stop_announced = true; break;
+            case ControlKind::announce: ending_.announced = true; break;
             case ControlKind::ready:
             case ControlKind::leaving: break;
             }
         }
-        }
-    }
-}
-
-void Worker::serve_slot(unsigned slot, bool on) {
-    if (draining_) return;
-    for (const auto& listener : listeners_) {
-        if (listener->socket().slot != slot || listener->active() == on) continue;
-        if (on) {
-            listener->start();
-        } else {
-            listener->stop();
         }
     }
 }
@@ -226,23 +250,18 @@ void Worker::on_timer() {
     store_.drop_old_listings();
     cache_.tidy(now);
     publish_figures();
-    if (accept_paused_ && accept_.is_there()) {
-        accept_paused_ = false;
-        for (const auto& listener : listeners_) listener->resume();
-    }
-    for (const auto& listener : listeners_)
-        if (listener->is_due(now)) listener->resume();
+    door_.tick();
     connections_.sweep(deadlines(), now);
     if (options().min_rate > 0) {
-        for (const State state : {State::sending, State::paused})
+        for (const session::State state : {session::State::sending, session::State::paused})
             connections_.for_each(
-                state, [now](serve::Member& member) { connection_of(member).check_rate(now); });
+                state, [now](session::Member& member) { connection_of(member).check_rate(now); });
     }
-    if (draining_ && drain_deadline_ms_ != 0 && now >= drain_deadline_ms_) cut_the_rest();
+    if (ending_.draining && drain_deadline_ms_ != 0 && now >= drain_deadline_ms_) cut_the_rest();
     if (now - log_report_ms_ >= limits::kTroubleReportMs || log_trouble_.lines() == 0)
         report_log_trouble();
     const std::uint64_t wanted_ms =
-        connections_.count() > 0 || draining_ ? limits::kSweepMs : limits::kTickMs;
+        connections_.count() > 0 || ending_.draining ? limits::kSweepMs : limits::kTickMs;
     if (!finished_ && uv_timer_get_repeat(&timer_) != wanted_ms) {
         uv_timer_set_repeat(&timer_, wanted_ms);
         uv_timer_again(&timer_);
@@ -250,21 +269,21 @@ void Worker::on_timer() {
     timer_due_ms_ = now + wanted_ms;
 }
 
-serve::Deadlines Worker::deadlines() const {
+session::Deadlines Worker::deadlines() const {
     const Options& o = options();
     const auto ms = [](Millis time) { return static_cast<std::uint64_t>(time.count()); };
-    serve::Deadlines deadlines;
-    deadlines[State::accepted] = server_stops()
-                                     ? std::min(ms(o.header_timeout), limits::kDrainFreshMs)
-                                     : ms(o.header_timeout);
-    deadlines[State::idle] = ms(o.idle_timeout);
-    deadlines[State::reading_head] = ms(o.header_timeout);
-    deadlines[State::preparing] = limits::kLookUpMs;
-    deadlines[State::sending] = ms(o.stall_timeout);
-    deadlines[State::paused] = ms(o.pause_timeout);
-    deadlines[State::skipping_body] = ms(o.header_timeout);
-    deadlines[State::lingering] = limits::kLingerMs;
-    deadlines[State::closing] = serve::Deadlines::kNever;
+    session::Deadlines deadlines;
+    deadlines[session::State::accepted] =
+        ending_.of_server() ? std::min(ms(o.header_timeout), limits::kDrainFreshMs)
+                            : ms(o.header_timeout);
+    deadlines[session::State::idle] = ms(o.idle_timeout);
+    deadlines[session::State::reading_head] = ms(o.header_timeout);
+    deadlines[session::State::preparing] = limits::kLookUpMs;
+    deadlines[session::State::sending] = ms(o.stall_timeout);
+    deadlines[session::State::paused] = ms(o.pause_timeout);
+    deadlines[session::State::skipping_body] = ms(o.header_timeout);
+    deadlines[session::State::lingering] = limits::kLingerMs;
+    deadlines[session::State::closing] = session::Deadlines::kNever;
     return deadlines;
 }
 
@@ -281,15 +300,15 @@ void Worker::publish_figures() {
     }
     figures.set(Metric::connections, connections_.count());
     figures.set(Metric::connection_limit, connections_.most());
-    figures.set(Metric::active_downloads, connections_.count(State::sending));
-    figures.set(Metric::active_requests,
-                connections_.count(State::preparing) + connections_.count(State::sending));
-    figures.set(Metric::paused_downloads, connections_.count(State::paused));
+    figures.set(Metric::active_downloads, connections_.count(session::State::sending));
+    figures.set(Metric::active_requests, connections_.count(session::State::preparing) +
+                                             connections_.count(session::State::sending));
+    figures.set(Metric::paused_downloads, connections_.count(session::State::paused));
     figures.set(Metric::pool_jobs, pool_.jobs());
     figures.set(Metric::ill_devices, pool_.ill_devices());
     if (!transfer_board_.due(real_now)) return;
-    for (const State state : {State::sending, State::paused})
-        connections_.for_each(state, [this](serve::Member& member) {
+    for (const session::State state : {session::State::sending, session::State::paused})
+        connections_.for_each(state, [this](session::Member& member) {
             transfer_board_.consider(connection_of(member), now_ms());
         });
     transfer_board_.show(real_now);
@@ -317,7 +336,7 @@ void Worker::report_log_trouble() {
     log_report_ms_ = now_ms();
 }
 
-void Worker::on_turn_end() {
+void Worker::on_iteration_end() {
     if (log_) log_->flush();
     finish_if_drained();
 }
@@ -329,32 +348,28 @@ void Worker::drain_within_grace() {
 
 void Worker::drain(std::uint64_t within_ms) {
     // Who is in the queue came before the end: take them in, then let the kernel refuse the next.
-    for (const auto& listener : listeners_) {
-        if (!draining_ && listener->active()) listener->accept_batch(limits::kListenBacklog);
-    }
-    retiring_ = false;
+    if (!ending_.draining) door_.let_all_in();
+    ending_.retiring = false;
     leave(within_ms);
 }
 
 void Worker::retire(std::uint64_t within_ms) {
-    retiring_ = retiring_ || !draining_;
+    ending_.retiring = ending_.retiring || !ending_.draining;
     leave(within_ms);
 }
 
 void Worker::leave(std::uint64_t within_ms) {
     uv_update_time(&loop_);
+    iteration_.begin(uv_now(&loop_));
     const std::uint64_t deadline = within_ms == 0 ? 0 : now_ms() + within_ms;
-    if (draining_) { // a second word may only shorten it
+    if (ending_.draining) { // a second word may only shorten it
         if (deadline != 0 && (drain_deadline_ms_ == 0 || deadline < drain_deadline_ms_))
             drain_deadline_ms_ = deadline;
         return;
     }
-    draining_ = true;
+    ending_.draining = true;
     drain_deadline_ms_ = deadline;
-    for (const auto& listener : listeners_) {
-        listener->stop();
-        ::close(listener->socket().fd); // this process's copy
-    }
+    door_.shut();
     // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.
     send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
     connections_.let_idle_leave(CloseReason::drained);
@@ -364,15 +379,16 @@ void Worker::leave(std::uint64_t within_ms) {
 }
 
 void Worker::cut_the_rest() {
-    for (unsigned s = 0; s < serve::kStates; ++s) {
-        const auto state = static_cast<State>(s);
-        if (state == State::closing) continue;
-        connections_.for_each(state, [&](serve::Member& member) {
-            const Connection& c = connection_of(member);
-            if (!c.request_line().empty()) {
+    for (unsigned s = 0; s < session::kStates; ++s) {
+        const auto state = static_cast<session::State>(s);
+        if (state == session::State::closing) continue;
+        connections_.for_each(state, [&](session::Member& member) {
+            const auto& c = connection_of(member);
+            const exchange::Answer* const answer = c.answer();
+            if (answer && !answer->record.fields().request_line.empty()) {
                 log_info("slot={} conn={} client={} state={} cut, the grace is over: {}",
                          heritage_.slot, c.id(), c.client().text(), name_of(state),
-                         c.request_line());
+                         answer->record.fields().request_line);
             }
             member.close(CloseReason::grace_over);
         });
@@ -387,7 +403,7 @@ void Worker::cut_the_rest() {
 
 // Jobs that nobody waits for any more get the time that late callbacks have.
 void Worker::finish_if_drained() {
-    if (!draining_ || finished_ || connections_.count() > 0) return;
+    if (!ending_.draining || finished_ || connections_.count() > 0) return;
     if (!pool_.is_idle()) {
         if (drain_deadline_ms_ == 0 || drain_deadline_ms_ > now_ms()) drain_deadline_ms_ = now_ms();
         return;
@@ -396,4 +412,4 @@ void Worker::finish_if_drained() {
     close_handles();
 }
 
-} // namespace fsrv::net
+} // namespace fsrv::serve

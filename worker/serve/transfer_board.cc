@@ -1,9 +1,9 @@
-#include "worker/net/transfer_board.h"
+#include "worker/serve/transfer_board.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
-namespace fsrv::net {
+namespace fsrv::serve {
 namespace {
 
 std::string client_text(const log::Peer& peer) {
@@ -21,10 +21,10 @@ std::string_view target_of(std::string_view request_line) {
 
 } // namespace
 
-void TransferBoard::consider(const Connection& connection, std::uint64_t now_ms) {
-    const Transfer* transfer = connection.transfer();
-    if (transfer == nullptr || now_ms - transfer->started_ms < limits::kShownAfterMs) return;
-    candidates_.push_back({.started_ms = transfer->started_ms, .connection = &connection});
+void TransferBoard::consider(const session::Connection& connection, std::uint64_t now_ms) {
+    const exchange::Answer* answer = connection.answer();
+    if (answer == nullptr || now_ms - answer->started_ms < limits::kShownAfterMs) return;
+    candidates_.push_back({.started_ms = answer->started_ms, .connection = &connection});
 }
 
 void TransferBoard::show(std::uint64_t now_ms) {
@@ -53,26 +53,26 @@ void TransferBoard::show(std::uint64_t now_ms) {
             continue;
         }
         known->shown = true;
-        score_.transfers[i].update(known->connection->transfer()->sender.body_bytes_sent(),
-                                   known->connection->state() == State::paused);
+        score_.transfers[i].update(known->connection->answer()->body.sent(),
+                                   known->connection->state() == session::State::paused);
     }
     auto place = places_.begin();
     for (const Candidate& candidate : candidates_) {
         if (candidate.shown) continue;
         place = std::find_if(place, places_.end(), [](const Place& p) { return p.id == 0; });
-        const Connection& connection = *candidate.connection;
-        const Sender& sender = connection.transfer()->sender;
+        const session::Connection& connection = *candidate.connection;
+        const exchange::Answer& answer = *connection.answer();
         *place = {.id = connection.id(), .started_ms = candidate.started_ms};
         score_.transfers[static_cast<std::size_t>(place - places_.begin())].begin(
             {.id = connection.id(),
              .started_ms = candidate.started_ms,
-             .sent = sender.body_bytes_sent(),
-             .total = sender.body_size(),
-             .paused = connection.state() == State::paused,
+             .sent = answer.body.sent(),
+             .total = answer.body.size(),
+             .paused = connection.state() == session::State::paused,
              .client = client_text(connection.client()),
-             .target = std::string(target_of(connection.request_line()))});
+             .target = std::string(target_of(answer.record.fields().request_line))});
     }
     candidates_.clear();
 }
 
-} // namespace fsrv::net
+} // namespace fsrv::serve

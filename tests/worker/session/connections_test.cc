@@ -1,11 +1,11 @@
 // Connections by a hand clock, without a socket.
-#include "worker/serve/connections.h"
+#include "worker/session/connections.h"
 
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
-namespace fsrv::serve {
+namespace fsrv::session {
 namespace {
 
 using Admission = Connections::Admission;
@@ -50,10 +50,12 @@ class Client final : public Member {
     }
     bool is_deserted() const override { return deserted; }
     void give_way() override { tell("gave way"); }
+    std::uint64_t listing_bytes() const override { return listing; }
 
     bool ends_by_deadline = true;
     bool is_willing = true; // false: a request has come
     bool deserted = false;
+    std::uint64_t listing = 0;
 
   private:
     void tell(const std::string& what) { place_.events.push_back(name_ + " " + what); }
@@ -189,5 +191,13 @@ TEST_F(ConnectionsTest, ThatAreIdleLeaveForADrain) {
     EXPECT_EQ(take_events(), Events({"a left drained", "a closed drained", "c left drained"}));
 }
 
+TEST_F(ConnectionsTest, EndPausedListingsUntilThereIsRoom) {
+    come("file", State::paused);
+    for (const char* name : {"a", "b", "c"}) come(name, State::paused).listing = 100;
+    come("taking", State::sending).listing = 100;
+    place_.connections.free_listings(150);
+    EXPECT_EQ(take_events(), Events({"a closed shed-paused", "b closed shed-paused"}));
+}
+
 } // namespace
-} // namespace fsrv::serve
+} // namespace fsrv::session

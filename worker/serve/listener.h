@@ -6,13 +6,13 @@
 #include "common/heritage.h"
 #include "worker/loop/poller.h"
 
-namespace fsrv::net {
+namespace fsrv::serve {
 
-class Worker;
+class Door;
 
 class Listener final : public loop::PollTarget {
   public:
-    Listener(Worker& worker, const ListenSocket& socket) : worker_(worker), socket_(socket) {}
+    Listener(Door& door, const ListenSocket& socket) : door_(door), socket_(socket) {}
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
@@ -31,10 +31,10 @@ class Listener final : public loop::PollTarget {
   private:
     void on_ready(std::uint32_t events) override;
 
-    Worker& worker_;
+    Door& door_;
     ListenSocket socket_;
     bool active_ = false;
     std::uint64_t broken_until_ms_ = 0; // this socket alone does not accept; 0: it does
 };
 
-} // namespace fsrv::net
+} // namespace fsrv::serve

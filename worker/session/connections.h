@@ -5,7 +5,7 @@
 #pragma once
 
 #include "common/limits.h"
-#include "worker/serve/member.h"
+#include "worker/session/member.h"
 
 #include <array>
 #include <cstddef>
@@ -13,7 +13,7 @@
 #include <memory>
 #include <vector>
 
-namespace fsrv::serve {
+namespace fsrv::session {
 
 // Milliseconds that a state may last.
 struct Deadlines {
@@ -53,6 +53,8 @@ class Connections final {
     void sweep(const Deadlines& deadlines, std::uint64_t now_ms);
     // leave() of all that are idle.
     void let_idle_leave(CloseReason reason);
+    // Ends paused listings, the oldest first, until `wanted` bytes are free.
+    void free_listings(std::uint64_t wanted);
 
     // `look(Member&)` may end that one.
     template <class Look>
@@ -82,4 +84,4 @@ class Connections final {
     std::size_t overload_answers_ = 0;
 };
 
-} // namespace fsrv::serve
+} // namespace fsrv::session

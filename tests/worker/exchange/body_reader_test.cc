@@ -1,9 +1,12 @@
-#include "worker/net/sender.h"
+#include "worker/exchange/body_reader.h"
 
 #include "tests/support/await.h"
 #include "tests/support/files.h"
 #include "worker/disk/page_arena.h"
+#include "worker/wire/transport.h"
 
+#include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -12,10 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace fsrv::net {
+namespace fsrv::exchange {
 namespace {
-
-using Step = Sender::Step;
 
 std::shared_ptr<http::OpenFile> open_file(const std::string& path,
                                           InPlaceWrites writes = InPlaceWrites::on) {
@@ -29,33 +30,28 @@ std::shared_ptr<http::OpenFile> open_file(const std::string& path,
     return file;
 }
 
-// A sender with its loop, a pair of sockets with little room between, and a client that reads what
-// is there.
-class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
+// What became of a piece, or of the body.
+enum class Step { complete, wait_writable, wait_disk, yield, failed };
+
+// A reader, a pair of sockets with little room between, and a client that reads what is there.
+class BodyReaderTest : public testing::TestWithParam<IoMode>, public disk::FileReader {
   protected:
-    SenderTest() {
-        EXPECT_EQ(uv_loop_init(&loop_), 0);
+    BodyReaderTest() {
         int ends[2] = {-1, -1};
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-        ours_.reset(ends[0]);
-        client_.reset(ends[1]);
         const int room = 8 * 1024;
-        ::setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-        context_ = {.loop = &loop_,
-                    .chunks = &chunks_,
-                    .page_cache = &page_cache_,
-                    .lender = &lender_,
-                    .pool = &pool_,
-                    .score = &figures_,
-                    .io = GetParam()};
+        ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+        transport_.emplace(ends[0]);
+        client_.reset(ends[1]);
+        iteration_.begin(1'000'000);
     }
-    ~SenderTest() override {
-        sender_.reset();
+    ~BodyReaderTest() override {
+        body_.reset();
         while (!pool_.is_idle()) await_wake();
-        EXPECT_EQ(uv_loop_close(&loop_), 0);
+        transport_->close();
     }
 
-    void on_chunk_read() override { sender_->settle_read(); }
+    void on_chunk_read() override { body_->settle_read(); }
     void on_disk_ill() override {}
 
     // The file's first bytes in memory that nobody writes to.
@@ -68,13 +64,45 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
         return body;
     }
 
-    void begin(std::string head, http::Body body) {
-        sender_ = std::make_unique<Sender>(context_, *this, std::move(head), std::move(body));
+    void begin(http::Body body) {
+        body_ = std::make_unique<BodyReader>(services_, *this, std::move(body));
+    }
+
+    // One piece, handed to the client.
+    Step send() {
+        std::array<iovec, 15> vectors;
+        const Piece piece = body_->next({.pages = lender_.able()}, limits::kTurnBytes, vectors);
+        ssize_t n = 0;
+        switch (piece.kind) {
+        case Piece::Kind::end: return Step::complete;
+        case Piece::Kind::wait: return Step::wait_disk;
+        case Piece::Kind::failed: return Step::failed;
+        case Piece::Kind::bytes:
+        case Piece::Kind::window:
+            n = transport_->write(std::span(vectors).first(piece.vectors), piece.more_follows);
+            break;
+        case Piece::Kind::file:
+            n = transport_->write_file(piece.fd, piece.offset, piece.length);
+            break;
+        case Piece::Kind::pages:
+            n = transport_->lend(lender_, {}, piece.pages, piece.more_follows);
+            break;
+        }
+        if (n > 0) {
+            body_->advance(piece, static_cast<std::uint64_t>(n));
+            return Step::yield;
+        }
+        switch (body_->refused(piece, n == 0 ? 0 : errno)) {
+        case BodyReader::Refused::again: return Step::yield;
+        case BodyReader::Refused::wait: return Step::wait_writable;
+        case BodyReader::Refused::failed: break;
+        }
+        return Step::failed;
     }
 
     // One step; waits for the disk when it must.
     Step step() {
-        const Step step = sender_->pump(ours_.get());
+        const Step step = send();
         if (step == Step::wait_disk) await_read();
         return step;
     }
@@ -84,7 +112,7 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
         pool_.dispatch();
     }
     void await_read() {
-        while (sender_->read_under_way()) await_wake();
+        while (body_->read_under_way()) await_wake();
     }
 
     void client_reads() {
@@ -103,21 +131,26 @@ class SenderTest : public testing::TestWithParam<IoMode>, public SenderOwner {
     }
 
     test::TempDir dir_;
-    uv_loop_t loop_{};
+    Iteration iteration_;
     disk::Pool pool_{{.threads = 1}};
     disk::ChunkPool chunks_;
     disk::PageCache page_cache_;
     wire::PageLender lender_;
     disk::PageArena arena_{1 << 20};
     MetricWords figures_;
-    SenderContext context_;
-    UniqueFd ours_;
+    const BodyServices services_{.iteration = iteration_,
+                                 .chunks = chunks_,
+                                 .page_cache = page_cache_,
+                                 .pool = pool_,
+                                 .score = figures_,
+                                 .io = GetParam()};
+    std::optional<wire::Transport> transport_;
     UniqueFd client_;
     std::string received_;
-    std::unique_ptr<Sender> sender_;
+    std::unique_ptr<BodyReader> body_;
 };
 
-TEST_P(SenderTest, SendsHeadMemoryAndExtentsInOrder) {
+TEST_P(BodyReaderTest, MemoryAndExtentsArriveInOrder) {
     const std::uint64_t size = 3 * limits::kChunkBytes + 17;
     test::write_pattern(dir_ / "f", size);
     const auto file = open_file(dir_ / "f");
@@ -126,17 +159,16 @@ TEST_P(SenderTest, SendsHeadMemoryAndExtentsInOrder) {
     body.append_bytes("[next]");
     body.append_slice(http::Body::of(file), 1000, size - 1000);
     body.append_bytes("[end]");
-    begin("HEAD", body);
+    begin(body);
     EXPECT_EQ(play(), Step::complete);
-    EXPECT_EQ(received_, "HEAD[part]" + test::pattern(5, 100) + "[next]" +
+    EXPECT_EQ(received_, "[part]" + test::pattern(5, 100) + "[next]" +
                              test::pattern(1000, size - 1000) + "[end]");
-    EXPECT_EQ(sender_->body_bytes_sent(), body.size());
-    EXPECT_EQ(sender_->bytes_sent(), body.size() + 4);
-    EXPECT_FALSE(sender_->holds_buffer());
+    EXPECT_EQ(body_->sent(), body.size());
+    EXPECT_FALSE(body_->holds_buffer());
 }
 
 // More parts than go into one call or one chunk, some of them long.
-TEST_P(SenderTest, ManyPartsArriveInOrder) {
+TEST_P(BodyReaderTest, ManyPartsArriveInOrder) {
     const std::uint64_t size = 2 * limits::kChunkBytes;
     test::write_pattern(dir_ / "f", size);
     test::write_pattern(dir_ / "g", size, 7);
@@ -154,30 +186,30 @@ TEST_P(SenderTest, ManyPartsArriveInOrder) {
         expected +=
             "[" + std::to_string(i) + "]" + test::pattern(offset, length, from_other ? 7 : 1);
     }
-    begin("HEAD", body);
+    begin(body);
     EXPECT_EQ(play(), Step::complete);
-    EXPECT_EQ(received_.size(), expected.size() + 4);
-    EXPECT_TRUE(received_ == "HEAD" + expected);
-    EXPECT_EQ(sender_->body_bytes_sent(), body.size());
+    EXPECT_EQ(received_.size(), expected.size());
+    EXPECT_TRUE(received_ == expected);
+    EXPECT_EQ(body_->sent(), body.size());
 }
 
-TEST_P(SenderTest, AnEmptyBodyIsOnlyTheHead) {
-    begin("HEAD", {});
+TEST_P(BodyReaderTest, AnEmptyBodyIsOverAtOnce) {
+    begin({});
     EXPECT_EQ(play(), Step::complete);
-    EXPECT_EQ(received_, "HEAD");
+    EXPECT_EQ(received_, "");
 }
 
-TEST_P(SenderTest, AReleasedBufferIsReadAgainWhereTheClientStopped) {
+TEST_P(BodyReaderTest, AReleasedBufferIsReadAgainWhereTheClientStopped) {
     const std::uint64_t size = 2 * limits::kChunkBytes;
     test::write_pattern(dir_ / "f", size);
-    begin("", http::Body::of(open_file(dir_ / "f")));
+    begin(http::Body::of(open_file(dir_ / "f")));
     while (true) {
         const Step last = step();
         if (last == Step::complete) break;
         ASSERT_NE(last, Step::failed);
         if (last == Step::wait_writable) {
-            sender_->release_buffer();
-            EXPECT_FALSE(sender_->holds_buffer());
+            body_->release_buffer();
+            EXPECT_FALSE(body_->holds_buffer());
             client_reads();
         }
     }
@@ -187,7 +219,7 @@ TEST_P(SenderTest, AReleasedBufferIsReadAgainWhereTheClientStopped) {
 }
 
 // What is queued must be lent exactly when nothing can change it any more, or nobody will.
-TEST_P(SenderTest, LendsOnlyWhatStaysAsItIs) {
+TEST_P(BodyReaderTest, LendsOnlyWhatStaysAsItIs) {
     struct Row {
         const char* name;
         InPlaceWrites writes;
@@ -202,10 +234,10 @@ TEST_P(SenderTest, LendsOnlyWhatStaysAsItIs) {
         received_.clear();
         const std::uint64_t before = figures_.value(Metric::sent_bytes, SendPath::zero_copy);
         test::write_pattern(dir_ / "f", size);
-        begin("HEAD", row.in_memory ? lendable_copy(dir_ / "f", size)
-                                    : http::Body::of(open_file(dir_ / "f", row.writes)));
+        begin(row.in_memory ? lendable_copy(dir_ / "f", size)
+                            : http::Body::of(open_file(dir_ / "f", row.writes)));
         EXPECT_EQ(play(), Step::complete);
-        EXPECT_EQ(received_, "HEAD" + test::pattern(0, size));
+        EXPECT_EQ(received_, test::pattern(0, size));
         const std::uint64_t lent = figures_.value(Metric::sent_bytes, SendPath::zero_copy) - before;
         const bool lends =
             row.in_memory || (GetParam() == IoMode::automatic && row.writes != InPlaceWrites::on);
@@ -215,7 +247,7 @@ TEST_P(SenderTest, LendsOnlyWhatStaysAsItIs) {
 }
 
 // Parts of a copy, small ones and large ones, among bytes that must not be lent.
-TEST_P(SenderTest, PartsOfACopyArriveInOrder) {
+TEST_P(BodyReaderTest, PartsOfACopyArriveInOrder) {
     const std::uint64_t size = 300'000;
     test::write_pattern(dir_ / "f", size);
     const http::Body copy = lendable_copy(dir_ / "f", size);
@@ -226,11 +258,11 @@ TEST_P(SenderTest, PartsOfACopyArriveInOrder) {
     body.append_slice(copy, 100, size - 100);
     body.append_slice(copy, 5, 30'000);
     body.append_bytes("[c]");
-    begin("HEAD", body);
+    begin(body);
     EXPECT_EQ(play(), Step::complete);
-    EXPECT_EQ(received_, "HEAD[a]" + test::pattern(10, 50) + "[b]" +
-                             test::pattern(100, size - 100) + test::pattern(5, 30'000) + "[c]");
-    EXPECT_EQ(sender_->body_bytes_sent(), body.size());
+    EXPECT_EQ(received_, "[a]" + test::pattern(10, 50) + "[b]" + test::pattern(100, size - 100) +
+                             test::pattern(5, 30'000) + "[c]");
+    EXPECT_EQ(body_->sent(), body.size());
 }
 
 // Holds a thread of the pool.
@@ -243,16 +275,16 @@ struct Blocker final : disk::Job {
     bool over = false;
 };
 
-TEST_P(SenderTest, WaitsForAThreadWithoutABuffer) {
+TEST_P(BodyReaderTest, WaitsForAThreadWithoutABuffer) {
     if (GetParam() != IoMode::threads) return; // the others find it in the page cache
     test::write_pattern(dir_ / "f", 1000);
     const auto file = open_file(dir_ / "f");
     Blocker blocker;
     ASSERT_EQ(pool_.submit(blocker, file->charged, disk::JobKind::read), disk::Submitted::yes);
-    begin("", http::Body::of(file));
-    EXPECT_EQ(sender_->pump(ours_.get()), Step::wait_disk);
-    EXPECT_TRUE(sender_->read_under_way());
-    EXPECT_FALSE(sender_->holds_buffer());
+    begin(http::Body::of(file));
+    EXPECT_EQ(send(), Step::wait_disk);
+    EXPECT_TRUE(body_->read_under_way());
+    EXPECT_FALSE(body_->holds_buffer());
     blocker.gate.release();
     await_read();
     EXPECT_TRUE(blocker.over);
@@ -260,20 +292,20 @@ TEST_P(SenderTest, WaitsForAThreadWithoutABuffer) {
     EXPECT_EQ(received_, test::pattern(0, 1000));
 }
 
-TEST_P(SenderTest, WhoGivesAReadUpFails) {
+TEST_P(BodyReaderTest, WhoGivesAReadUpFails) {
     if (GetParam() != IoMode::threads) return;
     test::write_pattern(dir_ / "f", 1000);
     const auto file = open_file(dir_ / "f");
     Blocker blocker;
     ASSERT_EQ(pool_.submit(blocker, file->charged, disk::JobKind::read), disk::Submitted::yes);
-    begin("", http::Body::of(file));
-    EXPECT_EQ(sender_->pump(ours_.get()), Step::wait_disk);
-    sender_->give_up_read(CloseReason::disk_silent);
-    EXPECT_EQ(sender_->pump(ours_.get()), Step::failed);
-    EXPECT_EQ(sender_->failure(), CloseReason::disk_silent);
-    begin("", http::Body::of(file));
-    EXPECT_EQ(sender_->pump(ours_.get()), Step::wait_disk);
-    sender_.reset(); // so does its client
+    begin(http::Body::of(file));
+    EXPECT_EQ(send(), Step::wait_disk);
+    body_->give_up_read(CloseReason::disk_silent);
+    EXPECT_EQ(send(), Step::failed);
+    EXPECT_EQ(body_->failure(), CloseReason::disk_silent);
+    begin(http::Body::of(file));
+    EXPECT_EQ(send(), Step::wait_disk);
+    body_.reset(); // so does its client
     blocker.gate.release();
     while (!pool_.is_idle()) await_wake();
     EXPECT_EQ(file.use_count(), 1);
@@ -281,11 +313,11 @@ TEST_P(SenderTest, WhoGivesAReadUpFails) {
 
 // What the page cache counts, the disk may still be filling: for a while after a miss the pool
 // reads.
-TEST_P(SenderTest, ThePoolReadsWhatWasMissedLately) {
+TEST_P(BodyReaderTest, ThePoolReadsWhatWasMissedLately) {
     if (GetParam() != IoMode::automatic) return; // the others never lend a file
     const std::uint64_t size = 600'000;
     test::write_pattern(dir_ / "f", size);
-    const std::uint64_t now_ms = uv_now(&loop_);
+    const std::uint64_t now_ms = iteration_.now_ms();
     for (const bool lately : {true, false}) {
         SCOPED_TRACE(lately);
         received_.clear();
@@ -294,7 +326,7 @@ TEST_P(SenderTest, ThePoolReadsWhatWasMissedLately) {
         const std::uint64_t missed_ms = file->missed_ms;
         const std::uint64_t lent = figures_.value(Metric::sent_bytes, SendPath::zero_copy);
         const std::uint64_t read = figures_.value(Metric::sent_bytes, SendPath::pool);
-        begin("", http::Body::of(file));
+        begin(http::Body::of(file));
         EXPECT_EQ(play(), Step::complete);
         EXPECT_TRUE(received_ == test::pattern(0, size));
         EXPECT_EQ(figures_.value(Metric::sent_bytes, SendPath::zero_copy) > lent, !lately);
@@ -304,13 +336,13 @@ TEST_P(SenderTest, ThePoolReadsWhatWasMissedLately) {
 }
 
 // Before Linux 6.5, and of files of another user: nothing is lent then, and nothing is a miss.
-TEST_P(SenderTest, WhatNobodyCanCountIsNoMiss) {
+TEST_P(BodyReaderTest, WhatNobodyCanCountIsNoMiss) {
     if (GetParam() != IoMode::automatic) return; // the others never ask
     const std::uint64_t size = 600'000;
     test::write_pattern(dir_ / "f", size);
     const auto file = open_file(dir_ / "f", InPlaceWrites::off);
     page_cache_.device(file->device).cachestat.failed(ENOSYS);
-    begin("", http::Body::of(file));
+    begin(http::Body::of(file));
     EXPECT_EQ(play(), Step::complete);
     EXPECT_TRUE(received_ == test::pattern(0, size));
     EXPECT_EQ(figures_.value(Metric::sent_bytes, SendPath::copied), size);
@@ -318,7 +350,7 @@ TEST_P(SenderTest, WhatNobodyCanCountIsNoMiss) {
 }
 
 // What is a change, by --in-place-writes.
-TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
+TEST_P(BodyReaderTest, AFileThatChangesNeverLooksComplete) {
     constexpr unsigned kOn = 1, kOff = 2, kAppend = 4;
     const std::pair<InPlaceWrites, unsigned> modes[] = {
         {InPlaceWrites::on, kOn}, {InPlaceWrites::off, kOff}, {InPlaceWrites::append, kAppend}};
@@ -349,7 +381,7 @@ TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
             test::write_pattern(path, size);
             test::set_mtime(path);
             received_.clear();
-            begin("", http::Body::of(open_file(path, writes)));
+            begin(http::Body::of(open_file(path, writes)));
             while (step() != Step::wait_writable) {
             }
             change.make(path, size);
@@ -357,20 +389,20 @@ TEST_P(SenderTest, AFileThatChangesNeverLooksComplete) {
             EXPECT_EQ(play(), seen ? Step::failed : Step::complete);
             EXPECT_EQ(received_.size() < size, seen);
             if (seen) {
-                EXPECT_EQ(sender_->failure(), CloseReason::file_changed);
+                EXPECT_EQ(body_->failure(), CloseReason::file_changed);
             }
             EXPECT_FALSE(test::pattern_mismatch(received_, 0)) << "not the old version's";
-            sender_.reset();
+            body_.reset();
         }
     }
 }
 
-TEST_P(SenderTest, AReplacedOrRemovedFileFinishesAsTheOldOne) {
+TEST_P(BodyReaderTest, AReplacedOrRemovedFileFinishesAsTheOldOne) {
     const std::uint64_t size = 2 * limits::kChunkBytes;
     for (const bool replaced : {true, false}) {
         test::write_pattern(dir_ / "f", size);
         received_.clear();
-        begin("", http::Body::of(open_file(dir_ / "f")));
+        begin(http::Body::of(open_file(dir_ / "f")));
         while (step() != Step::wait_writable) {
         }
         if (replaced) {
@@ -385,27 +417,27 @@ TEST_P(SenderTest, AReplacedOrRemovedFileFinishesAsTheOldOne) {
     }
 }
 
-TEST_P(SenderTest, AClientThatLeftIsNoFileTrouble) {
+TEST_P(BodyReaderTest, AClientThatLeftIsNoFileTrouble) {
     test::write_pattern(dir_ / "f", limits::kChunkBytes);
-    begin("HEAD", http::Body::of(open_file(dir_ / "f")));
+    begin(http::Body::of(open_file(dir_ / "f")));
     client_.reset();
     Step last = step();
     while (last != Step::failed) last = step();
-    EXPECT_EQ(sender_->failure(), CloseReason::client_aborted);
+    EXPECT_EQ(body_->failure(), CloseReason::client_aborted);
 }
 
-TEST_P(SenderTest, AReadThatFailsSendsNothing) {
+TEST_P(BodyReaderTest, AReadThatFailsHandsNothingOut) {
     auto file = open_file(dir_.str()); // read() of a folder: EISDIR
     file->size = 100;
     http::Body body;
     body.segments.emplace_back(http::FileExtent{.file = file, .offset = 0, .length = 100});
-    begin("HEAD", body);
+    begin(body);
     EXPECT_EQ(play(), Step::failed);
-    EXPECT_EQ(sender_->failure(), CloseReason::read_error);
-    EXPECT_EQ(sender_->bytes_sent(), 0U);
+    EXPECT_EQ(body_->failure(), CloseReason::read_error);
+    EXPECT_EQ(body_->sent(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, SenderTest,
+INSTANTIATE_TEST_SUITE_P(Modes, BodyReaderTest,
                          testing::Values(IoMode::automatic, IoMode::threads, IoMode::inline_),
                          [](const auto& mode) {
                              switch (mode.param) {
@@ -416,4 +448,4 @@ INSTANTIATE_TEST_SUITE_P(Modes, SenderTest,
                          });
 
 } // namespace
-} // namespace fsrv::net
+} // namespace fsrv::exchange

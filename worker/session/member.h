@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace fsrv::serve {
+namespace fsrv::session {
 
-// What they wait for, and how long: the table in worker/net/connection.h.
+// What they wait for, and how long: the table in connection.h.
 enum class State : std::uint8_t {
     accepted,
     idle,
@@ -46,6 +46,8 @@ class Member {
     virtual bool is_deserted() const = 0;
     // While preparing: it is told that there is no room.
     virtual void give_way() = 0;
+    // Memory of listings that wait for their client.
+    virtual std::uint64_t listing_bytes() const = 0;
 
   private:
     friend class Connections;
@@ -56,4 +58,4 @@ class Member {
     bool overloaded_ = false; // it gets a 503, whatever it asks
 };
 
-} // namespace fsrv::serve
+} // namespace fsrv::session

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "common/scoreboard.h"
-#include "worker/net/connection.h"
+#include "worker/session/connection.h"
 
 #include <array>
 #include <cstdint>
 #include <vector>
 
-namespace fsrv::net {
+namespace fsrv::serve {
 
 class TransferBoard final {
   public:
@@ -17,14 +17,14 @@ class TransferBoard final {
 
     bool due(std::uint64_t now_ms) const { return now_ms >= next_ms_; }
     // All that are sending or paused, one after the other; then show().
-    void consider(const Connection& connection, std::uint64_t now_ms);
+    void consider(const session::Connection& connection, std::uint64_t now_ms);
     void show(std::uint64_t now_ms);
 
   private:
     // A connection sends one answer at a time: its number and the answer's start name it.
     struct Candidate {
         std::uint64_t started_ms = 0;
-        const Connection* connection = nullptr;
+        const session::Connection* connection = nullptr;
         bool shown = false;
     };
 
@@ -38,4 +38,4 @@ class TransferBoard final {
     std::array<Place, limits::kShownTransfers> places_{};
 };
 
-} // namespace fsrv::net
+} // namespace fsrv::serve

@@ -1,10 +1,10 @@
-#include "worker/serve/connections.h"
+#include "worker/session/connections.h"
 
 #include "common/check.h"
 
 #include <algorithm>
 
-namespace fsrv::serve {
+namespace fsrv::session {
 
 std::string_view name_of(State state) {
     static constexpr std::string_view kNames[kStates] = {
@@ -102,8 +102,18 @@ void Connections::sweep(const Deadlines& deadlines, std::uint64_t now_ms) {
     }
 }
 
+void Connections::free_listings(std::uint64_t wanted) {
+    std::uint64_t freed = 0;
+    for_each(State::paused, [&](Member& member) {
+        const std::uint64_t bytes = member.listing_bytes();
+        if (bytes == 0 || freed >= wanted) return;
+        member.close(CloseReason::shed_paused);
+        freed += bytes;
+    });
+}
+
 void Connections::let_idle_leave(CloseReason reason) {
     for_each(State::idle, [reason](Member& member) { member.leave(reason); });
 }
 
-} // namespace fsrv::serve
+} // namespace fsrv::session

@@ -1,7 +1,7 @@
-#include "worker/net/listener.h"
+#include "worker/serve/listener.h"
 
 #include "common/limits.h"
-#include "worker/net/worker.h"
+#include "worker/serve/door.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-namespace fsrv::net {
+namespace fsrv::serve {
 namespace {
 
 log::Peer to_peer(const sockaddr_storage& address) {
@@ -57,14 +57,14 @@ void Listener::stop() {
 }
 
 void Listener::suspend() {
-    worker_.poller().remove(socket_.fd);
+    door_.poller().remove(socket_.fd);
 }
 
 void Listener::resume() {
     broken_until_ms_ = 0;
-    if (!active_ || !worker_.accepting()) return;
-    const bool watched = worker_.poller().watch_shared(socket_.fd, *this);
-    if (!watched && errno != EEXIST) worker_.cannot_accept(errno);
+    if (!active_ || !door_.accepting()) return;
+    const bool watched = door_.poller().watch_shared(socket_.fd, *this);
+    if (!watched && errno != EEXIST) door_.cannot_accept(errno);
 }
 
 void Listener::on_ready(std::uint32_t) {
@@ -72,25 +72,25 @@ void Listener::on_ready(std::uint32_t) {
 }
 
 void Listener::accept_batch(unsigned limit) {
-    for (unsigned i = 0; i < limit && worker_.accepting(); ++i) {
+    for (unsigned i = 0; i < limit && door_.accepting(); ++i) {
         sockaddr_storage address{};
         socklen_t length = sizeof address;
         const int fd = ::accept4(socket_.fd, reinterpret_cast<sockaddr*>(&address), &length,
                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            worker_.adopt(fd, to_peer(address));
+            door_.let_in(fd, to_peer(address));
         } else if (errno == EAGAIN) {
             return;
         } else if (is_out_of_room(errno)) {
-            worker_.cannot_accept(errno);
+            door_.cannot_accept(errno);
             return;
         } else if (!peer_is_to_blame(errno)) {
-            broken_until_ms_ = worker_.now_ms() + limits::kAcceptPauseMs;
-            worker_.tell_of_accept_trouble(errno);
+            broken_until_ms_ = door_.now_ms() + limits::kAcceptPauseMs;
+            door_.tell_of_trouble(errno);
             suspend();
             return;
         }
     }
 }
 
-} // namespace fsrv::net
+} // namespace fsrv::serve

@@ -1,0 +1,264 @@
+// Http1 over a socketpair, with a real folder and by a hand clock: no worker, no listener, no wait.
+#include "worker/session/http1.h"
+
+#include "tests/support/files.h"
+#include "tests/worker/content_support.h"
+
+#include <array>
+#include <gtest/gtest.h>
+#include <string>
+#include <string_view>
+#include <sys/socket.h>
+
+namespace fsrv::session {
+namespace {
+
+constexpr std::size_t kLarge = 4 * 1024 * 1024;
+
+class Http1Test : public testing::Test {
+  protected:
+    Http1Test() {
+        tree_.file("file", "content");
+        test::set_mtime(tree_.at("file"));
+        test::write_pattern(tree_.at("large"), kLarge);
+        test::set_mtime(tree_.at("large"));
+        options_.io = IoMode::inline_; // no answer waits for another thread
+        iteration_.begin(1'000);
+    }
+    ~Http1Test() override {
+        for (unsigned s = 0; s < kStates; ++s)
+            connections_.for_each(static_cast<State>(s),
+                                  [](Member& member) { member.close(CloseReason::done); });
+        connections_.destroy_buried();
+    }
+
+    Http1& come(std::string_view first = {}, bool overloaded = false) {
+        int ends[2] = {-1, -1};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        client_.reset(ends[1]);
+        says(first);
+        auto* connection = new Http1(sessions_, ends[0], {}, 1);
+        connections_.add(*connection,
+                         overloaded ? Connections::Admission::overloaded
+                                    : Connections::Admission::yes,
+                         iteration_.now_ms());
+        connection->start(overloaded);
+        go_on();
+        return *connection;
+    }
+    void says(std::string_view bytes) {
+        ASSERT_EQ(::send(client_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+                  static_cast<ssize_t>(bytes.size()));
+    }
+    // What has come to the client; "END" behind it if that is all there will be, "RESET" likewise.
+    std::string hears() {
+        std::string heard;
+        char buffer[65536];
+        ssize_t n = 0;
+        while ((n = ::recv(client_.get(), buffer, sizeof buffer, 0)) > 0)
+            heard.append(buffer, static_cast<std::size_t>(n));
+        if (n == 0) heard += "END";
+        if (n < 0 && errno == ECONNRESET) heard += "RESET";
+        return heard;
+    }
+    // All that the loop would do without waiting.
+    void go_on() {
+        for (unsigned i = 0; i < 100; ++i) {
+            turns_.give();
+            poller_.wait(0);
+            poller_.dispatch();
+        }
+    }
+    void pass(std::uint64_t ms) {
+        iteration_.begin(iteration_.now_ms() + ms);
+        connections_.sweep(deadlines_, iteration_.now_ms());
+        go_on();
+    }
+    static unsigned answers_in(std::string_view heard) {
+        unsigned count = 0;
+        for (std::size_t at = 0; (at = heard.find("HTTP/1.1 ", at)) != std::string_view::npos; ++at)
+            ++count;
+        return count;
+    }
+
+    content::Tree tree_;
+    Options options_;
+    exchange::Iteration iteration_;
+    exchange::Ending ending_;
+    content::LocalStore store_{tree_.config(), content::MimeTypes()};
+    content::Mounts mounts_{tree_.root(), store_.root_device()};
+    disk::Pool pool_{{.threads = 1}};
+    disk::FileCloser closer_{pool_};
+    disk::ChunkPool chunks_;
+    disk::PageCache page_cache_;
+    wire::PageLender lender_;
+    exchange::FileCache cache_{store_, {.files = 10, .bytes = 1 << 20}};
+    exchange::NameCheck names_{options_.server_names, iteration_};
+    http::PlanConfig plan_config_;
+    std::unique_ptr<ScoreSlot> score_ = std::make_unique<ScoreSlot>();
+    loop::Poller poller_;
+    Connections connections_{10};
+    Turns turns_;
+    SpareInquiries inquiries_{8 * 1024, closer_};
+    SwiftPlaces swift_places_;
+    std::array<char, 64 * 1024> scratch_;
+    exchange::ExchangeServices exchanges_{.options = options_,
+                                          .iteration = iteration_,
+                                          .ending = ending_,
+                                          .names = names_,
+                                          .cache = cache_,
+                                          .lookups = {.store = store_,
+                                                      .mounts = mounts_,
+                                                      .pool = pool_,
+                                                      .cache = cache_,
+                                                      .plan_config = plan_config_,
+                                                      .io = IoMode::inline_,
+                                                      .server_header = true},
+                                          .bodies = {.iteration = iteration_,
+                                                     .chunks = chunks_,
+                                                     .page_cache = page_cache_,
+                                                     .pool = pool_,
+                                                     .score = *score_,
+                                                     .io = IoMode::inline_},
+                                          .score = *score_,
+                                          .log_lines = log::LogLines(LogFormat::extended)};
+    SessionServices sessions_{.options = options_,
+                              .exchanges = exchanges_,
+                              .poller = poller_,
+                              .connections = connections_,
+                              .turns = turns_,
+                              .inquiries = inquiries_,
+                              .lender = lender_,
+                              .swift_places = swift_places_,
+                              .scratch = scratch_};
+    Deadlines deadlines_ = [] {
+        Deadlines d;
+        d.ms.fill(Deadlines::kNever);
+        d[State::accepted] = 100;
+        d[State::reading_head] = 100;
+        d[State::idle] = 500;
+        d[State::sending] = 1'000;
+        d[State::paused] = 10'000;
+        d[State::lingering] = 300;
+        return d;
+    }();
+    UniqueFd client_;
+};
+
+TEST_F(Http1Test, ARequestThatCameWithTheConnectionIsAnsweredAtOnce) {
+    const Http1& connection = come("GET /file HTTP/1.1\r\nHost: h\r\n\r\n");
+    const std::string heard = hears();
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 200 OK\r\n")) << heard;
+    EXPECT_TRUE(heard.ends_with("\r\n\r\ncontent")) << heard;
+    EXPECT_EQ(connection.state(), State::idle);
+}
+
+TEST_F(Http1Test, AHeadMayComeByteByByte) {
+    const Http1& connection = come();
+    EXPECT_EQ(connection.state(), State::accepted);
+    for (const char c : std::string_view("GET /file HTTP/1.1\r\nHost: h\r\n\r")) {
+        says({&c, 1});
+        go_on();
+        EXPECT_EQ(connection.state(), State::reading_head);
+        EXPECT_EQ(hears(), "");
+    }
+    says("\n");
+    go_on();
+    EXPECT_TRUE(hears().ends_with("\r\n\r\ncontent"));
+}
+
+TEST_F(Http1Test, PipelinedRequestsAreAllAnsweredInOrder) {
+    std::string all;
+    const unsigned count = 3 * limits::kPipelineBatch + 1;
+    for (unsigned i = 0; i < count; ++i) all += "GET /file HTTP/1.1\r\nHost: h\r\n\r\n";
+    come(all + "GET /none HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    const std::string heard = hears();
+    EXPECT_EQ(answers_in(heard), count + 1);
+    EXPECT_LT(heard.rfind("200 OK"), heard.find("404 Not Found"));
+    EXPECT_TRUE(heard.ends_with("END"));
+}
+
+TEST_F(Http1Test, ABodyIsSkippedBeforeTheNextRequest) {
+    come("GET /file HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /"
+         "HEAD /file HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    const std::string heard = hears();
+    EXPECT_EQ(answers_in(heard), 2U) << heard;
+    EXPECT_TRUE(heard.ends_with("\r\n\r\nEND")) << heard;
+}
+
+TEST_F(Http1Test, WhatStatesWaitForHasItsTime) {
+    come();
+    pass(99);
+    EXPECT_EQ(hears(), "");
+    pass(1);
+    EXPECT_EQ(hears(), "END") << "nothing was asked, nothing is answered";
+
+    come("GET /fi");
+    pass(100);
+    EXPECT_TRUE(hears().starts_with("HTTP/1.1 408 "));
+
+    come("GET /file HTTP/1.1\r\nHost: h\r\n\r\n");
+    hears();
+    pass(499);
+    EXPECT_EQ(hears(), "");
+    pass(1);
+    EXPECT_EQ(hears(), "END");
+}
+
+TEST_F(Http1Test, AClientThatTakesNothingIsPausedAndGoesOnWhereItWas) {
+    const Http1& connection = come("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(connection.state(), State::sending);
+    EXPECT_TRUE(connection.answer()->body.holds_buffer());
+    pass(1'000);
+    EXPECT_EQ(connection.state(), State::paused);
+    EXPECT_FALSE(connection.answer()->body.holds_buffer());
+    std::string heard;
+    for (unsigned i = 0; i < 1'000 && connection.state() != State::idle; ++i) {
+        heard += hears();
+        go_on();
+    }
+    heard += hears();
+    const std::size_t body = heard.find("\r\n\r\n") + 4;
+    EXPECT_EQ(heard.size() - body, kLarge);
+    EXPECT_FALSE(test::pattern_mismatch(heard.substr(body), 0));
+}
+
+TEST_F(Http1Test, OneThatIsPausedTooLongIsCut) {
+    const Http1& connection = come("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    pass(1'000);
+    EXPECT_EQ(connection.state(), State::paused);
+    pass(10'000);
+    EXPECT_EQ(connection.state(), State::closing);
+    EXPECT_EQ(score_->value(Metric::closed, to_label(CloseReason::pause_timeout)), 1U);
+    EXPECT_LT(hears().size(), kLarge);
+}
+
+TEST_F(Http1Test, AnEndIsToldAndWaitedFor) {
+    const Http1& connection = come("GET /file HTTP/1.0\r\nX: y\r\n\r\nmore");
+    EXPECT_TRUE(hears().ends_with("contentEND"));
+    EXPECT_EQ(connection.state(), State::lingering) << "it still sends: a close would be a reset";
+    client_.reset();
+    go_on();
+    EXPECT_EQ(connection.state(), State::closing);
+}
+
+TEST_F(Http1Test, WhoComesToAFullServerIsToldSo) {
+    come("HEAD /file HTTP/1.1\r\nHost: h\r\n\r\n", true);
+    const std::string heard = hears();
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 503 ")) << heard;
+    EXPECT_TRUE(heard.ends_with("\r\n\r\nEND")) << "a HEAD has no body: " << heard;
+}
+
+TEST_F(Http1Test, ADrainingServerAnswersWhatHasComeAndEnds) {
+    Http1& connection = come("GET /file HTTP/1.1\r\nHost: h\r\n\r\n");
+    hears();
+    says("GET /file HTTP/1.1\r\nHost: h\r\n\r\n"); // the loop has not seen it
+    ending_.draining = true;
+    connection.leave(CloseReason::drained);
+    const std::string heard = hears();
+    EXPECT_NE(heard.find("\r\nConnection: close\r\n"), std::string::npos) << heard;
+    EXPECT_TRUE(heard.ends_with("contentEND")) << heard;
+}
+
+} // namespace
+} // namespace fsrv::session

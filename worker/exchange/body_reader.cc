@@ -1,0 +1,383 @@
+#include "worker/exchange/body_reader.h"
+
+#include "common/check.h"
+#include "worker/disk/whole_read.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace fsrv::exchange {
+namespace {
+
+std::uint64_t length_of(const http::Segment& segment) {
+    return std::visit([](const auto& extent) { return extent.length; }, segment);
+}
+
+iovec to_vector(const char* data, std::size_t length) {
+    return {.iov_base = const_cast<char*>(data), .iov_len = length};
+}
+
+bool is_to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent, const Ways& ways) {
+    return ways.pages && extent.lendable && extent.length - sent > limits::kCheapToCopy;
+}
+
+} // namespace
+
+unsigned Piece::weight() const {
+    switch (kind) {
+    case Kind::bytes: return limits::kCopyWeight;
+    case Kind::window: return limits::kMappedWeight;
+    default: return 1;
+    }
+}
+
+BodyReader::BodyReader(const BodyServices& services, disk::FileReader& reader, http::Body body)
+    : services_(services), reader_(reader), body_(std::move(body)), size_(body_.size()) {}
+
+BodyReader::~BodyReader() {
+    if (reading_) services_.pool.abandon(*read_.release());
+    read_.reset();
+    services_.chunks.give_back(chunk_);
+    if (services_.closer) services_.closer->let_go(std::move(body_));
+}
+
+Piece BodyReader::next(const Ways& ways, std::uint64_t room, std::span<iovec> vectors) {
+    FSRV_CHECK(!reading_, "asked for more while a read is under way");
+    skip_finished();
+    if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
+        if (const auto piece = in_place(ways, room, vectors)) return *piece;
+        switch (extent_at_front() ? load() : Load::ready) {
+        case Load::ready: break;
+        case Load::wait_disk: return {.kind = Piece::Kind::wait};
+        case Load::failed: return {.kind = Piece::Kind::failed};
+        }
+    }
+    const Piece piece = gather(ways, vectors);
+    if (piece.kind == Piece::Kind::end) release_buffer();
+    return piece;
+}
+
+void BodyReader::skip_finished() {
+    while (segment_ < body_.segments.size() &&
+           segment_sent_ == length_of(body_.segments[segment_])) {
+        ++segment_;
+        segment_sent_ = 0;
+        cached_until_ = 0;
+    }
+}
+
+std::optional<Piece> BodyReader::in_place(const Ways& ways, std::uint64_t room,
+                                          std::span<iovec> vectors) {
+    if (const http::FileExtent* const extent = extent_at_front())
+        return cached_piece(*extent, ways, room, vectors);
+    const auto& memory = std::get<http::MemoryExtent>(body_.segments[segment_]);
+    if (!is_to_be_lent(memory, segment_sent_, ways)) return std::nullopt;
+    const std::string_view left = memory.view().substr(segment_sent_);
+    const std::string_view part = left.substr(0, limits::kChunkBytes);
+    return Piece{.kind = Piece::Kind::pages,
+                 .length = part.size(),
+                 .pages = part,
+                 .more_follows = part.size() < left.size() || segment_ + 1 < body_.segments.size()};
+}
+
+std::optional<Piece> BodyReader::cached_piece(const http::FileExtent& extent, const Ways& ways,
+                                              std::uint64_t room, std::span<iovec> vectors) {
+    const http::OpenFile& file = *extent.file;
+    const std::uint64_t left = extent.length - segment_sent_;
+    if (services_.io != IoMode::automatic || !file.local || left <= limits::kCheapToCopy ||
+        std::exchange(to_be_read_, false))
+        return std::nullopt;
+    disk::PageCache::Device& device = services_.page_cache.device(file.device);
+    const std::uint64_t body_left = size_ - sent_;
+    const std::uint64_t tail = file.writes == InPlaceWrites::on ? ways.tail : 0;
+    const bool lends = ways.file && body_left > tail && device.sendfile.is_there();
+    const std::uint64_t kept_back = lends ? tail : limits::kCheapToCopy;
+    const bool maps =
+        ways.window && extent.length > limits::kCheapToCopyTwice && device.mapping.is_there();
+    if (body_left <= kept_back || !(lends || maps)) return std::nullopt;
+    if (!disk::is_unchanged(file)) {
+        failure_ = CloseReason::file_changed;
+        return Piece{.kind = Piece::Kind::failed};
+    }
+    if (is_filling(file)) return std::nullopt;
+    const std::uint64_t most = lends ? room : room / limits::kMappedWeight;
+    const std::uint64_t length = std::min({left, std::max(most, limits::kCheapToCopy),
+                                           body_left - kept_back, find_cached(extent, device)});
+    if (length == 0) return std::nullopt;
+    if (!lends) return window_piece(extent, length, vectors);
+    return Piece{.kind = Piece::Kind::file,
+                 .fd = file.fd.get(),
+                 .offset = extent.offset + segment_sent_,
+                 .length = length,
+                 .more_follows = true};
+}
+
+std::optional<Piece> BodyReader::window_piece(const http::FileExtent& extent, std::uint64_t length,
+                                              std::span<iovec> vectors) {
+    const auto size = static_cast<std::size_t>(length);
+    window_.emplace(extent.file->fd.get(), extent.offset + segment_sent_, size);
+    if (!*window_) {
+        services_.page_cache.device(extent.file->device).mapping.failed(errno);
+        window_.reset();
+        return std::nullopt;
+    }
+    vectors[0] = to_vector(window_->data(), size);
+    // The end of the body is kept back.
+    return Piece{.kind = Piece::Kind::window, .vectors = 1, .length = length, .more_follows = true};
+}
+
+// Bytes from the front on that are cached.
+std::uint64_t BodyReader::find_cached(const http::FileExtent& extent,
+                                      disk::PageCache::Device& device) {
+    const std::uint64_t offset = extent.offset + segment_sent_;
+    if (cached_until_ > offset) return cached_until_ - offset;
+    const auto probed = std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
+    const std::uint64_t found = services_.page_cache.cached(
+        device, extent.file->fd.get(), offset, probed,
+        close_looks_ > 0 ? disk::PageCache::Look::close : disk::PageCache::Look::quick);
+    if (!device.cachestat.is_there()) return 0; // that is no miss
+    if (found < probed)
+        extent.file->missed_ms = services_.iteration.now_ms();
+    else if (close_looks_ > 0)
+        --close_looks_;
+    cached_until_ = offset + found;
+    return found;
+}
+
+Piece BodyReader::gather(const Ways& ways, std::span<iovec> vectors) const {
+    unsigned count = 0;
+    bool more_follows = false;
+    std::uint64_t skip = segment_sent_;
+    std::size_t from_chunk = chunk_sent_; // loaded are the extents at the front, the last in part
+    for (std::size_t i = segment_; i < body_.segments.size(); ++i, skip = 0) {
+        if (count == vectors.size()) {
+            more_follows = true;
+            break;
+        }
+        if (const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[i])) {
+            if (memory->length == skip) continue;
+            if (from_chunk == chunk_filled_ && is_to_be_lent(*memory, skip, ways)) {
+                more_follows = true;
+                break;
+            }
+            const std::string_view left = memory->view().substr(skip);
+            vectors[count++] = to_vector(left.data(), left.size());
+            continue;
+        }
+        const std::size_t part = std::min<std::uint64_t>(length_of(body_.segments[i]) - skip,
+                                                         chunk_filled_ - from_chunk);
+        if (part > 0) vectors[count++] = to_vector(chunk_->data() + from_chunk, part);
+        from_chunk += part;
+        if (part == length_of(body_.segments[i]) - skip) continue;
+        more_follows = true;
+        break;
+    }
+    if (count == 0 && !more_follows) return {.kind = Piece::Kind::end};
+    return {.kind = Piece::Kind::bytes, .vectors = count, .more_follows = more_follows};
+}
+
+void BodyReader::advance(const Piece& piece, std::uint64_t bytes) {
+    switch (piece.kind) {
+    case Piece::Kind::file:
+    case Piece::Kind::window:
+        window_.reset();
+        segment_sent_ += bytes;
+        sent_ += bytes;
+        services_.score.count(
+            Metric::sent_bytes,
+            piece.kind == Piece::Kind::file ? SendPath::zero_copy : SendPath::copied, bytes);
+        break;
+    case Piece::Kind::pages: pass(bytes, SendPath::zero_copy); break;
+    default: pass(bytes, SendPath::memory); break;
+    }
+}
+
+void BodyReader::pass(std::uint64_t bytes, SendPath of_memory) {
+    sent_ += bytes;
+    while (bytes > 0) {
+        const http::Segment& segment = body_.segments[segment_];
+        const std::uint64_t part = std::min(bytes, length_of(segment) - segment_sent_);
+        const bool of_file = std::holds_alternative<http::FileExtent>(segment);
+        if (of_file) chunk_sent_ += static_cast<std::size_t>(part);
+        services_.score.count(Metric::sent_bytes, of_file ? chunk_path_ : of_memory, part);
+        segment_sent_ += part;
+        bytes -= part;
+        if (segment_sent_ == length_of(segment)) {
+            ++segment_;
+            segment_sent_ = 0;
+        }
+    }
+}
+
+BodyReader::Refused BodyReader::refused_by_client(int error) {
+    if (error == EINTR) return Refused::again;
+    if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) return Refused::wait;
+    failure_ = CloseReason::client_aborted;
+    return Refused::failed;
+}
+
+BodyReader::Refused BodyReader::refused(const Piece& piece, int error) {
+    window_.reset();
+    if (error == EAGAIN) cached_until_ = 0; // who knows how long it takes: ask anew
+    if (piece.kind == Piece::Kind::window && error == EFAULT) {
+        to_be_read_ = true; // it is shorter now, or unreadable: a read finds out
+        return Refused::again;
+    }
+    if (piece.kind != Piece::Kind::file) return refused_by_client(error);
+    switch (error) {
+    case 0: failure_ = CloseReason::file_changed; return Refused::failed;
+    case EINTR: return Refused::again;
+    case EAGAIN: return Refused::wait;
+    case EINVAL:
+    case ENOSYS:
+    case EPERM:
+    case EOPNOTSUPP:
+        services_.page_cache.device(extent_at_front()->file->device).sendfile.failed(error);
+        return Refused::again;
+    case EPIPE:
+    case ECONNRESET: failure_ = CloseReason::client_aborted; return Refused::failed;
+    default: failure_ = CloseReason::read_error; return Refused::failed;
+    }
+}
+
+// The disk may still be filling what is counted as cached, and sendfile would wait for it. Nor is
+// the loop to touch what comes fresh from there: that takes milliseconds for a megabyte, which a
+// thread of the pool can give way in.
+bool BodyReader::is_filling(const http::OpenFile& file) const {
+    return file.missed_ms != 0 &&
+           services_.iteration.now_ms() - file.missed_ms < limits::kFillingMs;
+}
+
+void BodyReader::settle_read() {
+    reading_ = false;
+    const disk::FileRead::Order& order = read_->order;
+    if (order.may_be_cached) {
+        const http::OpenFile& file = *order.file;
+        file.found_in_a_row = read_->was_cached ? file.found_in_a_row + 1 : 0;
+        if (!read_->was_cached)
+            file.missed_ms = services_.iteration.now_ms();
+        else if (file.found_in_a_row >= limits::kFoundInARow)
+            file.missed_ms = 0;
+    }
+    chunk_ = std::exchange(read_->chunk, nullptr);
+    wanted_ = read_->wanted;
+    // A failure shows when next() loads again.
+    failed_read_ = finish_load(read_->result, read_->unchanged) == Load::failed;
+}
+
+void BodyReader::give_up_read(CloseReason reason) {
+    FSRV_CHECK(reading_, "given up is what is under way");
+    reading_ = false;
+    services_.pool.abandon(*read_.release());
+    failed_read_ = true;
+    failure_ = reason;
+}
+
+void BodyReader::release_buffer() {
+    FSRV_CHECK(!reading_, "buffer released under a read");
+    read_.reset();
+    window_.reset();
+    services_.chunks.give_back(std::exchange(chunk_, nullptr));
+    chunk_filled_ = 0;
+    chunk_sent_ = 0;
+    cached_until_ = 0;
+}
+
+BodyReader::Load BodyReader::load() {
+    if (failed_read_) return Load::failed;
+    const http::FileExtent& extent = *extent_at_front();
+    const std::uint64_t offset = extent.offset + segment_sent_;
+    chunk_filled_ = 0;
+    chunk_sent_ = 0;
+    const bool may_ask =
+        services_.io == IoMode::inline_ ||
+        (services_.io == IoMode::automatic && extent.file->local && !is_filling(*extent.file));
+    if (!may_ask) return load_in_pool(extent, offset);
+    if (!chunk_) chunk_ = services_.chunks.take();
+    if (!chunk_) return load_failed(CloseReason::internal);
+    wanted_ = static_cast<std::size_t>(
+        std::min<std::uint64_t>(chunk_->capacity, extent.length - segment_sent_));
+    chunk_path_ = SendPath::copied;
+    return load_on_loop(extent, offset);
+}
+
+BodyReader::Load BodyReader::load_on_loop(const http::FileExtent& extent, std::uint64_t offset) {
+    if (services_.io == IoMode::inline_) {
+        const std::int64_t result =
+            disk::read_whole(extent.file->fd.get(), chunk_->data(), wanted_, offset);
+        return finish_load(result, disk::is_unchanged(*extent.file));
+    }
+    // Anything short of all of it, an error too, is for the pool to find out: it may wait.
+    if (!load_cached(extent, offset, 0, wanted_)) {
+        extent.file->missed_ms = services_.iteration.now_ms();
+        return load_in_pool(extent, offset);
+    }
+    // The parts of a multipart answer are small: as many as fit leave together.
+    for (std::size_t i = segment_ + 1; i < body_.segments.size(); ++i) {
+        const auto* next = std::get_if<http::FileExtent>(&body_.segments[i]);
+        if (!next) continue;
+        if (next->file != extent.file || next->length > chunk_->capacity - wanted_ ||
+            !load_cached(*next, next->offset, wanted_, next->length))
+            break;
+        wanted_ += next->length;
+    }
+    return finish_load(static_cast<std::int64_t>(wanted_), disk::is_unchanged(*extent.file));
+}
+
+bool BodyReader::load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
+                             std::size_t length) {
+    disk::PageCache::Device& device = services_.page_cache.device(extent.file->device);
+    const ssize_t n = services_.page_cache.read_cached(device, extent.file->fd.get(),
+                                                       chunk_->data() + at, length, offset);
+    return n == static_cast<ssize_t>(length);
+}
+
+BodyReader::Load BodyReader::load_in_pool(const http::FileExtent& extent, std::uint64_t offset) {
+    if (!read_)
+        read_ = std::make_unique<disk::FileRead>(services_.chunks, services_.closer, reader_);
+    services_.chunks.give_back(std::exchange(chunk_, nullptr));
+    read_->order = {.file = extent.file,
+                    .offset = offset,
+                    .length = static_cast<std::size_t>(std::min<std::uint64_t>(
+                        limits::kChunkBytes, extent.length - segment_sent_)),
+                    .may_be_cached = is_filling(*extent.file)};
+    services_.pool.submit(*read_, extent.file->charged, disk::JobKind::read);
+    reading_ = true;
+    close_looks_ = kCloseLooks;
+    chunk_path_ = SendPath::pool;
+    services_.score.count(Metric::cold_reads);
+    return Load::wait_disk;
+}
+
+BodyReader::Load BodyReader::finish_load(std::int64_t result, bool unchanged) {
+    if (result < 0) return load_failed(CloseReason::read_error);
+    // The extent lay within the file when it was planned, so where it ends now it became shorter.
+    if (static_cast<std::size_t>(result) != wanted_ || !unchanged) {
+        return load_failed(CloseReason::file_changed);
+    }
+    chunk_filled_ = wanted_;
+    return Load::ready;
+}
+
+BodyReader::Load BodyReader::load_failed(CloseReason reason) {
+    failure_ = reason;
+    return Load::failed;
+}
+
+std::uint64_t BodyReader::listing_bytes() const {
+    std::uint64_t sum = 0;
+    for (const http::Segment& segment : body_.segments) {
+        const auto* memory = std::get_if<http::MemoryExtent>(&segment);
+        if (memory && memory->of_listing) sum += memory->length;
+    }
+    return sum;
+}
+
+const http::FileExtent* BodyReader::extent_at_front() const {
+    return segment_ < body_.segments.size()
+               ? std::get_if<http::FileExtent>(&body_.segments[segment_])
+               : nullptr;
+}
+
+} // namespace fsrv::exchange

@@ -1,0 +1,189 @@
+// BodyReader: reads a Body from its beginning to its end, a piece at a time, for whoever sends it.
+// The only code that reads file bytes for clients (but for those that FileCache keeps), and the
+// only code that knows of io modes and of the changed-file guard. Knows nothing of sockets: what
+// it hands out is sent by the session, which says what became of it.
+//
+// Bytes of a file are handed out only after the file was found to be the one that was planned:
+// right length read, and size and mtime of the open descriptor unchanged after the read. So an
+// answer whose last byte was sent is one version of the file. --in-place-writes says what of that
+// has to be looked at (http::OpenFile::writes): off, the size; append, that it did not shrink.
+//
+// Four ways, chosen per piece:
+//   file     a slice to be given to the kernel as it is (sendfile): what the page cache has (--io
+//            auto); pages: what is in memory that may be lent
+//   window   bytes of a FileWindow, which are copied once: what is cached but must not be lent
+//            (--io auto), but for the end of a body
+//   copy     read on the loop: that end, and small parts (--io auto); all of it with --io inline,
+//            which waits for the disk
+//   pool     read in the pool: what the disk must be asked for, and whatever it is of that file for
+//            limits::kFillingMs after (--io auto); all of it with --io threads, and of files that
+//            are not on a disk of this machine, where even fstat() may have to wait
+//
+// What is lent shows a change in place for as long as it is queued, here or, over the loopback,
+// with the client. So the last Ways::tail bytes of a body are copied: when the last of them is
+// taken, all that was lent has been read by the client, and a change before that moment is seen by
+// the guard. So it is by the read of the end, which all that was in a window was copied before. Of
+// a file that, as --in-place-writes off or append says, is only ever replaced or grows, all is
+// lent; and so is memory that nobody writes to (http::MemoryExtent::lendable).
+//
+// One read is under way at a time. Thread: the loop's.
+#pragma once
+
+#include "common/close_reason.h"
+#include "common/limits.h"
+#include "common/options.h"
+#include "common/scoreboard.h"
+#include "worker/disk/chunk_pool.h"
+#include "worker/disk/file_closer.h"
+#include "worker/disk/file_read.h"
+#include "worker/disk/file_window.h"
+#include "worker/disk/page_cache.h"
+#include "worker/exchange/iteration.h"
+#include "worker/http/body.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <sys/uio.h>
+
+namespace fsrv::exchange {
+
+struct BodyServices {
+    const Iteration& iteration;
+    disk::ChunkPool& chunks;
+    disk::PageCache& page_cache;
+    disk::Pool& pool;
+    disk::FileCloser* closer = nullptr; // none: files close at once
+    MetricWords& score;
+    IoMode io = IoMode::automatic;
+};
+
+// How the way to the client takes bytes that are not in a buffer of ours.
+struct Ways {
+    bool file = true;   // slices of files, by the kernel alone
+    bool pages = true;  // memory that nobody writes to, likewise
+    bool window = true; // bytes of a mapped file, which the kernel alone may look at
+    // Bytes behind those that were lent, until which these may be unread. 0: what is taken shows no
+    // later change.
+    std::uint64_t tail = limits::kAssumedQueues;
+};
+
+struct Piece {
+    enum class Kind : std::uint8_t {
+        bytes,  // the first `vectors` of those that next() was given
+        window, // one vector, to be sent by a call of the kernel and not touched otherwise
+        file,
+        pages,
+        end,    // there is no more
+        wait,   // a read is under way: FileReader::on_chunk_read() follows
+        failed, // failure() says why
+    };
+    Kind kind = Kind::end;
+    unsigned vectors = 0;
+    int fd = -1; // file
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    std::string_view pages;
+    bool more_follows = false;
+
+    // What handing out a byte of it costs in a turn of limits::kTurnBytes.
+    unsigned weight() const;
+};
+
+class BodyReader final {
+  public:
+    // `reader` is told when a read that the pool did is over: it must call settle_read() and then,
+    // unless it is closing, next().
+    BodyReader(const BodyServices& services, disk::FileReader& reader, http::Body body);
+    BodyReader(const BodyReader&) = delete;
+    BodyReader& operator=(const BodyReader&) = delete;
+    ~BodyReader();
+
+    // What comes next, about `room` bytes of it at most where it is not in memory yet. Valid until
+    // the next call of any member that is not const. Not while a read is under way.
+    Piece next(const Ways& ways, std::uint64_t room, std::span<iovec> vectors);
+    // So many bytes of the piece were taken.
+    void advance(const Piece& piece, std::uint64_t bytes);
+    // As many of the body, which is in memory, were sent `path` before the first next().
+    void assume_sent(std::uint64_t bytes, SendPath path) { pass(bytes, path); }
+
+    // What a file's slice or a window met instead of being taken, by errno; 0: the file's end.
+    enum class Refused {
+        again,  // next() has another way
+        wait,   // the client takes no more now
+        failed, // failure() says why
+    };
+    Refused refused(const Piece& piece, int error);
+    // The pages could not be lent, and are to be copied.
+    Refused refused_by_client(int error);
+
+    // The pool's read called back: takes its result in.
+    void settle_read();
+    // The read under way is waited for no more, as `reason` tells; the next next() fails.
+    void give_up_read(CloseReason reason);
+    // Gives the buffer up while the client takes nothing; the bytes are read anew when it does. Not
+    // while a read is under way.
+    void release_buffer();
+
+    bool read_under_way() const { return reading_; }                 // or waits for the disk
+    dev_t read_device() const { return read_->order.file->charged; } // while it does
+    bool holds_buffer() const { return chunk_ != nullptr; }
+    bool at_end() const { return sent_ == size_; }
+    std::uint64_t size() const { return size_; }
+    std::uint64_t sent() const { return sent_; }
+    std::uint64_t listing_bytes() const; // MemoryExtent::of_listing, taken ones too
+    CloseReason failure() const { return failure_; }
+
+  private:
+    static constexpr unsigned kCloseLooks = 8;
+
+    enum class Load { ready, wait_disk, failed };
+    Load load();
+    Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
+    // Bytes of the extent into the chunk, behind the first `at`; false: not all of them are cached.
+    bool load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,
+                     std::size_t length);
+    Load load_in_pool(const http::FileExtent& extent, std::uint64_t offset);
+    Load finish_load(std::int64_t result, bool is_unchanged);
+    Load load_failed(CloseReason reason);
+
+    // What is at the front, without a buffer of ours. Nothing: not this way.
+    std::optional<Piece> in_place(const Ways& ways, std::uint64_t room, std::span<iovec> vectors);
+    std::optional<Piece> cached_piece(const http::FileExtent& extent, const Ways& ways,
+                                      std::uint64_t room, std::span<iovec> vectors);
+    std::optional<Piece> window_piece(const http::FileExtent& extent, std::uint64_t length,
+                                      std::span<iovec> vectors);
+    std::uint64_t find_cached(const http::FileExtent& extent, disk::PageCache::Device& device);
+    bool is_filling(const http::OpenFile& file) const;
+    Piece gather(const Ways& ways, std::span<iovec> vectors) const;
+    void pass(std::uint64_t bytes, SendPath of_memory);
+    void skip_finished();
+    const http::FileExtent* extent_at_front() const;
+
+    const BodyServices& services_;
+    disk::FileReader& reader_;
+    http::Body body_;
+    std::size_t segment_ = 0;        // of body_, at the front
+    std::uint64_t segment_sent_ = 0; // bytes of it
+    disk::Chunk* chunk_ =
+        nullptr; // bytes of the files from segment_sent_ on, when
+                 // chunk_filled_ > chunk_sent_; small extents may follow the first
+    std::size_t chunk_filled_ = 0;
+    std::size_t chunk_sent_ = 0;
+    SendPath chunk_path_ = SendPath::copied;
+    std::uint64_t sent_ = 0;
+    std::uint64_t size_ = 0;
+    unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
+    bool reading_ = false;
+    bool failed_read_ = false;
+    bool to_be_read_ = false; // what is at the front can be handed out no other way
+    CloseReason failure_ = CloseReason::internal;
+    std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
+    std::size_t wanted_ = 0;         // bytes asked of the read that has filled the chunk
+    std::unique_ptr<disk::FileRead> read_;   // the pool's, while reading_
+    std::optional<disk::FileWindow> window_; // of the piece that was handed out
+};
+
+} // namespace fsrv::exchange

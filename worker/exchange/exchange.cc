@@ -1,0 +1,228 @@
+#include "worker/exchange/exchange.h"
+
+#include "common/limits.h"
+#include "worker/http/forwarded.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fsrv::exchange {
+
+Asked to_label(http::Method method) {
+    switch (method) {
+    case http::Method::get: return Asked::get;
+    case http::Method::head: return Asked::head;
+    case http::Method::options: return Asked::options;
+    case http::Method::other: return Asked::other;
+    }
+    return Asked::none;
+}
+
+void Inquiry::on_planned() {
+    services_->score.observe(Metric::pool_wait, lookup.waited_us());
+    asker_->home_.on_planned(asker_->take_plan(*this));
+}
+
+void Inquiry::on_unavailable(std::string_view why) {
+    http::Plan plan = Exchange::plan_unavailable(*this, why);
+    if (begins_)
+        lookup.plan = std::move(plan);
+    else
+        asker_->home_.on_unavailable(std::move(plan));
+}
+
+void Inquiry::on_orphaned() {
+    if (auto found = lookup.take_found())
+        services_->cache.insert(std::move(found), services_->iteration.now_ms());
+    come_back();
+}
+
+Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
+    const http::Request& request = inquiry.request;
+    services_.score.set_last_request(request.target);
+    if (client.is_checked && !services_.names.passes(request.host)) {
+        return {.plan = http::plan_status(request, 421,
+                                          "on a loopback address this server does not answer to "
+                                          "that name: see --server-name")};
+    }
+    if (request.method == http::Method::options) return {.plan = http::plan_options()};
+    if (request.method == http::Method::other) {
+        return {.plan =
+                    http::plan_status(request, 405, "this server offers GET, HEAD and OPTIONS")};
+    }
+    const bool api = services_.options.api;
+    const auto plain_key = http::plain_cache_key(request.origin, api);
+    const CachedFile* ready = plain_key ? cached(*plain_key) : nullptr;
+    if (ready) return {.ready = ready};
+    auto target = http::parse_target(request.origin, api);
+    if (!target)
+        return {.plan = http::plan_status(request, target.error().status, target.error().what)};
+    if (target->kind == http::Target::Kind::health)
+        return {.plan = http::plan_health(request, services_.ending.is_near())};
+    if (!plain_key && (ready = cached(http::cache_key(*target)))) return {.ready = ready};
+    return find(inquiry, *std::move(target));
+}
+
+Exchange::Outcome Exchange::find(Inquiry& inquiry, http::Target target) {
+    inquiry.services_ = &services_;
+    inquiry.asker_ = this;
+    inquiry.begins_ = true;
+    const bool planned = inquiry.lookup.begin(services_.lookups, std::move(target));
+    inquiry.begins_ = false;
+    if (planned) return {.plan = take_plan(inquiry)};
+    return {.plan = std::exchange(inquiry.lookup.plan, std::nullopt)};
+}
+
+// Whoever is refused now finds room the next time.
+http::Plan Exchange::take_plan(Inquiry& inquiry) {
+    Lookup& lookup = inquiry.lookup;
+    if (auto found = lookup.take_found())
+        services_.cache.insert(std::move(found), services_.iteration.now_ms());
+    if (lookup.listings_full()) {
+        home_.on_listings_full();
+    } else if (lookup.plan->status == 503) {
+        services_.cache.shrink(); // its descriptors may be what is missing
+    }
+    return *std::exchange(lookup.plan, std::nullopt);
+}
+
+const CachedFile* Exchange::cached(std::string_view key) {
+    if (!services_.cache.on()) return nullptr;
+    CachedFile* const file = services_.cache.find(key, services_.iteration.now_ms());
+    services_.score.count(file ? Metric::cache_hits : Metric::cache_misses);
+    if (file) file->set_date(services_.iteration.date_second(), services_.iteration.date_line());
+    return file;
+}
+
+http::Plan Exchange::plan_for(const Inquiry& inquiry, const CachedFile& file) const {
+    return http::plan_resource(inquiry.request, http::FindResult(file.resource),
+                               services_.lookups.plan_config, wall_now());
+}
+
+http::Plan Exchange::plan_unavailable(const Inquiry& inquiry, std::string_view what) {
+    return http::plan_status(inquiry.request, 503, what);
+}
+
+Answer& Exchange::begin(const http::Request& request, const Client& client, int status,
+                        http::Body body) {
+    make_answer(status, std::move(body), log::LogRecord(log::LogFields::of(request)));
+    answer_->asked = to_label(request.method);
+    answer_->client = client_of(request, client);
+    return *answer_;
+}
+
+Answer& Exchange::begin_refusal(std::string_view received, const Client& client, int status,
+                                http::Body body) {
+    make_answer(status, std::move(body), log::LogRecord(log::LogFields::of_refused(received)));
+    answer_->client = client.peer;
+    answer_->end_reason = CloseReason::bad_request;
+    return *answer_;
+}
+
+Answer& Exchange::begin_again(CloseReason failure, int status, http::Body body) {
+    const std::unique_ptr<Answer> failed = std::move(answer_);
+    make_answer(status, std::move(body), std::move(failed->record));
+    answer_->asked = failed->asked;
+    answer_->client = failed->client;
+    answer_->end_reason = failure;
+    return *answer_;
+}
+
+void Exchange::make_answer(int status, http::Body body, log::LogRecord record) {
+    answer_ = std::make_unique<Answer>(services_.bodies, *this, std::move(body));
+    answer_->record = std::move(record);
+    answer_->status = status;
+    answer_->started = wall_now();
+    answer_->started_ms = services_.iteration.now_ms();
+}
+
+std::optional<http::Refusal> Exchange::honest_answer(CloseReason failure) {
+    switch (failure) {
+    case CloseReason::file_changed:
+        return http::Refusal{.status = 503, .what = "the file is being changed"};
+    case CloseReason::read_error:
+        return http::Refusal{.status = 500, .what = "the file cannot be read"};
+    case CloseReason::disk_silent: return http::Refusal{.status = 503, .what = kDiskIsIll};
+    default: return std::nullopt;
+    }
+}
+
+void Exchange::answered_at_once(const http::Request& request, const Client& client, int status,
+                                SendPath path, std::uint64_t body_bytes) {
+    const std::uint64_t now_ms = services_.iteration.now_ms();
+    services_.score.count(Metric::sent_bytes, path, body_bytes);
+    count(to_label(request.method), status, now_ms);
+    if (!services_.log) return;
+    services_.log->push(
+        services_.log_lines.line(log::LogFields::of(request), {.peer = client_of(request, client),
+                                                               .status = status,
+                                                               .started = wall_now(),
+                                                               .started_ms = now_ms,
+                                                               .body_bytes = body_bytes,
+                                                               .now_ms = now_ms,
+                                                               .end = "complete"}));
+}
+
+std::unique_ptr<Answer> Exchange::end(std::string_view how) {
+    count(answer_->asked, answer_->status, answer_->started_ms);
+    if (services_.log) {
+        services_.log->push(services_.log_lines.line(answer_->record.fields(),
+                                                     {.peer = answer_->client,
+                                                      .status = answer_->status,
+                                                      .started = answer_->started,
+                                                      .started_ms = answer_->started_ms,
+                                                      .body_bytes = answer_->body.sent(),
+                                                      .now_ms = services_.iteration.now_ms(),
+                                                      .end = how}));
+    }
+    return std::move(answer_);
+}
+
+void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
+    const std::uint64_t now_ms = services_.iteration.now_ms();
+    services_.score.count(Metric::requests, asked, class_of_status(status));
+    // The iteration's time may be behind by its length.
+    services_.score.observe(Metric::request_duration,
+                            now_ms > started_ms ? now_ms - started_ms : 0);
+}
+
+// What counts is what the client has taken: the socket takes more in large steps, with pauses
+// between them that are none.
+bool Exchange::is_too_slow(std::uint64_t now_ms, std::uint64_t untaken) {
+    Answer& answer = *answer_;
+    const auto window_ms = static_cast<std::uint64_t>(services_.options.stall_timeout.count());
+    const bool begins = answer.window_start_ms == 0 || answer.body.read_under_way();
+    const std::uint64_t elapsed_ms = now_ms - answer.window_start_ms;
+    if (!begins && elapsed_ms < window_ms) return false;
+    const std::uint64_t sent = answer.sent();
+    const std::uint64_t taken = sent - std::min(sent, untaken);
+    const std::uint64_t moved = taken - std::min(taken, answer.window_bytes);
+    if (!begins && moved > 0 && moved * 1000 / elapsed_ms < services_.options.min_rate) return true;
+    answer.window_start_ms = now_ms;
+    answer.window_bytes = taken;
+    return false;
+}
+
+log::Peer Exchange::client_of(const http::Request& request, const Client& client) const {
+    if (!client.is_trusted) return client.peer;
+    const in6_addr address =
+        http::client_address(request, client.peer.address, services_.options.trusted_proxies);
+    return same_address(address, client.peer.address) ? client.peer : log::Peer{.address = address};
+}
+
+void Exchange::on_chunk_read() {
+    answer_->body.settle_read();
+    home_.on_body();
+}
+
+// An answer that has begun is not lost before its client loses patience.
+void Exchange::on_disk_ill() {
+    if (answer_->sent() == 0) {
+        answer_->body.give_up_read(CloseReason::disk_silent);
+        home_.on_body_given_up();
+    } else {
+        home_.on_disk_ill();
+    }
+}
+
+} // namespace fsrv::exchange

@@ -1,0 +1,109 @@
+// Connection: one client, from accept to close, whatever protocol it speaks: its state and
+// deadlines, its turns, and how it ends. What is read and answered is its session's matter
+// (http1.h). A table of states, driven by four kinds of events: the socket is ready, the pool has
+// finished a job, a deadline has passed, the worker stops.
+//
+//   state          waits for                    event   deadline, from since_ms on
+//   accepted       the first byte               in      --header-timeout: closed silently
+//   idle           the next request             in      --idle-timeout: closed
+//   reading_head   the rest of a head           in      --header-timeout: 408
+//   preparing      the pool: find and plan      none    limits::kLookUpMs: 503; sooner when its
+//                                                       device is ill
+//   sending        the socket or the disk       out     --stall-timeout: paused
+//   paused         the client; holds no buffer  out     --pause-timeout: reset
+//   skipping_body  the rest of a request's body in      --header-timeout: closed
+//   lingering      the client's close           in      limits::kLingerMs: closed
+//   closing        its turn of the loop         none    none
+//
+// The deadline of idle and lingering is --pause-timeout while the client has not taken all that is
+// with the kernel. Each state has its list, in order of since_ms: connections.h.
+//
+//   accepted ─► reading_head ─► preparing ─► sending ⇄ paused          every state ─► closing
+//                 ▲    ▲            (errors and OPTIONS skip it)  │
+//                 │    └────── skipping_body ◄────────────────────┤
+//                idle ◄───────────────────────────────────────────┴──► lingering
+//
+// Lifetime: Connections own it. close() is the only way down and idempotent; when the socket is
+// closed and no turn is to come (a plain count) the object is buried, and it is gone at the end of
+// the iteration: until then its callers may still look at it. Jobs of the pool outlive it: they are
+// abandoned, with all that they touch (an Inquiry, a FileRead). Thread: the loop's.
+#pragma once
+
+#include "common/close_reason.h"
+#include "worker/exchange/exchange.h"
+#include "worker/session/member.h"
+#include "worker/session/services.h"
+#include "worker/wire/transport.h"
+
+#include <cstdint>
+#include <span>
+
+namespace fsrv::session {
+
+class Connection : public Member, public loop::PollTarget {
+  public:
+    ~Connection() override = default;
+
+    // Answers what has come already, or waits for it; `overloaded`: the answer is a 503, whatever
+    // is asked.
+    virtual void start(bool overloaded) = 0;
+
+    // Member
+    void close(CloseReason reason) final;
+    bool leave(CloseReason reason) final;
+
+    virtual void check_rate(std::uint64_t now_ms) = 0; // --min-rate, while sending or paused
+    void go_on();                                      // its turn, which Turns give
+
+    std::uint64_t id() const { return id_; }
+    // Who asks, as far as trusted proxies say; between requests the peer.
+    virtual const log::Peer& client() const = 0;
+    virtual const exchange::Answer* answer() const = 0; // none: nothing is being sent
+
+  protected:
+    Connection(SessionServices& services, int fd, std::uint64_t id);
+
+    // What the state waits for has come, or the end has.
+    virtual void on_readable() = 0;
+    virtual void advance() = 0;     // in as many steps as a turn has
+    virtual void on_writable() = 0; // while sending or paused
+    virtual void on_peer_end() {}   // it will send no more, or has gone
+    // It closes: an answer under way gets its line, what is not needed any more is given back.
+    // True: what was sent of it must not look whole.
+    virtual bool on_closing(CloseReason reason) = 0;
+    // No answer is under way, nothing more will be read for a request.
+    virtual void on_lingering() = 0;
+
+    void set_state(State state);
+    void wait_for(std::uint32_t event);      // EPOLLIN or EPOLLOUT
+    void wait_for_nothing() { wanted_ = 0; } // of the socket's
+    bool watch(); // false: it is closed, for the kernel has no memory for one more
+    void go_on_soon();
+    ssize_t receive(std::span<char> room);
+    void enter_lingering(CloseReason reason);
+    CloseReason linger_reason() const { return linger_reason_; }
+    bool may_wait_for_taker(); // at the end of its time: it has more
+    void taker_came() { waited_ms_ = 0; }
+    void touch(); // its deadline starts anew
+    std::uint64_t now_ms() const { return services_.exchanges.iteration.now_ms(); }
+
+    SessionServices& services_;
+    wire::Transport transport_;
+
+  private:
+    void on_ready(std::uint32_t events) final;
+    void act();
+    void on_linger_readable();
+    void take_turn_soon();
+    void release();
+
+    std::uint64_t id_;
+    std::uint64_t lingered_bytes_ = 0;
+    std::uint64_t waited_ms_ = 0; // for an answer to be taken, beyond the deadline of the state
+    unsigned pending_ = 1;        // the socket, until close(); its turn to come
+    std::uint32_t wanted_ = 0;    // event that the state waits for; 0: for none of the socket's
+    bool queued_ = false;         // its next turn comes by go_on(), events of the socket can wait
+    CloseReason linger_reason_ = CloseReason::done;
+};
+
+} // namespace fsrv::session

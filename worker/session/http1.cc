@@ -1,0 +1,443 @@
+// The life of an HTTP/1 connection: what is read, what is asked, what comes after an answer. How an
+// answer is sent: http1_send.cc.
+#include "worker/session/http1.h"
+
+#include "common/check.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "worker/http/proxy_header.h"
+#include "worker/http/response_head.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <sys/epoll.h>
+#include <utility>
+
+namespace fsrv::session {
+
+Http1Inquiry::Http1Inquiry(SpareInquiries& home, const http::ParserLimits& limits)
+    : capacity(limits.max_head_bytes +
+               64), // a head at the limit, an empty line before it, and one byte too many
+      buffer(std::make_unique<char[]>(capacity)),
+      parser(limits),
+      home_(home) {}
+
+void Http1Inquiry::received(std::size_t bytes) {
+    end += bytes;
+    used = std::max(used, end);
+}
+
+void Http1Inquiry::make_room() {
+    std::memmove(buffer.get(), buffer.get() + begin, end - begin);
+    end -= begin;
+    begin = 0;
+}
+
+void Http1Inquiry::forget() {
+    ::explicit_bzero(buffer.get(), used);
+    begin = end = used = 0;
+    parser.reset();
+    lookup.forget();
+}
+
+void Http1Inquiry::come_back() {
+    home_.give_back(std::unique_ptr<Http1Inquiry>(this));
+}
+
+SpareInquiries::SpareInquiries(std::size_t max_head_bytes, disk::FileCloser& closer)
+    : max_head_bytes_(max_head_bytes), closer_(closer) {}
+
+SpareInquiries::~SpareInquiries() = default;
+
+std::unique_ptr<Http1Inquiry> SpareInquiries::take() {
+    if (spare_.empty()) {
+        return std::make_unique<Http1Inquiry>(
+            *this, http::ParserLimits{.max_head_bytes = max_head_bytes_});
+    }
+    std::unique_ptr<Http1Inquiry> inquiry = std::move(spare_.back());
+    spare_.pop_back();
+    return inquiry;
+}
+
+void SpareInquiries::give_back(std::unique_ptr<Http1Inquiry> inquiry) {
+    if (inquiry->lookup.plan) closer_.let_go(std::move(inquiry->lookup.plan->body));
+    if (spare_.size() >= limits::kMaxSpareInquiries) return;
+    inquiry->forget();
+    spare_.push_back(std::move(inquiry));
+}
+
+Http1::Http1(SessionServices& services, int fd, const log::Peer& peer, std::uint64_t id)
+    : Connection(services, fd, id),
+      exchange_(services.exchanges, *this),
+      client_{.peer = peer,
+              .is_trusted = any_holds(services.options.trusted_proxies, peer.address)},
+      wants_proxy_header_(services.options.proxy_protocol) {
+    // Who connects to a loopback address comes from one.
+    client_.is_checked =
+        !client_.is_trusted && is_loopback(peer.address) && !services.exchanges.names.any();
+}
+
+void Http1::start(bool overloaded) {
+    if (overloaded) {
+        // A HEAD gets no body, and what is read cannot make a reset of the close.
+        take_inquiry();
+        const ssize_t n = receive(inquiry_->room());
+        if (n > 0) inquiry_->received(static_cast<std::size_t>(n));
+        refuse({.status = 503, .what = "too many connections"}, CloseReason::overload);
+        advance();
+    } else if (wants_proxy_header_ && !client_.is_trusted) {
+        refuse({.status = 400, .what = "only proxies may connect here"});
+        advance();
+    } else {
+        on_readable(); // the request has often come with the connection
+        if (state() == State::accepted) wait_for(EPOLLIN);
+    }
+}
+
+const log::Peer& Http1::client() const {
+    return exchange_.answer() ? exchange_.answer()->client : client_.peer;
+}
+
+void Http1::take_inquiry() {
+    if (!inquiry_) inquiry_ = services_.inquiries.take();
+}
+
+void Http1::drop_inquiry() {
+    if (!inquiry_) return;
+    if (inquiry_->lookup.is_under_way()) {
+        inquiry_.release()->lookup.cancel();
+    } else {
+        services_.inquiries.give_back(std::move(inquiry_));
+    }
+}
+
+void Http1::on_readable() {
+    take_inquiry();
+    Http1Inquiry& q = *inquiry_;
+    if (q.room().empty() && q.begin > 0) q.make_room();
+    FSRV_CHECK(!q.room().empty(), "the parser asked for more than its limit");
+    const ssize_t n = receive(q.room());
+    if (n < 0 && errno == EAGAIN) {
+        if (q.is_used_up() && state() != State::skipping_body) drop_inquiry();
+        return;
+    }
+    if (n <= 0) {
+        const bool between_requests = state() == State::idle || state() == State::accepted;
+        close(between_requests ? CloseReason::client_closed : CloseReason::client_aborted);
+        return;
+    }
+    q.received(static_cast<std::size_t>(n));
+    taker_came();
+    if (state() != State::skipping_body && state() != State::reading_head)
+        set_state(State::reading_head);
+    advance();
+}
+
+void Http1::on_writable() {
+    if (state() == State::paused) {
+        end_swiftness();
+        set_state(State::sending);
+    }
+    advance_in_turn();
+}
+
+void Http1::on_peer_end() {
+    if (waits_for_ill_disk()) close(CloseReason::client_aborted);
+}
+
+void Http1::advance() {
+    for (unsigned turn = 0; turn < limits::kPipelineBatch; ++turn) {
+        bool more = false;
+        switch (state()) {
+        case State::reading_head:
+            more = wants_proxy_header_ ? take_proxy_header() : take_head();
+            break;
+        case State::sending: more = send_some(); break;
+        case State::skipping_body: more = skip_body(); break;
+        default: break; // an event goes on from here
+        }
+        if (!more) return;
+    }
+    go_on_soon();
+}
+
+// A big download takes its turn with the others, behind what has come in: those who ask for little
+// wait for one turn, not for one of each.
+void Http1::advance_in_turn() {
+    if (exchange_.answer()->sent() >= limits::kTurnBytes) {
+        go_on_soon();
+    } else {
+        advance();
+    }
+}
+
+// What a proxy says first. It is no request, and nothing of it is ever taken for one.
+bool Http1::take_proxy_header() {
+    Http1Inquiry& q = *inquiry_;
+    const http::ProxyHeader header = http::parse_proxy_header(q.unparsed());
+    if (header.status == http::ProxyStatus::need_more && q.end - q.begin < q.capacity) {
+        wait_for(EPOLLIN);
+        return false;
+    }
+    if (header.status != http::ProxyStatus::complete) {
+        refuse({.status = 400, .what = "a PROXY header has to come first"});
+        return true;
+    }
+    wants_proxy_header_ = false;
+    q.begin += header.bytes;
+    if (header.has_source) {
+        client_.peer = {.address = header.source, .port = header.port};
+        client_.is_trusted = any_holds(services_.options.trusted_proxies, client_.peer.address);
+    }
+    if (!q.is_used_up()) return true;
+    drop_inquiry();
+    set_state(State::accepted); // nothing was asked yet
+    wait_for(EPOLLIN);
+    return false;
+}
+
+bool Http1::take_head() {
+    Http1Inquiry& q = *inquiry_;
+    const http::HeadResult result = q.parser.parse_head(q.unparsed(), q.request);
+    switch (result.status) {
+    case http::HeadStatus::need_more:
+        if (q.end - q.begin == q.capacity) {
+            refuse({.status = 431, .what = "the head is too large"});
+            return true;
+        }
+        wait_for(EPOLLIN);
+        return false;
+    case http::HeadStatus::refused: refuse(result.refusal); return true;
+    case http::HeadStatus::complete: break;
+    }
+    q.begin += result.head_bytes;
+    exchange::Exchange::Outcome outcome = exchange_.ask(q, client_);
+    if (outcome.ready) {
+        if (!respond_at_once(*outcome.ready)) respond(exchange_.plan_for(q, *outcome.ready));
+        return true;
+    }
+    if (outcome.plan) {
+        respond(*std::move(outcome.plan));
+        return true;
+    }
+    set_state(State::preparing);
+    wait_for_nothing();
+    watch(); // a client that resets is to be noticed
+    return false;
+}
+
+void Http1::on_planned(http::Plan plan) {
+    respond(std::move(plan));
+    advance();
+}
+
+// What the pool still has of the request is left to it.
+void Http1::on_unavailable(http::Plan plan) {
+    respond(std::move(plan));
+    if (inquiry_ && inquiry_->lookup.is_under_way()) stow_what_came_early();
+    go_on_soon();
+}
+
+void Http1::on_listings_full() {
+    services_.connections.free_listings(services_.listing_room);
+}
+
+void Http1::respond(http::Plan plan) {
+    const http::Request& request = inquiry_->request;
+    // A body that is too long to skip, or that the client may hold back until it is asked for, ends
+    // the connection.
+    const bool body_in_the_way =
+        request.has_body() &&
+        (request.expects_continue || request.content_length > limits::kMaxDroppedBody);
+    const bool keep_alive = request.keep_alive && !plan.close && !body_in_the_way &&
+                            !services_.exchanges.ending.draining;
+    exchange::Answer& answer = exchange_.begin(request, client_, plan.status, std::move(plan.body));
+    frame(answer, plan, keep_alive);
+    skip_body_ = request.has_body();
+    client_closes_ = !request.keep_alive && !request.has_body();
+    if (!skip_body_ && inquiry_->is_used_up() && !keep_alive) drop_inquiry();
+}
+
+void Http1::refuse(const http::Refusal& refusal, CloseReason reason) {
+    const std::string_view received = inquiry_ ? inquiry_->unparsed() : std::string_view();
+    http::Plan plan = http::plan_refusal(refusal, received);
+    exchange::Answer& answer =
+        exchange_.begin_refusal(received, client_, plan.status, std::move(plan.body));
+    answer.end_reason = reason;
+    frame(answer, plan, false);
+    skip_body_ = false;
+    client_closes_ = false;
+    drop_inquiry();
+}
+
+void Http1::frame(exchange::Answer& answer, const http::Plan& plan, bool keep_alive) {
+    answer.head.reserve(plan.fields.size() + 160);
+    http::append_response_head(answer.head, plan,
+                               {.minor_version = inquiry_ ? inquiry_->request.minor_version : 1,
+                                .keep_alive = keep_alive,
+                                .server_header = services_.options.server_header,
+                                .date = services_.exchanges.iteration.date()});
+    keep_alive_ = keep_alive;
+    begin_sending();
+}
+
+void Http1::begin_sending() {
+    set_state(State::sending);
+    wait_for_nothing();
+}
+
+bool Http1::finish_response() {
+    const bool failed =
+        exchange::Exchange::honest_answer(exchange_.answer()->end_reason).has_value();
+    const std::unique_ptr<exchange::Answer> done =
+        exchange_.end(failed ? name_of(exchange_.answer()->end_reason) : "complete");
+    if (!keep_alive_) {
+        // A reset would destroy the answer on its way if the client still sends. One that announced
+        // its end does not, or so little later that it has a small answer by then.
+        const bool nothing_follows = client_closes_ && done->sent() <= limits::kSoonTaken &&
+                                     (!inquiry_ || inquiry_->is_used_up());
+        if (nothing_follows) {
+            close(done->end_reason);
+        } else {
+            enter_lingering(failed ? CloseReason::done : done->end_reason);
+        }
+        return false;
+    }
+    if (!inquiry_ && !done->early.empty()) {
+        take_inquiry();
+        done->early.copy(inquiry_->buffer.get(), done->early.size());
+        inquiry_->received(done->early.size());
+    }
+    if (skip_body_) {
+        set_state(State::skipping_body);
+        return true;
+    }
+    return next_request();
+}
+
+bool Http1::skip_body() {
+    Http1Inquiry& q = *inquiry_;
+    const auto result = q.parser.skip_body(q.unparsed());
+    switch (result.status) {
+    case http::RequestParser::BodyStatus::complete:
+        q.begin += result.consumed;
+        return next_request();
+    case http::RequestParser::BodyStatus::refused:
+        enter_lingering(CloseReason::bad_request);
+        return false;
+    case http::RequestParser::BodyStatus::need_more: break;
+    }
+    q.begin = q.end = 0;
+    wait_for(EPOLLIN);
+    return false;
+}
+
+bool Http1::next_request() {
+    if (inquiry_ && !inquiry_->is_used_up()) {
+        inquiry_->parser.reset();
+        set_state(State::reading_head);
+        return true;
+    }
+    drop_inquiry();
+    set_state(State::idle);
+    wait_for(EPOLLIN);
+    if (services_.exchanges.ending.draining) leave(CloseReason::drained);
+    return false;
+}
+
+// What came early waits in as many bytes as it has. A body that is not skipped yet costs the
+// connection its next request.
+void Http1::stow_what_came_early() {
+    if (!inquiry_) return;
+    if (skip_body_) {
+        keep_alive_ = false;
+    } else {
+        exchange_.answer()->early = std::string(inquiry_->unparsed());
+    }
+    drop_inquiry();
+}
+
+void Http1::pause() {
+    exchange_.answer()->body.release_buffer();
+    stow_what_came_early();
+    // What is queued stays, and its place with it, until the client reads on.
+    if (swift_) transport_.bound_queue(limits::kNotSentLowat);
+    set_state(State::paused);
+    wait_for(EPOLLOUT);
+    // Should room have come without an event, nothing but this would help.
+    transport_.ask_again(services_.poller, *this);
+    log_debug("conn={} paused after {} bytes", id(), exchange_.answer()->body.sent());
+}
+
+void Http1::on_deadline() {
+    switch (state()) {
+    case State::accepted: close(CloseReason::header_timeout); break;
+    case State::idle:
+        if (!may_wait_for_taker()) close(CloseReason::idle_timeout);
+        break;
+    case State::reading_head:
+        refuse({.status = 408, .what = "the request did not arrive in time"},
+               CloseReason::header_timeout);
+        advance();
+        break;
+    case State::skipping_body: enter_lingering(CloseReason::header_timeout); break;
+    case State::sending: // a slow disk is not the client's fault
+        if (!exchange_.answer()->body.read_under_way()) pause();
+        break;
+    case State::paused: close(CloseReason::pause_timeout); break;
+    case State::lingering:
+        if (!may_wait_for_taker()) close(linger_reason());
+        break;
+    case State::preparing:
+        on_unavailable(exchange::Exchange::plan_unavailable(
+            *inquiry_, "the disk is too busy, try again soon"));
+        break;
+    case State::closing: break;
+    }
+}
+
+void Http1::give_way() {
+    http::Plan plan =
+        exchange::Exchange::plan_unavailable(*inquiry_, "the server is full, try again later");
+    plan.close = true;
+    on_unavailable(std::move(plan));
+}
+
+bool Http1::is_deserted() const {
+    return state() == State::preparing && transport_.peer_has_ended();
+}
+
+std::uint64_t Http1::listing_bytes() const {
+    return exchange_.answer() ? exchange_.answer()->body.listing_bytes() : 0;
+}
+
+// An answer has begun, and its disk does not answer: who ends its side now has given up.
+bool Http1::waits_for_ill_disk() const {
+    if (state() != State::sending || !exchange_.answer()->body.read_under_way()) return false;
+    return services_.exchanges.bodies.pool.is_ill(exchange_.answer()->body.read_device());
+}
+
+void Http1::on_disk_ill() {
+    if (state() == State::closing) return;
+    if (transport_.peer_has_ended()) close(CloseReason::client_aborted);
+}
+
+void Http1::check_rate(std::uint64_t now_ms) {
+    if (exchange_.is_too_slow(now_ms, transport_.untaken())) close(CloseReason::too_slow);
+}
+
+void Http1::on_lingering() {
+    drop_inquiry();
+    exchange_.forget();
+}
+
+bool Http1::on_closing(CloseReason reason) {
+    const bool cut = exchange_.answer() != nullptr;
+    if (cut) exchange_.end(name_of(reason));
+    drop_inquiry();
+    end_swiftness();
+    return cut;
+}
+
+} // namespace fsrv::session

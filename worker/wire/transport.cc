@@ -1,0 +1,89 @@
+#include "worker/wire/transport.h"
+
+#include "common/check.h"
+#include "common/quick_calls.h"
+
+#include <cerrno>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace fsrv::wire {
+
+Transport::~Transport() {
+    FSRV_CHECK(fd_ < 0, "a connection died without close()");
+}
+
+bool Transport::watch(loop::Poller& poller, loop::PollTarget& target) {
+    if (!watched_) watched_ = poller.watch_edges(fd_, target);
+    return watched_;
+}
+
+void Transport::ask_again(loop::Poller& poller, loop::PollTarget& target) {
+    poller.tell_again(fd_, target);
+}
+
+ssize_t Transport::read(std::span<char> room) {
+    ssize_t n = 0;
+    do n = quick_recv(fd_, room.data(), room.size(), 0);
+    while (n < 0 && errno == EINTR);
+    // Fewer than there was room for: that was all, but for the end if that has come.
+    const bool all = n < 0 || (n < static_cast<ssize_t>(room.size()) && !peer_has_ended());
+    if (all) ready_ &= ~std::uint32_t{EPOLLIN};
+    return n;
+}
+
+ssize_t Transport::write(std::string_view bytes) {
+    return quick_send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t Transport::write(std::span<iovec> vectors, bool more_follows) {
+    const msghdr message{.msg_name = nullptr,
+                         .msg_namelen = 0,
+                         .msg_iov = vectors.data(),
+                         .msg_iovlen = vectors.size(),
+                         .msg_control = nullptr,
+                         .msg_controllen = 0,
+                         .msg_flags = 0};
+    return quick_sendmsg(fd_, message, MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows ? MSG_MORE : 0));
+}
+
+ssize_t Transport::write_file(int file, std::uint64_t offset, std::uint64_t length) {
+    auto position = static_cast<off_t>(offset);
+    return ::sendfile(fd_, file, &position, static_cast<std::size_t>(length));
+}
+
+ssize_t Transport::lend(PageLender& lender, std::string_view before, std::string_view pages,
+                        bool more_follows) {
+    return lender.send(fd_, before, pages, more_follows);
+}
+
+std::uint64_t Transport::untaken() const {
+    int bytes = 0;
+    return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? static_cast<std::uint64_t>(bytes) : 0;
+}
+
+void Transport::bound_queue(int bytes) {
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
+bool Transport::finish() {
+    return ::shutdown(fd_, SHUT_WR) == 0;
+}
+
+void Transport::close() {
+    ::close(std::exchange(fd_, -1));
+}
+
+void Transport::reset() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
+}
+
+} // namespace fsrv::wire
