@@ -70,6 +70,7 @@ Exchange::Outcome Exchange::find(Inquiry& inquiry, http::Target target) {
     const bool planned = inquiry.lookup.begin(services_.lookups, std::move(target));
     inquiry.begins_ = false;
     if (planned) return {.plan = take_plan(inquiry)};
+    if (inquiry.lookup.is_under_way()) return {};
     return {.plan = std::exchange(inquiry.lookup.plan, std::nullopt)};
 }
 
