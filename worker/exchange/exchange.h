@@ -111,6 +111,10 @@ struct Answer {
     std::string_view head_left() const {
         return head.empty() ? std::string_view() : std::string_view(head).substr(head_sent);
     }
+    void advance_head(std::size_t bytes) {
+        head_sent += bytes;
+        if (head_left().empty()) head = {};
+    }
     std::uint64_t sent() const { return head_sent + body.sent(); } // of head and body
 };
 

@@ -1,5 +1,3 @@
-// The life of an HTTP/1 connection: what is read, what is asked, what comes after an answer. How an
-// answer is sent: http1_send.cc.
 #include "worker/session/http1.h"
 
 #include "common/check.h"
@@ -7,65 +5,22 @@
 #include "common/log.h"
 #include "worker/http/proxy_header.h"
 #include "worker/http/response_head.h"
+#include "worker/session/play.h"
+#include "worker/session/ready.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <sys/epoll.h>
 #include <utility>
 
 namespace fsrv::session {
+namespace {
 
-Http1Inquiry::Http1Inquiry(SpareInquiries& home, const http::ParserLimits& limits)
-    : capacity(limits.max_head_bytes +
-               64), // a head at the limit, an empty line before it, and one byte too many
-      buffer(std::make_unique<char[]>(capacity)),
-      parser(limits),
-      home_(home) {}
+// Sent so fast, a client reads: while the mark holds, far less than this waits in both kernels.
+constexpr std::uint64_t kSwiftBytes = 4 * 1024 * 1024;
+constexpr std::uint64_t kSwiftMs = 500;
 
-void Http1Inquiry::received(std::size_t bytes) {
-    end += bytes;
-    used = std::max(used, end);
-}
-
-void Http1Inquiry::make_room() {
-    std::memmove(buffer.get(), buffer.get() + begin, end - begin);
-    end -= begin;
-    begin = 0;
-}
-
-void Http1Inquiry::forget() {
-    ::explicit_bzero(buffer.get(), used);
-    begin = end = used = 0;
-    parser.reset();
-    lookup.forget();
-}
-
-void Http1Inquiry::come_back() {
-    home_.give_back(std::unique_ptr<Http1Inquiry>(this));
-}
-
-SpareInquiries::SpareInquiries(std::size_t max_head_bytes, disk::FileCloser& closer)
-    : max_head_bytes_(max_head_bytes), closer_(closer) {}
-
-SpareInquiries::~SpareInquiries() = default;
-
-std::unique_ptr<Http1Inquiry> SpareInquiries::take() {
-    if (spare_.empty()) {
-        return std::make_unique<Http1Inquiry>(
-            *this, http::ParserLimits{.max_head_bytes = max_head_bytes_});
-    }
-    std::unique_ptr<Http1Inquiry> inquiry = std::move(spare_.back());
-    spare_.pop_back();
-    return inquiry;
-}
-
-void SpareInquiries::give_back(std::unique_ptr<Http1Inquiry> inquiry) {
-    if (inquiry->lookup.plan) closer_.let_go(std::move(inquiry->lookup.plan->body));
-    if (spare_.size() >= limits::kMaxSpareInquiries) return;
-    inquiry->forget();
-    spare_.push_back(std::move(inquiry));
-}
+} // namespace
 
 Http1::Http1(SessionServices& services, int fd, const log::Peer& peer, std::uint64_t id)
     : Connection(services, fd, id),
@@ -285,6 +240,94 @@ void Http1::frame(exchange::Answer& answer, const http::Plan& plan, bool keep_al
 void Http1::begin_sending() {
     set_state(State::sending);
     wait_for_nothing();
+}
+
+// False: not this way.
+bool Http1::respond_at_once(const exchange::CachedFile& file) {
+    const http::Request& request = inquiry_->request;
+    const std::optional<ReadyAnswer> ready = ready_answer(request, file, services_);
+    if (!ready) return false;
+    const auto& [status, head, content, path] = *ready;
+    const ssize_t n = send_ready(*ready, transport_, services_);
+    if (n == static_cast<ssize_t>(head.size() + content.size())) {
+        exchange_.answered_at_once(request, client_, status, path, content.size());
+        next_request();
+        return true;
+    }
+    exchange::Answer& answer = exchange_.begin(request, client_, status,
+                                               content.empty() ? http::Body() : file.resource.body);
+    answer.head = head;
+    keep_alive_ = true;
+    skip_body_ = false;
+    client_closes_ = false;
+    // An error shows again when it is sent.
+    const std::size_t taken = n > 0 ? static_cast<std::size_t>(n) : 0;
+    const std::size_t of_head = std::min(taken, head.size());
+    answer.advance_head(of_head);
+    answer.body.assume_sent(taken - of_head, path);
+    begin_sending();
+    return true;
+}
+
+bool Http1::send_some() {
+    exchange::Answer& answer = *exchange_.answer();
+    const std::uint64_t before = answer.sent();
+    const Played played = play(answer, transport_, services_);
+    const std::uint64_t sent = answer.sent();
+    if (sent != before) touch();
+    if (before < kSwiftBytes && sent >= kSwiftBytes && now_ms() - answer.started_ms <= kSwiftMs)
+        let_queue_grow();
+    switch (played) {
+    case Played::complete: return finish_response();
+    case Played::failed: return send_failed();
+    case Played::wait_writable:
+        transport_.was_full();
+        wait_for(EPOLLOUT);
+        break;
+    case Played::wait_disk:
+        wait_for_nothing();
+        if (!watch()) return false;
+        break;
+    case Played::yield: go_on_soon(); return false;
+    }
+    if (inquiry_ && !skip_body_ && inquiry_->is_used_up()) drop_inquiry();
+    return false;
+}
+
+void Http1::on_body() {
+    if (state() == State::closing) return;
+    touch(); // the stall clock runs from when the client could have taken something
+    advance_in_turn();
+}
+
+// Before the first byte there is still an honest answer; after it only a reset.
+bool Http1::send_failed() {
+    const exchange::Answer& failed = *exchange_.answer();
+    const CloseReason reason = failed.body.failure();
+    const std::optional<http::Refusal> refusal =
+        failed.sent() == 0 ? exchange::Exchange::honest_answer(reason) : std::nullopt;
+    if (!refusal) {
+        close(reason);
+        return false;
+    }
+    http::Plan plan = http::plan_refusal(*refusal, {});
+    exchange::Answer& answer = exchange_.begin_again(reason, plan.status, std::move(plan.body));
+    frame(answer, plan, false);
+    client_closes_ = false;
+    return true;
+}
+
+// Ends TCP_NOTSENT_LOWAT for this socket: with it a fast download needs an event for every 64 KiB.
+// What is queued is bounded by the kernel's tcp_wmem alone then, so few may have that at a time.
+void Http1::let_queue_grow() {
+    if (swift_ || !services_.swift_places.take()) return;
+    swift_ = true;
+    transport_.bound_queue(0);
+}
+
+// Its queue is what the mark allows again.
+void Http1::end_swiftness() {
+    if (std::exchange(swift_, false)) services_.swift_places.give_back();
 }
 
 bool Http1::finish_response() {

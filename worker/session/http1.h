@@ -15,32 +15,6 @@
 
 namespace fsrv::session {
 
-// An Inquiry with the bytes that were received, and what makes a request of them. Idle and paused
-// connections have none.
-struct Http1Inquiry final : exchange::Inquiry {
-    Http1Inquiry(SpareInquiries& home, const http::ParserLimits& limits);
-
-    std::string_view unparsed() const { return {buffer.get() + begin, end - begin}; }
-    bool is_used_up() const { return begin == end; }
-    std::span<char> room() { return {buffer.get() + end, capacity - end}; }
-    void received(std::size_t bytes); // in room()
-    void make_room();                 // what is unparsed moves to the front
-    // Ready for another client: what this one sent is gone, credentials among it.
-    void forget();
-
-    std::size_t capacity;
-    std::unique_ptr<char[]> buffer;
-    std::size_t begin = 0; // of the request being read, or of what follows the one being answered
-    std::size_t end = 0;   // of the received bytes
-    std::size_t used = 0;  // of the buffer, at most, since it was forgotten
-    http::RequestParser parser;
-
-  private:
-    void come_back() override;
-
-    SpareInquiries& home_;
-};
-
 class Http1 final : public Connection, public exchange::ExchangeHome {
   public:
     Http1(SessionServices& services, int fd, const log::Peer& peer, std::uint64_t id);
@@ -83,19 +57,6 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     void refuse(const http::Refusal& refusal, CloseReason reason = CloseReason::bad_request);
     void frame(exchange::Answer& answer, const http::Plan& plan, bool keep_alive);
     void begin_sending();
-
-    enum class Step {
-        complete,      // the last byte is with the kernel
-        wait_writable, // the socket takes no more now
-        wait_disk,     // a read is under way; on_body() follows
-        yield,         // it could go on, but has had its turn
-        failed,        // the body's failure() says why
-    };
-    Step send(exchange::Answer& answer);
-    Step send_piece(exchange::Answer& answer, const exchange::Piece& piece,
-                    std::span<iovec> vectors, std::uint64_t& turn);
-    Step send_head(exchange::Answer& answer, std::uint64_t& turn);
-    exchange::Ways ways() const;
 
     bool send_some();
     bool send_failed();

@@ -5,36 +5,14 @@
 #include "worker/exchange/exchange.h"
 #include "worker/loop/poller.h"
 #include "worker/session/connections.h"
+#include "worker/session/http1_inquiry.h"
 #include "worker/session/turns.h"
 #include "worker/wire/page_lender.h"
 
 #include <array>
 #include <cstdint>
-#include <memory>
-#include <utility>
-#include <vector>
 
 namespace fsrv::session {
-
-struct Http1Inquiry;
-
-// Those that wait for a request to come.
-class SpareInquiries final {
-  public:
-    // `closer`: of files that a plan has which nobody took.
-    SpareInquiries(std::size_t max_head_bytes, disk::FileCloser& closer);
-    ~SpareInquiries();
-    SpareInquiries(const SpareInquiries&) = delete;
-    SpareInquiries& operator=(const SpareInquiries&) = delete;
-
-    std::unique_ptr<Http1Inquiry> take();
-    void give_back(std::unique_ptr<Http1Inquiry> inquiry);
-
-  private:
-    const std::size_t max_head_bytes_;
-    disk::FileCloser& closer_;
-    std::vector<std::unique_ptr<Http1Inquiry>> spare_;
-};
 
 // Places of downloads whose queue in the kernel may grow.
 class SwiftPlaces final {

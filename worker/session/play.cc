@@ -1,0 +1,128 @@
+#include "worker/session/play.h"
+
+#include "common/limits.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <span>
+#include <string_view>
+
+namespace fsrv::session {
+namespace {
+
+using exchange::BodyReader;
+using exchange::Piece;
+
+constexpr unsigned kVectors = 16;
+
+iovec to_vector(std::string_view bytes) {
+    return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+}
+
+Played played(BodyReader::Refused refused) {
+    switch (refused) {
+    case BodyReader::Refused::again: return Played::yield;
+    case BodyReader::Refused::wait: return Played::wait_writable;
+    case BodyReader::Refused::failed: break;
+    }
+    return Played::failed;
+}
+
+class Turn final {
+  public:
+    Turn(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services)
+        : answer_(answer),
+          transport_(transport),
+          services_(services),
+          joins_head_(services.joins_head(answer.body.size())) {}
+
+    Played run() {
+        while (spent_ < limits::kTurnBytes || answer_.body.at_end()) {
+            const exchange::Ways ways{.pages = services_.lender.able(),
+                                      .tail = services_.most_queued_bytes};
+            const Piece piece = answer_.body.next(ways, limits::kTurnBytes - spent_,
+                                                  std::span(vectors_).subspan(1));
+            const Played played = send(piece);
+            if (played != Played::yield) return played;
+        }
+        return Played::yield;
+    }
+
+  private:
+    Played send(const Piece& piece) {
+        const bool has_head = !answer_.head_left().empty();
+        switch (piece.kind) {
+        case Piece::Kind::wait: return Played::wait_disk;
+        case Piece::Kind::failed: return Played::failed;
+        case Piece::Kind::end: return has_head ? send_bytes(piece) : Played::complete;
+        case Piece::Kind::bytes: return send_bytes(piece);
+        case Piece::Kind::window: return has_head && !joins_head_ ? send_head() : send_bytes(piece);
+        case Piece::Kind::file: return has_head ? send_head() : send_file(piece);
+        case Piece::Kind::pages: return has_head ? send_head() : send_pages(piece);
+        }
+        return Played::failed;
+    }
+
+    // With what is left of the head.
+    Played send_bytes(const Piece& piece) {
+        const std::string_view head = answer_.head_left();
+        vectors_[0] = to_vector(head);
+        const std::span<iovec> all = head.empty() ? std::span(vectors_).subspan(1, piece.vectors)
+                                                  : std::span(vectors_).first(piece.vectors + 1);
+        const ssize_t n =
+            transport_.write(all, piece.more_follows && (head.empty() || joins_head_));
+        if (n < 0) return played(answer_.body.refused(piece, errno));
+        const std::size_t of_head = std::min(static_cast<std::size_t>(n), head.size());
+        answer_.advance_head(of_head);
+        return took(piece, static_cast<std::size_t>(n) - of_head);
+    }
+
+    // By itself, before what goes to the socket without a buffer of ours.
+    Played send_head() {
+        vectors_[0] = to_vector(answer_.head_left());
+        const ssize_t n = transport_.write(std::span(vectors_).first(1), joins_head_);
+        if (n < 0) return played(answer_.body.refused_by_client(errno));
+        answer_.advance_head(static_cast<std::size_t>(n));
+        return Played::yield;
+    }
+
+    Played send_file(const Piece& piece) {
+        const ssize_t n = transport_.write_file(piece.fd, piece.offset, piece.length);
+        if (n <= 0) return played(answer_.body.refused(piece, n == 0 ? 0 : errno));
+        return took(piece, static_cast<std::size_t>(n));
+    }
+
+    Played send_pages(const Piece& piece) {
+        const ssize_t n = transport_.lend(services_.lender, {}, piece.pages, piece.more_follows);
+        if (n < 0) {
+            const int error = errno;
+            if (!services_.lender.able()) return Played::yield; // to be copied, then
+            return played(answer_.body.refused(piece, error));
+        }
+        took(piece, static_cast<std::size_t>(n));
+        // To ask once more costs more than an event.
+        return services_.lender.socket_was_full() ? Played::wait_writable : Played::yield;
+    }
+
+    Played took(const Piece& piece, std::size_t bytes) {
+        answer_.body.advance(piece, bytes);
+        spent_ += static_cast<std::uint64_t>(bytes) * piece.weight();
+        return Played::yield;
+    }
+
+    exchange::Answer& answer_;
+    wire::Transport& transport_;
+    const SessionServices& services_;
+    const bool joins_head_;
+    std::uint64_t spent_ = 0;             // of limits::kTurnBytes
+    std::array<iovec, kVectors> vectors_; // the first is the head's
+};
+
+} // namespace
+
+Played play(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services) {
+    return Turn(answer, transport, services).run();
+}
+
+} // namespace fsrv::session

@@ -1,0 +1,58 @@
+#include "worker/session/ready.h"
+
+#include <algorithm>
+
+namespace fsrv::session {
+namespace {
+
+// What to answer when all is as in most requests: 200, or 304 to who has the file with this tag.
+// Nothing when the request asks for more than that.
+std::optional<int> plain_status(const http::Request& request, const exchange::CachedFile& file) {
+    if (request.minor_version != 1 || !request.keep_alive || request.has_body()) return {};
+    int status = 200;
+    bool has_date = false; // which a tag overrules
+    for (unsigned i = 0; i < request.field_count; ++i) {
+        const auto& [name, value] = request.fields[i];
+        if (name.size() == 5 && http::equal_ignoring_case(name, "range")) return {};
+        if (name.size() <= 3 || !http::equal_ignoring_case(name.substr(0, 3), "if-")) continue;
+        if (http::equal_ignoring_case(name, "if-modified-since")) {
+            has_date = true;
+        } else if (status == 200 && value == file.resource.validators->etag &&
+                   http::equal_ignoring_case(name, "if-none-match")) {
+            status = 304;
+        } else {
+            return {};
+        }
+    }
+    if (status == 200 && has_date) return {};
+    return status;
+}
+
+} // namespace
+
+std::optional<ReadyAnswer> ready_answer(const http::Request& request,
+                                        const exchange::CachedFile& file,
+                                        const SessionServices& services) {
+    const std::optional<int> status = plain_status(request, file);
+    if (!status || services.exchanges.ending.draining) return std::nullopt;
+    if (*status == 304) return ReadyAnswer{.status = 304, .head = file.head_304};
+    if (request.method == http::Method::head) return ReadyAnswer{.head = file.head};
+    if (!file.in_memory() || (file.lendable && !services.lender.able())) return std::nullopt;
+    return ReadyAnswer{.head = file.head,
+                       .content = file.content,
+                       .path = file.lendable ? SendPath::zero_copy : SendPath::memory};
+}
+
+ssize_t send_ready(const ReadyAnswer& answer, wire::Transport& transport,
+                   const SessionServices& services) {
+    const auto& [status, head, content, path] = answer;
+    if (path == SendPath::memory)
+        return transport.write({head.data(), head.size() + content.size()});
+    if (services.joins_head(content.size()))
+        return transport.lend(services.lender, head, content, false);
+    const ssize_t n = transport.write(head);
+    if (n != static_cast<ssize_t>(head.size())) return n;
+    return n + std::max<ssize_t>(0, transport.lend(services.lender, {}, content, false));
+}
+
+} // namespace fsrv::session
