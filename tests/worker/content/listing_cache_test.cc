@@ -1,7 +1,7 @@
 // Kept listings: for whom, for how long, within how much memory.
 
 #include "tests/support/await.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 #include "worker/content/listing_cache.h"
 
 #include <atomic>

@@ -2,7 +2,7 @@
 // what must be said.
 
 #include "common/limits.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,7 +1,7 @@
 // From a request's target to what is answered: names, folders, hidden files, the API.
 
 #include "common/limits.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 #include "worker/content/disposition.h"
 
 namespace fsrv::content {

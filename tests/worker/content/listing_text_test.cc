@@ -1,7 +1,7 @@
 // The parts of a listing on values: order, sizes, times, and a folder of the largest size.
 
-#include "tests/worker/content_json.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/json.h"
+#include "tests/worker/content/support.h"
 #include "worker/content/listing.h"
 #include "worker/content/listing_text.h"
 

@@ -2,7 +2,7 @@
 // the same.
 
 #include "common/limits.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 #include "worker/content/errno_status.h"
 #include "worker/content/pseudo_fs.h"
 #include "worker/content/resolver.h"

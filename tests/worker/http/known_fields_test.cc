@@ -1,6 +1,6 @@
 #include "worker/http/known_fields.h"
 
-#include "tests/worker/http_ask.h"
+#include "tests/worker/http/ask.h"
 
 namespace fsrv::http::test {
 namespace {

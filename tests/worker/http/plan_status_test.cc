@@ -1,5 +1,5 @@
 // Answers that are made rather than found: errors, redirects, OPTIONS, health.
-#include "tests/worker/http_plan_ask.h"
+#include "tests/worker/http/plan_ask.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // Heads and bodies as clients should not send them, and as they may: what the parser makes of each,
 // the same for every way in which the bytes may be split, with another request behind.
-#include "tests/worker/http_ask.h"
-#include "tests/worker/http_session.h"
+#include "tests/worker/http/ask.h"
+#include "tests/worker/http/session.h"
 #include "worker/http/head_check.h"
 
 #include <set>
@@ -27,7 +27,7 @@ struct RefusedHead {
     int status;
 };
 const RefusedHead kRefused[] = {
-#include "tests/worker/http_refused_heads.def"
+#include "tests/worker/http/refused_heads.def"
 };
 
 struct SoundHead {
@@ -36,7 +36,7 @@ struct SoundHead {
     const char* seen;
 };
 const SoundHead kSound[] = {
-#include "tests/worker/http_sound_heads.def"
+#include "tests/worker/http/sound_heads.def"
 };
 
 struct BodyCase {
@@ -50,7 +50,7 @@ struct BodyCase {
     }
 };
 const BodyCase kBodies[] = {
-#include "tests/worker/http_bodies.def"
+#include "tests/worker/http/bodies.def"
 };
 
 std::string show(const Request& request) {

@@ -1,8 +1,8 @@
 // Listings: which entries, in which order, as HTML that no name can break out of and as JSON that
 // is JSON.
 
-#include "tests/worker/content_json.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/json.h"
+#include "tests/worker/content/support.h"
 #include "worker/http/page.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-#include "tests/worker/http_ask.h"
-#include "tests/worker/http_ranges_reference.h"
+#include "tests/worker/http/ask.h"
+#include "tests/worker/http/ranges_reference.h"
 
 #include <fmt/format.h>
 #include <random>

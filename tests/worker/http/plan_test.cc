@@ -1,5 +1,5 @@
 // Every row of the documents' HTTP table that a plan decides: files and ranges.
-#include "tests/worker/http_plan_ask.h"
+#include "tests/worker/http/plan_ask.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // Making plans for tests, and reading them.
 #pragma once
 
-#include "tests/worker/http_ask.h"
+#include "tests/worker/http/ask.h"
 #include "worker/http/plan.h"
 
 #include <map>

@@ -1,4 +1,4 @@
-#include "tests/worker/http_ask.h"
+#include "tests/worker/http/ask.h"
 
 namespace fsrv::http::test {
 namespace {
