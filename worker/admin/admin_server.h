@@ -7,6 +7,9 @@
 #include "worker/admin/sampler.h"
 #include "worker/admin/status.h"
 #include "worker/http/server_names.h"
+#include "worker/loop/loop.h"
+#include "worker/loop/timer.h"
+#include "worker/loop/watch.h"
 
 #include <cstdint>
 #include <list>
@@ -14,7 +17,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <uv.h>
 #include <vector>
 
 namespace fsrv::admin {
@@ -33,8 +35,8 @@ class AdminServer final {
     int run(); // the exit status
 
     // --- for connections
-    uv_loop_t& loop() { return loop_; }
-    std::uint64_t now_ms() const { return uv_now(&loop_); }
+    loop::Loop& loop() { return loop_; }
+    std::uint64_t now_ms() const { return loop_.now_ms(); }
     const Options& options() const { return *heritage_.options; }
     bool ending() const { return ending_; } // answers are the last of their connections
     std::optional<Status> status();
@@ -45,9 +47,9 @@ class AdminServer final {
 
   private:
     struct Listener {
-        AdminServer* server = nullptr;
-        int fd = -1;
-        uv_poll_t poll{};
+        Listener(loop::Loop& loop, int its_fd) : fd(its_fd), watch(loop, its_fd) {}
+        int fd;
+        loop::Watch watch;
     };
 
     void start();
@@ -59,10 +61,11 @@ class AdminServer final {
     void cut_the_rest();
 
     Heritage heritage_;
-    uv_loop_t loop_{};
-    uv_timer_t timer_{};
-    uv_poll_t control_{};
-    uv_poll_t terminate_{};
+    loop::Loop loop_;
+    // Until it ends; the timer somewhat longer.
+    std::optional<loop::Timer> timer_;
+    std::optional<loop::Watch> control_;
+    std::optional<loop::Watch> terminate_;
     int terminate_fd_;
     http::ServerNames names_;
     std::vector<std::unique_ptr<Listener>> listeners_;
