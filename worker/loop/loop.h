@@ -39,6 +39,9 @@ class Loop final : public PollTarget {
     // hands out what has come, of the poller first.
     void iterate(Poller& poller, bool may_wait);
 
+    // For Sender's clock, until that is this Loop.
+    uv_loop_s& raw() { return *uv_; }
+
   private:
     friend class Timer;
     friend class Watch;

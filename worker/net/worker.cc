@@ -49,11 +49,6 @@ std::uint64_t random_key() {
     return key;
 }
 
-template <class Handle>
-uv_handle_t* as_handle(Handle& handle) {
-    return reinterpret_cast<uv_handle_t*>(&handle);
-}
-
 } // namespace
 
 Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings)
@@ -67,7 +62,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       names_(heritage_.options->server_names),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
-      sender_context_{.loop = &loop_,
+      sender_context_{.loop = &loop_.raw(),
                       .chunks = &chunks_,
                       .page_cache = &page_cache_,
                       .lender = &lender_,
@@ -79,8 +74,6 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       transfer_board_(*heritage_.score),
       log_lines_(heritage_.options->log_format),
       connections_(connection_limit(heritage_)) {
-    const int error = uv_loop_init(&loop_);
-    FSRV_CHECK(error == 0, "no event loop");
     if (heritage_.access_log) {
         const loop::NoThreadsEndIt otherwise;
         log_ = std::make_unique<log::LogWriter>(std::move(heritage_.access_log));
@@ -89,11 +82,6 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
         if (is_paced(socket.fd)) sender_context_.paced = true;
         listeners_.push_back(std::make_unique<Listener>(*this, socket));
     }
-}
-
-Worker::~Worker() {
-    const int error = uv_loop_close(&loop_);
-    FSRV_CHECK(error == 0, "handles outlive their loop");
 }
 
 int Worker::run() {
@@ -108,7 +96,6 @@ int Worker::run() {
     // Nobody there to hear it: the server was stopped again at once.
     if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) drain_within_grace();
     while (!finished_) turn();
-    uv_run(&loop_, UV_RUN_DEFAULT); // the handles close
     for (const CloseReason reason :
          {CloseReason::file_changed, CloseReason::too_slow, CloseReason::internal}) {
         if (const auto count = score().value(Metric::closed, to_label(reason)); count > 0) {
@@ -126,56 +113,33 @@ int Worker::run() {
 
 void Worker::turn() {
     continue_connections();
-    poller_.wait(ready_.empty() ? uv_backend_timeout(&loop_) : 0);
-    uv_update_time(&loop_);
     date_is_new_ = false;
-    poller_.dispatch();
-    if (std::exchange(loop_ready_, false) || uv_backend_timeout(&loop_) == 0)
-        uv_run(&loop_, UV_RUN_NOWAIT);
+    loop_.iterate(poller_, ready_.empty());
     connections_.destroy_buried();
     on_turn_end();
 }
 
-void Worker::on_ready(std::uint32_t) {
-    loop_ready_ = true;
-}
-
 void Worker::start_handles() {
-    uv_timer_init(&loop_, &timer_);
-    timer_.data = this;
-    uv_timer_start(
-        &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
-        limits::kTickMs);
-    int error = uv_poll_init(&loop_, &control_, heritage_.control.get());
-    FSRV_CHECK(error == 0, "the control socket cannot be polled");
-    control_.data = this;
-    uv_poll_start(&control_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-        static_cast<Worker*>(handle->data)->on_control();
-    });
-    if (mounts_.fd() >= 0 && uv_poll_init(&loop_, &mount_changes_, mounts_.fd()) == 0) {
-        mount_changes_.data = this;
-        uv_poll_start(&mount_changes_, UV_PRIORITIZED, [](uv_poll_t* handle, int, int) {
-            static_cast<Worker*>(handle->data)->mounts_.refresh();
+    timer_.emplace(loop_).start(0, limits::kTickMs, [this] { on_timer(); });
+    control_.emplace(loop_, heritage_.control.get())
+        .start({.readable = true}, [this](loop::Readiness) { on_control(); });
+    if (mounts_.fd() >= 0 && mount_changes_.emplace(loop_, mounts_.fd()))
+        mount_changes_->start({.exceptional = true},
+                              [this](loop::Readiness) { mounts_.refresh(); });
+    terminate_.emplace(loop_, loop::terminate_event_fd())
+        .start({.readable = true}, [this](loop::Readiness) {
+            terminate_->stop();
+            drain_within_grace();
         });
-    }
-    error = uv_poll_init(&loop_, &terminate_, loop::terminate_event_fd());
-    FSRV_CHECK(error == 0, "the descriptor of SIGTERM cannot be polled");
-    terminate_.data = this;
-    uv_poll_start(&terminate_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-        auto& worker = *static_cast<Worker*>(handle->data);
-        uv_poll_stop(handle);
-        worker.drain_within_grace();
-    });
-    const bool watched = poller_.watch_readable(uv_backend_fd(&loop_), *this) &&
-                         poller_.watch_edges(pool_.wake_fd(), pool_waker_);
+    const bool watched = poller_.watch_edges(pool_.wake_fd(), pool_waker_) && loop_.join(poller_);
     FSRV_CHECK(watched, "the loop cannot be polled");
-    uv_run(&loop_, UV_RUN_NOWAIT); // tells the kernel what to poll
 }
 
 void Worker::close_handles() {
-    for (uv_handle_t* handle : {as_handle(timer_), as_handle(control_), as_handle(terminate_)})
-        uv_close(handle, nullptr);
-    if (mount_changes_.data) uv_close(as_handle(mount_changes_), nullptr);
+    timer_.reset();
+    control_.reset();
+    terminate_.reset();
+    mount_changes_.reset();
 }
 
 void Worker::on_control() {
@@ -186,7 +150,7 @@ void Worker::on_control() {
         case ReceiveStatus::malformed: break;
         case ReceiveStatus::closed:
             log_warn("slot={} the supervisor is gone: finishing what is under way", heritage_.slot);
-            uv_poll_stop(&control_);
+            control_->stop();
             drain_within_grace();
             return;
         case ReceiveStatus::message: {
@@ -243,10 +207,7 @@ void Worker::on_timer() {
         report_log_trouble();
     const std::uint64_t wanted_ms =
         connections_.count() > 0 || draining_ ? limits::kSweepMs : limits::kTickMs;
-    if (!finished_ && uv_timer_get_repeat(&timer_) != wanted_ms) {
-        uv_timer_set_repeat(&timer_, wanted_ms);
-        uv_timer_again(&timer_);
-    }
+    timer_->repeat_every(wanted_ms);
     timer_due_ms_ = now + wanted_ms;
 }
 
@@ -342,7 +303,7 @@ void Worker::retire(std::uint64_t within_ms) {
 }
 
 void Worker::leave(std::uint64_t within_ms) {
-    uv_update_time(&loop_);
+    loop_.update_time();
     const std::uint64_t deadline = within_ms == 0 ? 0 : now_ms() + within_ms;
     if (draining_) { // a second word may only shorten it
         if (deadline != 0 && (drain_deadline_ms_ == 0 || deadline < drain_deadline_ms_))
@@ -358,9 +319,7 @@ void Worker::leave(std::uint64_t within_ms) {
     // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.
     send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
     connections_.let_idle_leave(CloseReason::drained);
-    uv_timer_start(
-        &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
-        limits::kSweepMs);
+    timer_->start(0, limits::kSweepMs, [this] { on_timer(); });
 }
 
 void Worker::cut_the_rest() {

@@ -12,7 +12,10 @@
 #include "worker/http/server_names.h"
 #include "worker/log/access_log.h"
 #include "worker/log/log_writer.h"
+#include "worker/loop/loop.h"
 #include "worker/loop/poller.h"
+#include "worker/loop/timer.h"
+#include "worker/loop/watch.h"
 #include "worker/net/connection.h"
 #include "worker/net/listener.h"
 #include "worker/net/transfer_board.h"
@@ -22,8 +25,8 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
-#include <uv.h>
 #include <vector>
 
 namespace fsrv::net {
@@ -34,7 +37,7 @@ struct Surroundings {
     std::uint64_t most_queued_bytes = limits::kAssumedQueues; // queue_bound.h
 };
 
-class Worker final : public loop::PollTarget {
+class Worker final {
     // Told that jobs of the pool are over.
     struct PoolWaker final : loop::PollTarget {
         explicit PoolWaker(disk::Pool& its_pool) : pool(its_pool) {}
@@ -46,7 +49,6 @@ class Worker final : public loop::PollTarget {
     Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
-    ~Worker();
 
     // Serves until drained; the exit status.
     int run();
@@ -59,7 +61,6 @@ class Worker final : public loop::PollTarget {
 
     // --- for connections and listeners
     // -----------------------------------------------------------------
-    uv_loop_t& loop() { return loop_; }
     loop::Poller& poller() { return poller_; }
     const Options& options() const { return *heritage_.options; }
     const http::PlanConfig& plan_config() const { return plan_config_; }
@@ -78,7 +79,7 @@ class Worker final : public loop::PollTarget {
         return server_stops() || heritage_.stop_announced;
     } // for /-/health
     bool server_stops() const { return draining_ && !retiring_; }
-    std::uint64_t now_ms() const { return uv_now(&loop_); } // the loop's, monotonic
+    std::uint64_t now_ms() const { return loop_.now_ms(); } // the loop's, monotonic
     std::string_view date();                                // IMF-fixdate of this turn
     std::array<char, 64 * 1024>& scratch_bytes() {
         return scratch_bytes_;
@@ -121,7 +122,6 @@ class Worker final : public loop::PollTarget {
     static Connection& connection_of(serve::Member& member) {
         return static_cast<Connection&>(member); // it made all of them
     }
-    void on_ready(std::uint32_t events) override; // of libuv's loop
     void turn();
     void start_handles();
     void close_handles();
@@ -143,9 +143,8 @@ class Worker final : public loop::PollTarget {
     Heritage heritage_;
     const content::LocalStore& store_;
     http::PlanConfig plan_config_;
-    uv_loop_t loop_{};
+    loop::Loop loop_;
     loop::Poller poller_;
-    bool loop_ready_ = false; // libuv has events
     disk::Pool pool_;
     PoolWaker pool_waker_{pool_};
     disk::FileCloser closer_{pool_};
@@ -168,10 +167,11 @@ class Worker final : public loop::PollTarget {
     log::LogLines log_lines_;
     std::unique_ptr<log::LogWriter> log_;
     std::vector<std::unique_ptr<Listener>> listeners_;
-    uv_timer_t timer_{};
-    uv_poll_t control_{};
-    uv_poll_t mount_changes_{}; // open only if mounts_ has something to poll
-    uv_poll_t terminate_{};
+    // From run() until it has finished.
+    std::optional<loop::Timer> timer_;
+    std::optional<loop::Watch> control_;
+    std::optional<loop::Watch> mount_changes_; // only if mounts_ has something to watch
+    std::optional<loop::Watch> terminate_;
 
     serve::Connections connections_;
     std::deque<Connection*> ready_;
