@@ -1,6 +1,6 @@
 #include "worker/admin/figures_text.h"
 
-#include "worker/content/listing_text.h"
+#include "common/number_text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,13 +9,12 @@
 namespace fsrv::admin {
 
 std::string rate_text(double bytes) {
-    return content::human_size(static_cast<std::uint64_t>(std::max(bytes, 0.0))) + "/s";
+    return human_size(static_cast<std::uint64_t>(std::max(bytes, 0.0))) + "/s";
 }
 
 std::string count_text(double number) {
-    return number < 10 && number > 0
-               ? fmt::format("{:.1f}", number)
-               : content::grouped(static_cast<std::uint64_t>(std::lround(number)));
+    return number < 10 && number > 0 ? fmt::format("{:.1f}", number)
+                                     : grouped(static_cast<std::uint64_t>(std::lround(number)));
 }
 
 } // namespace fsrv::admin

@@ -1,8 +1,8 @@
 #include "worker/admin/top_text.h"
 
+#include "common/number_text.h"
 #include "worker/admin/figures_text.h"
 #include "worker/admin/terminal_text.h"
-#include "worker/content/listing_text.h"
 
 #include <algorithm>
 #include <array>
@@ -11,9 +11,6 @@
 
 namespace fsrv::admin {
 namespace {
-
-using content::grouped;
-using content::human_size;
 
 enum class Style { plain, strong, soft, good, wait, bad, bar, head };
 
