@@ -9,6 +9,7 @@
 #include "worker/admin/answer.h"
 #include "worker/admin/metrics_text.h"
 #include "worker/admin/sampler.h"
+#include "worker/admin/shown_name.h"
 #include "worker/admin/status_json.h"
 #include "worker/admin/status_page.h"
 
@@ -42,7 +43,7 @@ void count_sent(ScoreReading& reading, std::uint64_t bytes) {
 }
 
 Status status_of(const ScoreReading& reading) {
-    return Sampler().status(reading, 61'000);
+    return Sampler(shown_name).status(reading, 61'000);
 }
 
 DownloadStatus some_download() {
@@ -79,7 +80,7 @@ std::string base64_of_hex(std::string_view hex) {
 // --- rates
 
 TEST(Sampler, MakesARateOfTwoReadings) {
-    Sampler sampler;
+    Sampler sampler(shown_name);
     ScoreReading reading = one_worker();
     sampler.sample(reading, 10'000);
     EXPECT_EQ(sampler.status(reading, 10'000).rates.bytes, 0);
@@ -92,7 +93,7 @@ TEST(Sampler, MakesARateOfTwoReadings) {
 }
 
 TEST(Sampler, ARateFadesWhenNothingMoves) {
-    Sampler sampler;
+    Sampler sampler(shown_name);
     ScoreReading reading = one_worker();
     sampler.sample(reading, 1'000);
     count_sent(reading, 1'000'000);
@@ -107,7 +108,7 @@ TEST(Sampler, ARateFadesWhenNothingMoves) {
 }
 
 TEST(Sampler, AnotherProcessOfTheSameNumberBeginsAnew) {
-    Sampler sampler;
+    Sampler sampler(shown_name);
     ScoreReading reading = one_worker();
     count_sent(reading, 1'000'000);
     sampler.sample(reading, 1'000);
@@ -118,14 +119,14 @@ TEST(Sampler, AnotherProcessOfTheSameNumberBeginsAnew) {
 }
 
 TEST(Sampler, RemembersNoMoreThanItShows) {
-    Sampler sampler;
+    Sampler sampler(shown_name);
     const ScoreReading reading = one_worker();
     for (std::uint64_t i = 1; i < 3 * kHistory; ++i) sampler.sample(reading, i * 1'000);
     EXPECT_EQ(sampler.status(reading, 0).history.size(), kHistory);
 }
 
 TEST(Sampler, TellsHowLongADownloadStillTakes) {
-    Sampler sampler;
+    Sampler sampler(shown_name);
     ScoreReading reading = one_worker();
     reading.processes.at(0).transfers = {{.id = 1,
                                           .started_ms = 10'000,

@@ -5,6 +5,7 @@
 
 #include "common/heritage.h"
 #include "worker/admin/sampler.h"
+#include "worker/admin/shown_name.h"
 #include "worker/admin/status.h"
 #include "worker/http/server_names.h"
 #include "worker/loop/loop.h"
@@ -71,7 +72,7 @@ class AdminServer final {
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::list<std::unique_ptr<AdminConnection>> connections_; // closing ones too
     std::size_t open_ = 0;
-    Sampler sampler_;
+    Sampler sampler_{shown_name};
     std::uint64_t sampled_ms_ = 0;
     std::string date_;
     std::int64_t date_second_ = -1;

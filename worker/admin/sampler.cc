@@ -92,7 +92,7 @@ Status Sampler::status(const ScoreReading& reading, std::uint64_t now_ms) const 
         under_way +=
             figures.value(Metric::active_downloads) + figures.value(Metric::paused_downloads);
         for (const ShownTransfer& transfer : process.transfers) {
-            DownloadStatus shown{.name = shown_name(transfer.target),
+            DownloadStatus shown{.name = shown_name_(transfer.target),
                                  .target = transfer.target,
                                  .client = transfer.client,
                                  .worker = process.row.pid,

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <string>
+#include <string_view>
 #include <tuple>
 
 namespace fsrv::admin {
@@ -14,8 +16,13 @@ namespace fsrv::admin {
 inline constexpr std::uint64_t kSampleMs = 1'000;
 inline constexpr std::size_t kHistory = 120; // samples
 
+// What people are shown of a target that a client asked for (DownloadStatus::name).
+using ShownName = std::string (*)(std::string_view target);
+
 class Sampler final {
   public:
+    explicit Sampler(ShownName shown_name) : shown_name_(shown_name) {}
+
     void sample(const ScoreReading& reading, std::uint64_t now_ms);
     Status status(const ScoreReading& reading, std::uint64_t now_ms) const;
 
@@ -33,6 +40,7 @@ class Sampler final {
     };
     using TransferKey = std::tuple<pid_t, std::uint64_t, std::uint64_t>; // id, started_ms
 
+    ShownName shown_name_;
     std::map<pid_t, ProcessTrend> processes_;
     std::map<TransferKey, Trend> transfers_;
     ProcessTrend totals_;

@@ -61,7 +61,4 @@ struct Status {
 
 std::uint64_t bytes_sent(const MetricTotals& totals);
 
-// What stands in the access log, as a person would write it: "/a b.tar". Cut targets stay as sent.
-std::string shown_name(std::string_view target);
-
 } // namespace fsrv::admin

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/scoreboard.h"
 #include "worker/admin/sampler.h"
+#include "worker/admin/shown_name.h"
 #include "worker/admin/terminal_text.h"
 #include "worker/admin/top_boards.h"
 #include "worker/admin/top_terminal.h"
@@ -148,7 +149,7 @@ class Top final {
     const CtlAsk& ask_;
     std::optional<CtlCall> call_;
     std::uint64_t answered_ms_ = monotonic_ms();
-    Sampler sampler_;
+    Sampler sampler_{shown_name};
     std::optional<Status> status_;
     std::uint64_t next_ms_ = 0;
     std::string end_;
