@@ -1,6 +1,6 @@
 // What --ctl top draws, made of values.
 
-#include "worker/admin/sampler.h"
+#include "common/figures/sampler.h"
 #include "worker/admin/terminal_text.h"
 #include "worker/admin/top_boards.h"
 #include "worker/admin/top_text.h"

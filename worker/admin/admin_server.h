@@ -3,10 +3,10 @@
 // kMaxConnections times a head and an answer.
 #pragma once
 
+#include "common/figures/sampler.h"
+#include "common/figures/status.h"
 #include "common/heritage.h"
-#include "worker/admin/sampler.h"
 #include "worker/admin/shown_name.h"
-#include "worker/admin/status.h"
 #include "worker/http/server_names.h"
 #include "worker/loop/loop.h"
 #include "worker/loop/timer.h"

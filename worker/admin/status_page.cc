@@ -1,7 +1,7 @@
 #include "worker/admin/status_page.h"
 
+#include "common/figures/figures_text.h"
 #include "common/number_text.h"
-#include "worker/admin/figures_text.h"
 #include "worker/http/page.h"
 
 #include <algorithm>

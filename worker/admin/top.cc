@@ -2,10 +2,10 @@
 
 #include "common/clock.h"
 #include "common/escape.h"
+#include "common/figures/sampler.h"
 #include "common/heritage.h"
 #include "common/log.h"
 #include "common/scoreboard.h"
-#include "worker/admin/sampler.h"
 #include "worker/admin/shown_name.h"
 #include "worker/admin/terminal_text.h"
 #include "worker/admin/top_boards.h"

@@ -1,7 +1,7 @@
 #include "worker/admin/top_text.h"
 
+#include "common/figures/figures_text.h"
 #include "common/number_text.h"
-#include "worker/admin/figures_text.h"
 #include "worker/admin/terminal_text.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // A Status as lines for a terminal, or for a pipe. Pure.
 #pragma once
 
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 
 #include <cstddef>
 #include <string>

@@ -1,4 +1,4 @@
-#include "worker/admin/figures_text.h"
+#include "common/figures/figures_text.h"
 
 #include "common/number_text.h"
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 std::string rate_text(double bytes) {
     return human_size(static_cast<std::uint64_t>(std::max(bytes, 0.0))) + "/s";
@@ -17,4 +17,4 @@ std::string count_text(double number) {
                                      : grouped(static_cast<std::uint64_t>(std::lround(number)));
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv

@@ -1,6 +1,6 @@
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 
-namespace fsrv::admin {
+namespace fsrv {
 
 std::string_view Status::not_ready_because() const {
     if (server.draining) return "draining";
@@ -12,4 +12,4 @@ std::uint64_t bytes_sent(const MetricTotals& totals) {
     return totals.sum(Metric::sent_bytes);
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 // Of bytes a second: "1.5 MiB/s".
 std::string rate_text(double bytes);
@@ -11,4 +11,4 @@ std::string rate_text(double bytes);
 // Of things, which may be an average: "0.4", "12 345".
 std::string count_text(double number);
 
-} // namespace fsrv::admin
+} // namespace fsrv

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 struct Rates {
     double requests = 0; // a second
@@ -61,4 +61,4 @@ struct Status {
 
 std::uint64_t bytes_sent(const MetricTotals& totals);
 
-} // namespace fsrv::admin
+} // namespace fsrv

@@ -1,8 +1,8 @@
-#include "worker/admin/sampler.h"
+#include "common/figures/sampler.h"
 
 #include <algorithm>
 
-namespace fsrv::admin {
+namespace fsrv {
 namespace {
 
 constexpr double kNewest = 0.4;    // weight of the latest second
@@ -122,4 +122,4 @@ Status Sampler::status(const ScoreReading& reading, std::uint64_t now_ms) const 
     return status;
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv

@@ -2,7 +2,7 @@
 // status() whenever somebody asks.
 #pragma once
 
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 
 #include <cstdint>
 #include <deque>
@@ -11,7 +11,7 @@
 #include <string_view>
 #include <tuple>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 inline constexpr std::uint64_t kSampleMs = 1'000;
 inline constexpr std::size_t kHistory = 120; // samples
@@ -47,4 +47,4 @@ class Sampler final {
     std::deque<Rates> history_;
 };
 
-} // namespace fsrv::admin
+} // namespace fsrv
