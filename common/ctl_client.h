@@ -33,9 +33,6 @@ class CtlCall final {
 
 using CtlAsk = std::function<Result<CtlCall, Errno>()>; // always the same question
 
-// `fsrv --ctl top`, to the exit status. `first` is the server's first answer, `ask` asks again.
-using TopMain = int (*)(CtlReply first, const CtlAsk& ask);
-
 // The verdict of the server with a descriptor, which stays the caller's; -1: none. Never waits.
 void send_ctl_reply(int socket, bool good, std::string_view text, int fd = -1);
 

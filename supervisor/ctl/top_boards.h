@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 class TopBoards final {
   public:
@@ -25,4 +25,4 @@ class TopBoards final {
     std::vector<ScoreView> former_;
 };
 
-} // namespace fsrv::admin
+} // namespace fsrv

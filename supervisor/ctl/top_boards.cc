@@ -1,8 +1,8 @@
-#include "worker/admin/top_boards.h"
+#include "supervisor/ctl/top_boards.h"
 
 #include <utility>
 
-namespace fsrv::admin {
+namespace fsrv {
 namespace {
 
 constexpr std::uint64_t kSilentMs = 10'000; // older than this: the process is gone
@@ -45,4 +45,4 @@ std::optional<ScoreReading> TopBoards::read(std::uint64_t now_ms) {
     return reading;
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv

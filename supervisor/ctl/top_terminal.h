@@ -8,7 +8,7 @@
 #include <string_view>
 #include <termios.h>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 // Writes all of it; false: the reader is gone, or a signal came between.
 bool write_out(int fd, std::string_view bytes);
@@ -48,4 +48,4 @@ class TopTerminal final {
     int fatal_ = 0;
 };
 
-} // namespace fsrv::admin
+} // namespace fsrv

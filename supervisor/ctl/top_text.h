@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 struct TopView {
     // Of the terminal; 0: without bounds, so that nothing is cut.
@@ -37,4 +37,4 @@ std::string top_frame(const std::vector<TopLine>& lines, const TopView& view);
 // "59s", "3m05s", "2h10m", "5d03h"
 std::string short_duration(double seconds);
 
-} // namespace fsrv::admin
+} // namespace fsrv

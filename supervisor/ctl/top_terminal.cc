@@ -1,4 +1,4 @@
-#include "worker/admin/top_terminal.h"
+#include "supervisor/ctl/top_terminal.h"
 
 #include <array>
 #include <cerrno>
@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-namespace fsrv::admin {
+namespace fsrv {
 namespace {
 
 // The other screen, no cursor, and no line that goes on in the next one.
@@ -144,4 +144,4 @@ void TopTerminal::die() {
     std::raise(fatal_);
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv

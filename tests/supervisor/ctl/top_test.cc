@@ -1,16 +1,16 @@
 // What --ctl top draws, made of values.
 
 #include "common/figures/sampler.h"
-#include "worker/admin/terminal_text.h"
-#include "worker/admin/top_boards.h"
-#include "worker/admin/top_text.h"
+#include "supervisor/ctl/terminal_text.h"
+#include "supervisor/ctl/top_boards.h"
+#include "supervisor/ctl/top_text.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace fsrv::admin {
+namespace fsrv {
 namespace {
 
 DownloadStatus some_download(std::string name = "/a.tar") {
@@ -331,4 +331,4 @@ TEST(TopBoards, TheAdminProcessOfAnEarlierServerIsNoReasonToShowIt) {
 }
 
 } // namespace
-} // namespace fsrv::admin
+} // namespace fsrv

@@ -1,4 +1,4 @@
-#include "worker/admin/terminal_text.h"
+#include "supervisor/ctl/terminal_text.h"
 
 #include "common/escape.h"
 
@@ -8,7 +8,7 @@
 #include <iterator>
 #include <span>
 
-namespace fsrv::admin {
+namespace fsrv {
 namespace {
 
 struct Range {
@@ -89,4 +89,4 @@ std::string_view end_within(std::string_view safe, std::size_t columns) {
     return safe;
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv

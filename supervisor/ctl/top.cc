@@ -1,4 +1,4 @@
-#include "worker/admin/top.h"
+#include "supervisor/ctl/top.h"
 
 #include "common/clock.h"
 #include "common/escape.h"
@@ -6,11 +6,10 @@
 #include "common/heritage.h"
 #include "common/log.h"
 #include "common/scoreboard.h"
-#include "worker/admin/shown_name.h"
-#include "worker/admin/terminal_text.h"
-#include "worker/admin/top_boards.h"
-#include "worker/admin/top_terminal.h"
-#include "worker/admin/top_text.h"
+#include "supervisor/ctl/terminal_text.h"
+#include "supervisor/ctl/top_boards.h"
+#include "supervisor/ctl/top_terminal.h"
+#include "supervisor/ctl/top_text.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -21,10 +20,10 @@
 #include <unistd.h>
 #include <utility>
 
-namespace fsrv::admin {
+namespace fsrv {
 namespace {
 
-constexpr std::uint64_t kPatienceMs = 3'000; // with a server that does not answer
+constexpr std::uint64_t kSilenceMs = 3'000; // with a server that does not answer
 
 std::string_view variable(const char* name) {
     const char* value = std::getenv(name);
@@ -54,7 +53,8 @@ int fail(std::string_view text) {
 
 class Top final {
   public:
-    Top(ScoreView view, const CtlAsk& ask) : boards_(std::move(view)), ask_(ask) {}
+    Top(ScoreView view, const CtlAsk& ask, ShownName shown_name)
+        : boards_(std::move(view)), ask_(ask), sampler_(shown_name) {}
 
     int print_once() {
         sample();
@@ -140,7 +140,7 @@ class Top final {
                      .utf8 = is_utf8_locale(),
                      .keys = terminal.has_keys()};
         const std::uint64_t silent_ms = monotonic_ms() - answered_ms_;
-        if (silent_ms >= kPatienceMs)
+        if (silent_ms >= kSilenceMs)
             view.note = fmt::format("The supervisor has not answered for {} s.", silent_ms / 1000);
         return terminal.draw(top_frame(top_lines(status_.value_or(Status{}), view), view));
     }
@@ -149,7 +149,7 @@ class Top final {
     const CtlAsk& ask_;
     std::optional<CtlCall> call_;
     std::uint64_t answered_ms_ = monotonic_ms();
-    Sampler sampler_{shown_name};
+    Sampler sampler_;
     std::optional<Status> status_;
     std::uint64_t next_ms_ = 0;
     std::string end_;
@@ -157,13 +157,13 @@ class Top final {
 
 } // namespace
 
-int top_main(CtlReply first, const CtlAsk& ask) {
+int run_top(CtlReply first, const CtlAsk& ask, ShownName shown_name) {
     auto view = ScoreView::open(first.fd);
     if (!view) return fail(view.error());
-    Top top(std::move(*view), ask);
+    Top top(std::move(*view), ask, shown_name);
     if (!can_draw()) return top.print_once();
     const int status = top.run();
     return top.end().empty() ? status : fail(top.end());
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv

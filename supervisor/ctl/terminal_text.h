@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace fsrv::admin {
+namespace fsrv {
 
 // Control characters, bytes that are no UTF-8, and what changes the direction or the order of a
 // line become \xHH; without `utf8` all that is not ASCII, since the bytes of a character may be
@@ -19,4 +19,4 @@ std::size_t columns_of(std::string_view safe);
 std::string_view beginning_within(std::string_view safe, std::size_t columns);
 std::string_view end_within(std::string_view safe, std::size_t columns);
 
-} // namespace fsrv::admin
+} // namespace fsrv

@@ -1,15 +1,15 @@
-#include "worker/admin/top_text.h"
+#include "supervisor/ctl/top_text.h"
 
 #include "common/figures/figures_text.h"
 #include "common/number_text.h"
-#include "worker/admin/terminal_text.h"
+#include "supervisor/ctl/terminal_text.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <fmt/format.h>
 
-namespace fsrv::admin {
+namespace fsrv {
 namespace {
 
 enum class Style { plain, strong, soft, good, wait, bad, bar, head };
@@ -399,4 +399,4 @@ std::string top_frame(const std::vector<TopLine>& lines, const TopView& view) {
     return frame + (lines.size() < view.rows ? "\r\n\x1b[J" : "");
 }
 
-} // namespace fsrv::admin
+} // namespace fsrv
