@@ -1,10 +1,10 @@
 #include "supervisor/ctl/control_client.h"
 
-#include "common/ctl_client.h"
-#include "common/ctl_command.h"
 #include "common/escape.h"
 #include "common/heritage.h"
 #include "common/log.h"
+#include "supervisor/ctl/ctl_call.h"
+#include "supervisor/ctl/ctl_command.h"
 #include "supervisor/ctl/top.h"
 #include "supervisor/sockets/unix_listener.h"
 #include "supervisor/start/announce.h"

@@ -2,8 +2,8 @@
 // lends its figures read-only; all work and all waiting is done here.
 #pragma once
 
-#include "common/ctl_client.h"
 #include "common/figures/sampler.h"
+#include "supervisor/ctl/ctl_call.h"
 
 namespace fsrv {
 

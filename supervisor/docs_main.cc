@@ -1,8 +1,8 @@
 // fsrv-docs man|completion|metrics: what docs/ holds of options.def and metrics.def, printed.
 // scripts/docs puts it where it belongs.
-#include "common/ctl_command.h"
 #include "common/metrics.h"
 #include "common/option_table.h"
+#include "supervisor/ctl/ctl_command.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "common/ctl_client.h"
+#include "supervisor/ctl/ctl_call.h"
 
 #include "common/passed_fd.h"
 

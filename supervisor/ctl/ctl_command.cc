@@ -1,4 +1,4 @@
-#include "common/ctl_command.h"
+#include "supervisor/ctl/ctl_command.h"
 
 #include "common/ascii.h"
 #include "common/limits.h"
