@@ -1,7 +1,7 @@
 #include "supervisor/serve.h"
-#include "worker/admin/top.h"
+#include "worker/admin/shown_name.h"
 #include "worker/start/worker_main.h"
 
 int main(int argc, char** argv) {
-    return fsrv::fsrv_main(argc, argv, fsrv::worker_main, fsrv::admin::top_main);
+    return fsrv::fsrv_main(argc, argv, fsrv::worker_main, fsrv::admin::shown_name);
 }

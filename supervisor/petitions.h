@@ -2,8 +2,8 @@
 // who takes the petitions: nothing is called from here.
 #pragma once
 
-#include "common/ctl_command.h"
 #include "supervisor/ctl/control_socket.h"
+#include "supervisor/ctl/ctl_command.h"
 
 #include <map>
 #include <poll.h>

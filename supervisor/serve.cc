@@ -170,7 +170,7 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
 
 } // namespace
 
-int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain top_main) {
+int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, ShownName shown_name) {
     open_standard_fds();
     Offer offer = take_offer();
     Inheritance inheritance = take_inheritance();
@@ -194,7 +194,7 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
     case Action::print_and_exit: return print_output(invocation->output);
     case Action::ctl:
         return run_ctl(invocation->command, control_path(options, getenv("RUNTIME_DIRECTORY")),
-                       top_main);
+                       shown_name);
     case Action::check:
     case Action::serve: break;
     }

@@ -1,12 +1,12 @@
-// The program: from argc and argv to the exit status. main.cc adds the worker and what --ctl top
-// shows; tests add their own.
+// The program: from argc and argv to the exit status. main.cc adds the worker and how --ctl
+// top shows targets; tests add their own.
 #pragma once
 
-#include "common/ctl_client.h"
+#include "common/figures/sampler.h"
 #include "common/heritage.h"
 
 namespace fsrv {
 
-int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain top_main);
+int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, ShownName shown_name);
 
 } // namespace fsrv

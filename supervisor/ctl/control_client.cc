@@ -1,9 +1,11 @@
 #include "supervisor/ctl/control_client.h"
 
-#include "common/ctl_command.h"
 #include "common/escape.h"
 #include "common/heritage.h"
 #include "common/log.h"
+#include "supervisor/ctl/ctl_call.h"
+#include "supervisor/ctl/ctl_command.h"
+#include "supervisor/ctl/top.h"
 #include "supervisor/sockets/unix_listener.h"
 #include "supervisor/start/announce.h"
 
@@ -51,7 +53,7 @@ std::optional<CtlReply> await_reply(CtlCall& call, int patience_ms) {
 
 } // namespace
 
-int run_ctl(const std::string& text, const std::string& path, TopMain top_main) {
+int run_ctl(const std::string& text, const std::string& path, ShownName shown_name) {
     const auto command = parse_ctl_command(text);
     if (!command)
         return end_with(kExitUsage, fmt::format("--ctl: expected {}, not \"{}\"",
@@ -67,7 +69,8 @@ int run_ctl(const std::string& text, const std::string& path, TopMain top_main) 
     auto reply = await_reply(*call, is_answered_at_once(command->kind) ? kPatienceMs : -1);
     if (!reply)
         return end_with(kExitFailure, "the server ended, or hung up, before it had a verdict");
-    if (reply->good && command->kind == CtlKind::top) return top_main(std::move(*reply), ask);
+    if (reply->good && command->kind == CtlKind::top)
+        return run_top(std::move(*reply), ask, shown_name);
     return reply->good ? print_output(printable_lines(reply->text) + '\n')
                        : end_with(kExitFailure, reply->text);
 }

@@ -1,7 +1,7 @@
 #include "supervisor/ctl/control_socket.h"
 
-#include "common/ctl_client.h"
-#include "common/ctl_command.h"
+#include "supervisor/ctl/ctl_call.h"
+#include "supervisor/ctl/ctl_command.h"
 
 #include <algorithm>
 #include <array>

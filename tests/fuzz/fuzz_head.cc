@@ -2,7 +2,7 @@
 // cut; nothing but views into the buffer; nothing behind a refusal; and of what is accepted, only
 // what RFC 9112 allows.
 #include "tests/fuzz/fuzz.h"
-#include "tests/worker/http_session.h"
+#include "tests/worker/http/session.h"
 #include "worker/http/authority.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // A line "SIZE MAX_RANGES", then any bytes as the value of Range: the same answer as the slow
 // reference's.
 #include "tests/fuzz/fuzz.h"
-#include "tests/worker/http_ranges_reference.h"
+#include "tests/worker/http/ranges_reference.h"
 #include "worker/http/ranges.h"
 
 #include <charconv>

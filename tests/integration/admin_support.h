@@ -4,7 +4,7 @@
 #include "tests/support/prometheus.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
-#include "tests/worker/content_json.h"
+#include "tests/worker/content/json.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,6 +1,7 @@
 // What a server shares with others: its sockets with local users and with its workers, its figures
 // with its workers.
 #include "common/passed_fd.h"
+#include "tests/integration/admin_support.h"
 #include "tests/support/files.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
@@ -94,15 +95,16 @@ TEST_F(SharedSockets, TheUnixSocketIsForWhomItsModeSays) {
     }
 }
 
-// A copy of the server's listening socket, as each of its workers has one.
-UniqueFd listener_of(const Server& server) {
+// A copy of the server's listening socket on that address, as each of its workers has one.
+UniqueFd listener_of(const Server& server, in_addr_t address_wanted = INADDR_LOOPBACK) {
     const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, server.pid(), 0)));
     for (int number = 3; number < 64; ++number) {
         UniqueFd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
         sockaddr_in address{};
         socklen_t size = sizeof address;
         if (copy && ::getsockname(copy.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-            address.sin_family == AF_INET && ntohs(address.sin_port) == server.port())
+            address.sin_family == AF_INET && ntohs(address.sin_port) == server.port() &&
+            ntohl(address.sin_addr.s_addr) == address_wanted)
             return copy;
     }
     return {};
@@ -142,6 +144,40 @@ TEST_F(SharedSockets, WhatAWorkerSpoilsIsMended) {
     EXPECT_EQ(::shutdown(listener.get(), SHUT_RD), 0); // and without a death: now and then
     EXPECT_TRUE(await([&] { return fetch(server.port(), "/t.bin").status == 200; }));
     EXPECT_EQ(server.log().count("listening sockets had been"), 2U);
+}
+
+TEST_F(SharedSockets, AListenerThatFailsPausesAlone) {
+    if (!am_root()) GTEST_SKIP() << "only root reaches into the supervisor";
+    constexpr in_addr_t kBroken = INADDR_LOOPBACK + 1; // 127.0.0.2
+    const ClientSetup to_broken{.address = "127.0.0.2"};
+    Server server(
+        root_.path(),
+        {.args = {"--workers", "1", "--host", to_broken.address, "--admin", "127.0.0.1:0"},
+         .environment = {},
+         .wrapper = {},
+         .before_exec = {},
+         .trouble = {"cannot accept: Invalid argument", "listening sockets had been"}});
+    const Admin admin(server);
+    const auto ticks = [&] { return admin.metrics().sum("fsrv_loop_lag_seconds_count"); };
+    const UniqueFd listener = listener_of(server, kBroken);
+    ASSERT_TRUE(listener);
+    server.signal(SIGSTOP); // else it would mend the socket
+    EXPECT_TRUE(await([&] { return process_state(server.pid()) == 'T'; }));
+    EXPECT_EQ(::shutdown(listener.get(), SHUT_RD), 0);
+    EXPECT_TRUE(server.log().await_line("cannot accept: Invalid argument"));
+    // The worker's timer is what ends a pause. Were the sound listener suspended with the broken
+    // one, each connection would have to wait for it.
+    constexpr unsigned kAsked = 40;
+    const double before = ticks();
+    for (unsigned i = 0; i < kAsked && !HasFailure(); ++i)
+        EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
+    EXPECT_LT(ticks() - before, kAsked / 2);
+    server.signal(SIGCONT);
+    EXPECT_TRUE(await([&] {
+        RawClient client(server.port(), to_broken);
+        return client.connected() && client.ask(get("/t.bin")).status == 200;
+    })) << "the pause is over, and the socket listens again";
+    EXPECT_EQ(server.log().count("cannot accept"), 1U);
 }
 
 // The parts of a process's memory that show the server's figures: where they are, and whether it

@@ -113,5 +113,5 @@ int stub_worker_main(Heritage heritage) {
 
 int main(int argc, char** argv) {
     return fsrv::fsrv_main(argc, argv, fsrv::stub_worker_main,
-                           [](fsrv::CtlReply, const fsrv::CtlAsk&) { return 1; });
+                           [](std::string_view target) { return std::string(target); });
 }

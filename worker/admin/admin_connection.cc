@@ -37,17 +37,18 @@ void append_body(std::string& out, const http::Body& body) {
 } // namespace
 
 AdminConnection::AdminConnection(AdminServer& server, int fd, bool local)
-    : server_(server), fd_(fd), checks_name_(local), parser_({.max_head_bytes = kMaxHead}) {}
+    : server_(server),
+      fd_(fd),
+      watch_(server.loop(), fd),
+      checks_name_(local),
+      parser_({.max_head_bytes = kMaxHead}) {}
 
 AdminConnection::~AdminConnection() {
     FSRV_CHECK(fd_ < 0, "a connection died without close()");
 }
 
 void AdminConnection::start() {
-    // It can fail only where the kernel has no memory; then poll_ is no handle yet.
-    const int error = uv_poll_init(&server_.loop(), &poll_, fd_);
-    poll_.data = this;
-    if (error != 0) {
+    if (!watch_) { // where the kernel has no memory
         state_ = State::closing;
         server_.closed();
         ::close(std::exchange(fd_, -1));
@@ -55,7 +56,7 @@ void AdminConnection::start() {
         return;
     }
     enter(State::reading, kHeadMs);
-    poll_for(UV_READABLE);
+    watch_for({.readable = true});
 }
 
 void AdminConnection::enter(State state, std::uint64_t patience_ms) {
@@ -63,16 +64,13 @@ void AdminConnection::enter(State state, std::uint64_t patience_ms) {
     due_ms_ = server_.now_ms() + patience_ms;
 }
 
-void AdminConnection::poll_for(int events) {
-    uv_poll_start(&poll_, events, [](uv_poll_t* handle, int status, int happened) {
-        auto& self = *static_cast<AdminConnection*>(handle->data);
-        if (status < 0) return self.close();
-        self.on_poll(happened);
-    });
+void AdminConnection::watch_for(loop::Readiness wanted) {
+    watch_.start(wanted, [this](loop::Readiness what) { on_ready(what); });
 }
 
-void AdminConnection::on_poll(int events) {
-    if ((events & UV_READABLE) != 0 && state_ != State::writing) receive();
+void AdminConnection::on_ready(loop::Readiness what) {
+    if (what.failed) return close();
+    if (what.readable && state_ != State::writing) receive();
     if (state_ == State::reading || state_ == State::writing) advance();
 }
 
@@ -96,17 +94,17 @@ void AdminConnection::receive() {
 void AdminConnection::advance() {
     for (unsigned turn = 0; turn < kAnswersPerTurn; ++turn) {
         if (state_ == State::reading && !take_request()) {
-            if (state_ == State::reading) poll_for(UV_READABLE);
+            if (state_ == State::reading) watch_for({.readable = true});
             return;
         }
         if (!write_out()) {
-            if (state_ == State::writing) poll_for(UV_WRITABLE);
+            if (state_ == State::writing) watch_for({.writable = true});
             return;
         }
         if (!keep_alive_) return linger();
         enter(State::reading, received_ > 0 ? kHeadMs : kIdleMs);
     }
-    poll_for(UV_READABLE | UV_WRITABLE); // others have their turn
+    watch_for({.readable = true, .writable = true}); // others have their turn
 }
 
 bool AdminConnection::take_request() {
@@ -185,7 +183,7 @@ bool AdminConnection::write_out() {
 void AdminConnection::linger() {
     if (::shutdown(fd_, SHUT_WR) != 0) return close();
     enter(State::lingering, kLingerMs);
-    poll_for(UV_READABLE);
+    watch_for({.readable = true});
 }
 
 void AdminConnection::on_time(std::uint64_t now_ms) {
@@ -201,10 +199,7 @@ void AdminConnection::close() {
     if (state_ == State::closing) return;
     state_ = State::closing;
     server_.closed();
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
-        auto& self = *static_cast<AdminConnection*>(handle->data);
-        self.server_.destroy(self);
-    });
+    watch_.close([this] { server_.destroy(*this); });
     ::close(fd_);
     fd_ = -1;
 }

@@ -2,19 +2,19 @@
 // the parser are those of the workers; bodies are not read, they end the connection. An agent's
 // word instead of a request gets its line and a close.
 //
-// Owned by the server; close() is the only way down and idempotent, the object dies in libuv's
-// close callback.
+// Owned by the server; close() is the only way down and idempotent, the object dies when that
+// iteration of the loop ends.
 #pragma once
 
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
 #include "worker/http/request.h"
+#include "worker/loop/watch.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <uv.h>
 
 namespace fsrv::admin {
 
@@ -39,8 +39,8 @@ class AdminConnection final {
     enum class State { reading, writing, lingering, closing };
     static constexpr std::size_t kMaxHead = 8 * 1024;
 
-    void poll_for(int events);
-    void on_poll(int events);
+    void watch_for(loop::Readiness wanted);
+    void on_ready(loop::Readiness what);
     void receive();
     void advance();
     bool take_request(); // true: there is an answer to write
@@ -51,8 +51,8 @@ class AdminConnection final {
     void enter(State state, std::uint64_t patience_ms);
 
     AdminServer& server_;
-    uv_poll_t poll_{};
     int fd_;
+    loop::Watch watch_;
     bool checks_name_;
     State state_ = State::reading;
     std::uint64_t due_ms_ = 0;

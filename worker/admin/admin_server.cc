@@ -28,63 +28,35 @@ bool is_local(const sockaddr_storage& peer) {
            is_loopback(reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr);
 }
 
-template <class Handle>
-uv_handle_t* as_handle(Handle& handle) {
-    return reinterpret_cast<uv_handle_t*>(&handle);
-}
-
 } // namespace
 
 AdminServer::AdminServer(Heritage heritage, int terminate_fd)
-    : heritage_(std::move(heritage)), terminate_fd_(terminate_fd), names_(options().server_names) {
-    const int error = uv_loop_init(&loop_);
-    FSRV_CHECK(error == 0, "no event loop");
-}
+    : heritage_(std::move(heritage)), terminate_fd_(terminate_fd), names_(options().server_names) {}
 
 AdminServer::~AdminServer() {
     FSRV_CHECK(connections_.empty(), "connections outlive their server");
-    const int error = uv_loop_close(&loop_);
-    FSRV_CHECK(error == 0, "handles outlive their loop");
 }
 
 int AdminServer::run() {
     start();
     if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) end();
-    uv_run(&loop_, UV_RUN_DEFAULT);
+    loop_.run();
     return kExitOk;
 }
 
 void AdminServer::start() {
-    uv_timer_init(&loop_, &timer_);
-    timer_.data = this;
-    uv_timer_start(
-        &timer_, [](uv_timer_t* handle) { static_cast<AdminServer*>(handle->data)->on_timer(); }, 0,
-        limits::kTickMs);
-    const auto end_when_readable = [](uv_poll_t* handle, int, int) {
-        static_cast<AdminServer*>(handle->data)->end();
-    };
+    timer_.emplace(loop_).start(0, limits::kTickMs, [this] { on_timer(); });
     // The supervisor has nothing to say to us; what comes is the end of file.
-    for (auto [poll, fd] :
-         {std::pair{&control_, heritage_.control.get()}, std::pair{&terminate_, terminate_fd_}}) {
-        uv_poll_init(&loop_, poll, fd);
-        poll->data = this;
-        uv_poll_start(poll, UV_READABLE, end_when_readable);
-    }
-    for (const int fd : heritage_.admin_sockets) {
-        Listener& listener = *listeners_.emplace_back(std::make_unique<Listener>());
-        listener.server = this;
-        listener.fd = fd;
-        uv_poll_init(&loop_, &listener.poll, fd);
-        listener.poll.data = &listener;
-        listen(listener);
-    }
+    const auto end_when_readable = [this](loop::Readiness) { end(); };
+    control_.emplace(loop_, heritage_.control.get()).start({.readable = true}, end_when_readable);
+    terminate_.emplace(loop_, terminate_fd_).start({.readable = true}, end_when_readable);
+    for (const int fd : heritage_.admin_sockets)
+        listen(*listeners_.emplace_back(std::make_unique<Listener>(loop_, fd)));
 }
 
 void AdminServer::listen(Listener& listener) {
-    uv_poll_start(&listener.poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
-        auto& self = *static_cast<Listener*>(handle->data);
-        self.server->accept(self);
-    });
+    listener.watch.start({.readable = true},
+                         [this, &listener](loop::Readiness) { accept(listener); });
 }
 
 void AdminServer::accept(Listener& listener) {
@@ -97,7 +69,7 @@ void AdminServer::accept(Listener& listener) {
             // Out of descriptors: the timer tries again, else the waiting queue would spin the
             // loop.
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                uv_poll_stop(&listener.poll);
+                listener.watch.stop();
             return;
         }
         if (open_ >= kMaxConnections) make_room();
@@ -133,7 +105,7 @@ void AdminServer::on_timer() {
         connection.on_time(now_ms());
     }
     for (const auto& listener : listeners_)
-        if (!ending_ && uv_is_active(as_handle(listener->poll)) == 0) listen(*listener);
+        if (!ending_ && !listener->watch.is_started()) listen(*listener);
 }
 
 std::optional<Status> AdminServer::status() {
@@ -161,20 +133,17 @@ void AdminServer::destroy(AdminConnection& connection) {
 void AdminServer::end() {
     if (ending_) return;
     ending_ = true;
-    for (const auto& listener : listeners_) uv_close(as_handle(listener->poll), nullptr);
-    for (uv_handle_t* handle : {as_handle(control_), as_handle(terminate_)})
-        uv_close(handle, nullptr);
-    uv_timer_start(
-        &timer_,
-        [](uv_timer_t* handle) { static_cast<AdminServer*>(handle->data)->cut_the_rest(); },
-        limits::kTickMs, 0);
+    listeners_.clear();
+    control_.reset();
+    terminate_.reset();
+    timer_->start(limits::kTickMs, 0, [this] { cut_the_rest(); });
     for (const auto& connection : connections_) connection->leave();
     if (connections_.empty()) cut_the_rest();
 }
 
 void AdminServer::cut_the_rest() {
     for (const auto& connection : connections_) connection->close();
-    if (uv_is_closing(as_handle(timer_)) == 0) uv_close(as_handle(timer_), nullptr);
+    timer_.reset();
 }
 
 } // namespace fsrv::admin

@@ -3,10 +3,14 @@
 // kMaxConnections times a head and an answer.
 #pragma once
 
+#include "common/figures/sampler.h"
+#include "common/figures/status.h"
 #include "common/heritage.h"
-#include "worker/admin/sampler.h"
-#include "worker/admin/status.h"
+#include "worker/admin/shown_name.h"
 #include "worker/http/server_names.h"
+#include "worker/loop/loop.h"
+#include "worker/loop/timer.h"
+#include "worker/loop/watch.h"
 
 #include <cstdint>
 #include <list>
@@ -14,7 +18,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <uv.h>
 #include <vector>
 
 namespace fsrv::admin {
@@ -33,8 +36,8 @@ class AdminServer final {
     int run(); // the exit status
 
     // --- for connections
-    uv_loop_t& loop() { return loop_; }
-    std::uint64_t now_ms() const { return uv_now(&loop_); }
+    loop::Loop& loop() { return loop_; }
+    std::uint64_t now_ms() const { return loop_.now_ms(); }
     const Options& options() const { return *heritage_.options; }
     bool ending() const { return ending_; } // answers are the last of their connections
     std::optional<Status> status();
@@ -45,9 +48,9 @@ class AdminServer final {
 
   private:
     struct Listener {
-        AdminServer* server = nullptr;
-        int fd = -1;
-        uv_poll_t poll{};
+        Listener(loop::Loop& loop, int its_fd) : fd(its_fd), watch(loop, its_fd) {}
+        int fd;
+        loop::Watch watch;
     };
 
     void start();
@@ -59,16 +62,17 @@ class AdminServer final {
     void cut_the_rest();
 
     Heritage heritage_;
-    uv_loop_t loop_{};
-    uv_timer_t timer_{};
-    uv_poll_t control_{};
-    uv_poll_t terminate_{};
+    loop::Loop loop_;
+    // Until it ends; the timer somewhat longer.
+    std::optional<loop::Timer> timer_;
+    std::optional<loop::Watch> control_;
+    std::optional<loop::Watch> terminate_;
     int terminate_fd_;
     http::ServerNames names_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::list<std::unique_ptr<AdminConnection>> connections_; // closing ones too
     std::size_t open_ = 0;
-    Sampler sampler_;
+    Sampler sampler_{shown_name};
     std::uint64_t sampled_ms_ = 0;
     std::string date_;
     std::int64_t date_second_ = -1;

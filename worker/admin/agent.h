@@ -2,7 +2,7 @@
 // gives it, and reads one line; no HTTP. The word is what tells it from a request.
 #pragma once
 
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 
 #include <optional>
 #include <string>

@@ -2,7 +2,7 @@
 // ask for.
 #pragma once
 
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 #include "worker/http/plan.h"
 #include "worker/http/request.h"
 

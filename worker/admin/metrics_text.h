@@ -1,7 +1,7 @@
 // The figures in the text format of Prometheus, version 0.0.4.
 #pragma once
 
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 
 #include <string>
 

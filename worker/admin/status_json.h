@@ -1,7 +1,7 @@
 // A Status as a JSON document; docs/METRICS.md says what its members mean.
 #pragma once
 
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 #include "worker/admin/status_page.h"
 
-#include "worker/admin/figures_text.h"
-#include "worker/content/listing_text.h"
+#include "common/figures/figures_text.h"
+#include "common/number_text.h"
 #include "worker/http/page.h"
 
 #include <algorithm>
@@ -12,8 +12,6 @@
 namespace fsrv::admin {
 namespace {
 
-using content::grouped;
-using content::human_size;
 using http::escape_html;
 
 constexpr std::string_view kStyle = R"(

@@ -3,7 +3,7 @@
 // nothing flickers, no selection is lost, and there is one renderer.
 #pragma once
 
-#include "worker/admin/status.h"
+#include "common/figures/status.h"
 
 #include <string>
 #include <string_view>

@@ -2,6 +2,7 @@
 
 #include "common/escape.h"
 #include "common/limits.h"
+#include "common/number_text.h"
 #include "worker/content/listing_text.h"
 #include "worker/http/page.h"
 

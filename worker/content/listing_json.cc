@@ -1,6 +1,7 @@
 #include "worker/content/listing.h"
 
 #include "common/json.h"
+#include "common/number_text.h"
 #include "worker/content/listing_text.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// What both forms of a listing need: a body that grows in pieces within a budget, and times and
-// sizes as text.
+// What both forms of a listing need: a body that grows in pieces within a budget, and times as
+// text.
 #pragma once
 
 #include "common/clock.h"
@@ -51,16 +51,5 @@ struct ClockText {
 };
 // UTC. None outside the years 0 to 9999.
 std::optional<ClockText> clock_text(FileTime time);
-
-// "0 B", "999 B", "1.0 KiB", "1.5 GiB".
-void append_human_size(std::string& out, std::uint64_t bytes);
-std::string human_size(std::uint64_t bytes);
-
-// "1,234,567".
-void append_grouped(std::string& out, std::uint64_t number);
-std::string grouped(std::uint64_t number);
-
-// "1234567".
-void append_number(std::string& out, std::uint64_t number);
 
 } // namespace fsrv::content

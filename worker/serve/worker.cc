@@ -62,11 +62,6 @@ session::Connection& connection_of(session::Member& member) {
     return static_cast<session::Connection&>(member); // the door makes no others
 }
 
-template <class Handle>
-uv_handle_t* as_handle(Handle& handle) {
-    return reinterpret_cast<uv_handle_t*>(&handle);
-}
-
 } // namespace
 
 Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings)
@@ -120,15 +115,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                 .most_queued_bytes = surroundings.most_queued_bytes,
                 .paced = any_is_paced(heritage_.sockets)},
       door_(sessions_, heritage_.sockets, heritage_.slot),
-      transfer_board_(score()) {
-    const int error = uv_loop_init(&loop_);
-    FSRV_CHECK(error == 0, "no event loop");
-}
-
-Worker::~Worker() {
-    const int error = uv_loop_close(&loop_);
-    FSRV_CHECK(error == 0, "handles outlive their loop");
-}
+      transfer_board_(score()) {}
 
 int Worker::run() {
     if (const auto ready = pool_.keep_ready(store_.root_device()); !ready) {
@@ -136,15 +123,14 @@ int Worker::run() {
                   errno_text(ready.error().code));
         return kExitTasks;
     }
-    uv_update_time(&loop_);
-    iteration_.begin(uv_now(&loop_));
+    loop_.update_time();
+    iteration_.begin(loop_.now_ms());
     start_handles();
     door_.serve_slot(heritage_.slot, true);
     door_.serve_slot(kSharedSlot, true);
     // Nobody there to hear it: the server was stopped again at once.
     if (!send_control(heritage_.control.get(), {.kind = ControlKind::ready})) drain_within_grace();
     while (!finished_) iterate();
-    uv_run(&loop_, UV_RUN_DEFAULT); // the handles close
     for (const CloseReason reason :
          {CloseReason::file_changed, CloseReason::too_slow, CloseReason::internal}) {
         if (const auto count = score().value(Metric::closed, to_label(reason)); count > 0) {
@@ -162,56 +148,34 @@ int Worker::run() {
 
 void Worker::iterate() {
     turns_.give();
-    poller_.wait(turns_.empty() ? uv_backend_timeout(&loop_) : 0);
-    uv_update_time(&loop_);
-    iteration_.begin(uv_now(&loop_));
-    poller_.dispatch();
-    if (std::exchange(loop_ready_, false) || uv_backend_timeout(&loop_) == 0)
-        uv_run(&loop_, UV_RUN_NOWAIT);
+    loop_.wait(poller_, turns_.empty());
+    iteration_.begin(loop_.now_ms());
+    loop_.dispatch(poller_);
     connections_.destroy_buried();
     on_iteration_end();
 }
 
-void Worker::on_ready(std::uint32_t) {
-    loop_ready_ = true;
-}
-
 void Worker::start_handles() {
-    uv_timer_init(&loop_, &timer_);
-    timer_.data = this;
-    uv_timer_start(
-        &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
-        limits::kTickMs);
-    int error = uv_poll_init(&loop_, &control_, heritage_.control.get());
-    FSRV_CHECK(error == 0, "the control socket cannot be polled");
-    control_.data = this;
-    uv_poll_start(&control_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-        static_cast<Worker*>(handle->data)->on_control();
-    });
-    if (mounts_.fd() >= 0 && uv_poll_init(&loop_, &mount_changes_, mounts_.fd()) == 0) {
-        mount_changes_.data = this;
-        uv_poll_start(&mount_changes_, UV_PRIORITIZED, [](uv_poll_t* handle, int, int) {
-            static_cast<Worker*>(handle->data)->mounts_.refresh();
+    timer_.emplace(loop_).start(0, limits::kTickMs, [this] { on_timer(); });
+    control_.emplace(loop_, heritage_.control.get())
+        .start({.readable = true}, [this](loop::Readiness) { on_control(); });
+    if (mounts_.fd() >= 0 && mount_changes_.emplace(loop_, mounts_.fd()))
+        mount_changes_->start({.exceptional = true},
+                              [this](loop::Readiness) { mounts_.refresh(); });
+    terminate_.emplace(loop_, loop::terminate_event_fd())
+        .start({.readable = true}, [this](loop::Readiness) {
+            terminate_->stop();
+            drain_within_grace();
         });
-    }
-    error = uv_poll_init(&loop_, &terminate_, loop::terminate_event_fd());
-    FSRV_CHECK(error == 0, "the descriptor of SIGTERM cannot be polled");
-    terminate_.data = this;
-    uv_poll_start(&terminate_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-        auto& worker = *static_cast<Worker*>(handle->data);
-        uv_poll_stop(handle);
-        worker.drain_within_grace();
-    });
-    const bool watched = poller_.watch_readable(uv_backend_fd(&loop_), *this) &&
-                         poller_.watch_edges(pool_.wake_fd(), pool_waker_);
+    const bool watched = poller_.watch_edges(pool_.wake_fd(), pool_waker_) && loop_.join(poller_);
     FSRV_CHECK(watched, "the loop cannot be polled");
-    uv_run(&loop_, UV_RUN_NOWAIT); // tells the kernel what to poll
 }
 
 void Worker::close_handles() {
-    for (uv_handle_t* handle : {as_handle(timer_), as_handle(control_), as_handle(terminate_)})
-        uv_close(handle, nullptr);
-    if (mount_changes_.data) uv_close(as_handle(mount_changes_), nullptr);
+    timer_.reset();
+    control_.reset();
+    terminate_.reset();
+    mount_changes_.reset();
 }
 
 void Worker::on_control() {
@@ -222,7 +186,7 @@ void Worker::on_control() {
         case ReceiveStatus::malformed: break;
         case ReceiveStatus::closed:
             log_warn("slot={} the supervisor is gone: finishing what is under way", heritage_.slot);
-            uv_poll_stop(&control_);
+            control_->stop();
             drain_within_grace();
             return;
         case ReceiveStatus::message: {
@@ -262,10 +226,7 @@ void Worker::on_timer() {
         report_log_trouble();
     const std::uint64_t wanted_ms =
         connections_.count() > 0 || ending_.draining ? limits::kSweepMs : limits::kTickMs;
-    if (!finished_ && uv_timer_get_repeat(&timer_) != wanted_ms) {
-        uv_timer_set_repeat(&timer_, wanted_ms);
-        uv_timer_again(&timer_);
-    }
+    timer_->repeat_every(wanted_ms);
     timer_due_ms_ = now + wanted_ms;
 }
 
@@ -359,8 +320,8 @@ void Worker::retire(std::uint64_t within_ms) {
 }
 
 void Worker::leave(std::uint64_t within_ms) {
-    uv_update_time(&loop_);
-    iteration_.begin(uv_now(&loop_));
+    loop_.update_time();
+    iteration_.begin(loop_.now_ms());
     const std::uint64_t deadline = within_ms == 0 ? 0 : now_ms() + within_ms;
     if (ending_.draining) { // a second word may only shorten it
         if (deadline != 0 && (drain_deadline_ms_ == 0 || deadline < drain_deadline_ms_))
@@ -373,9 +334,7 @@ void Worker::leave(std::uint64_t within_ms) {
     // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.
     send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
     connections_.let_idle_leave(CloseReason::drained);
-    uv_timer_start(
-        &timer_, [](uv_timer_t* handle) { static_cast<Worker*>(handle->data)->on_timer(); }, 0,
-        limits::kSweepMs);
+    timer_->start(0, limits::kSweepMs, [this] { on_timer(); });
 }
 
 void Worker::cut_the_rest() {

@@ -12,7 +12,10 @@
 #include "worker/exchange/iteration.h"
 #include "worker/exchange/name_check.h"
 #include "worker/log/log_writer.h"
+#include "worker/loop/loop.h"
 #include "worker/loop/poller.h"
+#include "worker/loop/timer.h"
+#include "worker/loop/watch.h"
 #include "worker/serve/door.h"
 #include "worker/serve/transfer_board.h"
 #include "worker/session/services.h"
@@ -20,7 +23,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <uv.h>
+#include <optional>
 
 namespace fsrv::serve {
 
@@ -30,7 +33,7 @@ struct Surroundings {
     std::uint64_t most_queued_bytes = limits::kAssumedQueues; // queue_bound.h
 };
 
-class Worker final : public loop::PollTarget {
+class Worker final {
     // Told that jobs of the pool are over.
     struct PoolWaker final : loop::PollTarget {
         explicit PoolWaker(disk::Pool& its_pool) : pool(its_pool) {}
@@ -42,7 +45,6 @@ class Worker final : public loop::PollTarget {
     Worker(Heritage heritage, const content::LocalStore& store, Surroundings surroundings);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
-    ~Worker();
 
     // Serves until drained; the exit status.
     int run();
@@ -54,7 +56,6 @@ class Worker final : public loop::PollTarget {
     void retire(std::uint64_t within_ms);
 
   private:
-    void on_ready(std::uint32_t events) override; // of libuv's loop
     void iterate();
     void start_handles();
     void close_handles();
@@ -76,9 +77,8 @@ class Worker final : public loop::PollTarget {
     Heritage heritage_;
     const content::LocalStore& store_;
     http::PlanConfig plan_config_;
-    uv_loop_t loop_{};
+    loop::Loop loop_;
     loop::Poller poller_;
-    bool loop_ready_ = false; // libuv has events
     exchange::Iteration iteration_;
     exchange::Ending ending_;
     disk::Pool pool_;
@@ -100,10 +100,11 @@ class Worker final : public loop::PollTarget {
     session::SessionServices sessions_;
     Door door_;
     TransferBoard transfer_board_;
-    uv_timer_t timer_{};
-    uv_poll_t control_{};
-    uv_poll_t mount_changes_{}; // open only if mounts_ has something to poll
-    uv_poll_t terminate_{};
+    // From run() until it has finished.
+    std::optional<loop::Timer> timer_;
+    std::optional<loop::Watch> control_;
+    std::optional<loop::Watch> mount_changes_; // only if mounts_ has something to watch
+    std::optional<loop::Watch> terminate_;
 
     std::uint64_t timer_due_ms_ = 0;
     std::uint64_t log_report_ms_ = 0;

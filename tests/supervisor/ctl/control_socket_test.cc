@@ -2,8 +2,8 @@
 
 #include "supervisor/ctl/control_socket.h"
 
-#include "common/ctl_client.h"
 #include "supervisor/ctl/control_client.h"
+#include "supervisor/ctl/ctl_call.h"
 #include "tests/support/await.h"
 #include "tests/support/files.h"
 

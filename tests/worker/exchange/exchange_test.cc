@@ -3,7 +3,7 @@
 
 #include "tests/support/await.h"
 #include "tests/support/files.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

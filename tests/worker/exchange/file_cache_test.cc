@@ -1,6 +1,6 @@
 #include "worker/exchange/file_cache.h"
 
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 
 #include <algorithm>
 #include <deque>

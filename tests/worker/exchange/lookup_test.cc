@@ -2,7 +2,7 @@
 #include "worker/exchange/lookup.h"
 
 #include "tests/support/await.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 #include "worker/log/access_log.h"
 
 #include "common/escape.h"
-#include "tests/worker/content_json.h"
+#include "tests/worker/content/json.h"
 
 #include <algorithm>
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
 #include "worker/session/http1.h"
 
 #include "tests/support/files.h"
-#include "tests/worker/content_support.h"
+#include "tests/worker/content/support.h"
 
 #include <array>
 #include <gtest/gtest.h>
