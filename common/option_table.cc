@@ -30,6 +30,7 @@ enum class OptionType {
     Symlinks,
     InPlaceWrites,
     Sandbox,
+    TlsMin,
     LogFormat,
     LogLevelName
 };
@@ -52,6 +53,8 @@ constexpr NamedBounds kBounds[] = {
       .most = 255,
       .description = "names such as files.example.org or *.example.org, without a port, or *",
       .is_host_name = true}},
+    {"tls-cert", {1, kMaxPath, "the path of a file, or auto"}},
+    {"tls-key", {1, kMaxPath, "the path of a file"}},
     {"index", {0, 255, "the name of a file, without a slash", true}},
     {"unix", {0, kMaxUnixPath, "a path of at most 107 bytes"}},
     {"admin",
@@ -103,6 +106,8 @@ template <>
 constexpr std::array kWords<OptionType::InPlaceWrites>{"on"sv, "off"sv, "append"sv};
 template <>
 constexpr std::array kWords<OptionType::Sandbox>{"auto"sv, "on"sv, "off"sv};
+template <>
+constexpr std::array kWords<OptionType::TlsMin>{"1.2"sv, "1.3"sv};
 template <>
 constexpr std::array kWords<OptionType::LogFormat>{"combined"sv, "extended"sv, "json"sv};
 template <>

@@ -77,12 +77,24 @@ bool says_control(const Settings& settings) {
 // What no single option can tell.
 std::optional<UsageError> check_together(const Resolved& resolved) {
     const Options& o = resolved.options;
-    if (!o.proxy_protocol || !o.trusted_proxies.empty()) return std::nullopt;
-    const auto setting = std::ranges::find_if(
-        resolved.chosen, [](const Setting& s) { return s.option->name == "proxy-protocol"; });
-    return UsageError{fmt::format("{}: wants --trusted-proxies, the addresses of the proxies: who "
-                                  "else connects is refused",
-                                  place_of(*setting))};
+    const auto refused = [&](std::string_view option, std::string_view why) {
+        const auto setting = std::ranges::find_if(
+            resolved.chosen, [&](const Setting& s) { return s.option->name == option; });
+        return UsageError{fmt::format("{}: {}", place_of(*setting), why)};
+    };
+    if (o.proxy_protocol && o.trusted_proxies.empty())
+        return refused("proxy-protocol", "wants --trusted-proxies, the addresses of the proxies: "
+                                         "who else connects is refused");
+    const bool has_auto = std::ranges::count(o.tls_certs, kAutoCertificate) > 0;
+    if (has_auto && !o.makes_certificate())
+        return refused("tls-cert", "auto stands alone; a file of that name is ./auto");
+    if (has_auto && !o.tls_keys.empty())
+        return refused("tls-key", "the certificate that --tls-cert auto makes has its own key");
+    if (!o.speaks_tls() && !o.tls_keys.empty())
+        return refused("tls-key", "wants --tls-cert, the file of the certificate that it is for");
+    if (!o.speaks_tls() && !o.tls_client_ca.empty())
+        return refused("tls-client-ca", "wants --tls-cert: only TLS asks for certificates");
+    return std::nullopt;
 }
 
 Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Resolved& resolved) {

@@ -24,6 +24,7 @@ enum class InPlaceWrites {
     append, // or they grow, and what was there stays
 };
 enum class SandboxMode { automatic, on, off };
+enum class TlsVersion { tls_1_2, tls_1_3 };
 enum class LogFormat { combined, extended, json };
 
 // How many worker processes there may be. One number: both are it.
@@ -52,9 +53,13 @@ using Symlinks = fsrv::Symlinks;
 using InPlaceWrites = fsrv::InPlaceWrites; // append, or as OnOff
 using Sandbox = SandboxMode;
 using Networks = std::vector<Network>; // as TextList: 192.0.2.0/24, 2001:db8::1, unix
+using TlsMin = TlsVersion;
 using LogFormat = fsrv::LogFormat;
 using LogLevelName = LogLevel;
 } // namespace option_type
+
+// What --tls-cert says instead of a file: a certificate is made for this start.
+inline constexpr std::string_view kAutoCertificate = "auto";
 
 struct Options {
 #define FSRV_GROUP(title)
@@ -62,6 +67,13 @@ struct Options {
 #include "common/options.def"
 #undef FSRV_GROUP
 #undef FSRV_OPTION
+
+    bool speaks_tls() const {
+        return !tls_certs.empty();
+    }
+    bool makes_certificate() const {
+        return tls_certs.size() == 1 && tls_certs.front() == kAutoCertificate;
+    }
     friend bool operator==(const Options&, const Options&) = default;
 };
 

@@ -23,6 +23,10 @@ _fsrv() {
     --trusted-proxies) from=(-W 'unix') ;;
     --server-name) from=(-W '*') ;;
     --admin) return ;;
+    --tls-cert) from=(-f -W 'auto') ;;
+    --tls-key) from=(-f) ;;
+    --tls-min) from=(-W '1.2 1.3') ;;
+    --tls-client-ca) from=(-f) ;;
     --workers) from=(-W 'auto') ;;
     --requests-per-worker) return ;;
     --io) from=(-W 'auto threads inline') ;;
@@ -52,7 +56,7 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) from=(-W 'reload upgrade stop status top workers') ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --tls-cert --tls-key --tls-min --tls-client-ca --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

@@ -26,6 +26,8 @@ TEST(Options, DefaultsAreThoseOfTheTable) {
     EXPECT_EQ(o.symlinks, Symlinks::inside);
     EXPECT_EQ(o.sandbox, SandboxMode::automatic);
     EXPECT_TRUE(o.host.empty());
+    EXPECT_FALSE(o.speaks_tls());
+    EXPECT_EQ(o.tls_min, TlsVersion::tls_1_2);
     EXPECT_EQ(o.port, 8080);
     EXPECT_EQ(o.io, IoMode::automatic);
     EXPECT_EQ(o.threads, 4U);
@@ -321,6 +323,35 @@ TEST(Options, ListsOfDifferentSourcesAreNotMixed) {
 TEST(Options, AValueIsJudgedEvenWhenAnotherSourceReplacesIt) {
     EXPECT_EQ(refusal(invoke({"--port", "80"}, {"FSRV_PORT=x"})),
               "FSRV_PORT: expected a number from 0 to 65535, not \"x\"");
+}
+
+TEST(Options, TlsIsSpokenOnceACertificateIsNamed) {
+    const auto files = invoke({"--tls-cert", "a.pem", "--tls-cert", "b.pem", "--tls-key", "k.pem",
+                               "--tls-client-ca", "ca.pem", "--tls-min", "1.3"});
+    ASSERT_TRUE(files) << refusal(files);
+    EXPECT_EQ(files->options.tls_certs, (std::vector<std::string>{"a.pem", "b.pem"}));
+    EXPECT_EQ(files->options.tls_keys, std::vector<std::string>{"k.pem"});
+    EXPECT_EQ(files->options.tls_min, TlsVersion::tls_1_3);
+    EXPECT_TRUE(files->options.speaks_tls());
+    EXPECT_FALSE(files->options.makes_certificate());
+    const auto made = invoke({}, {"FSRV_TLS_CERT=auto"});
+    ASSERT_TRUE(made) << refusal(made);
+    EXPECT_TRUE(made->options.makes_certificate());
+    EXPECT_TRUE(invoke({"--tls-cert", "./auto", "--tls-key", "k"}));
+}
+
+TEST(Options, WhatTlsDoesNotTakeTogetherIsRefused) {
+    const std::pair<std::vector<std::string>, std::string> table[] = {
+        {{"--tls-key", "k"}, "--tls-key: wants --tls-cert"},
+        {{"--tls-client-ca", "k"}, "--tls-client-ca: wants --tls-cert"},
+        {{"--tls-cert", "auto", "--tls-cert", "a"}, "--tls-cert: auto stands alone"},
+        {{"--tls-cert", "auto", "--tls-key", "k"}, "--tls-key: the certificate that"},
+        {{"--tls-min", "1.1"}, "--tls-min: expected 1.2 or 1.3, not \"1.1\""},
+        {{"--tls-cert", ""}, "--tls-cert: expected the path of a file, or auto"},
+    };
+    for (const auto& [arguments, why] : table)
+        EXPECT_TRUE(refusal(invoke(arguments)).starts_with(why)) << refusal(invoke(arguments));
+    EXPECT_TRUE(refusal(invoke({}, {"FSRV_TLS_KEY=k"})).starts_with("FSRV_TLS_KEY: wants"));
 }
 
 } // namespace
