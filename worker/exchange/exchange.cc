@@ -18,6 +18,19 @@ Asked to_label(http::Method method) {
     return Asked::none;
 }
 
+Client client_of(const log::Peer& peer, const ExchangeServices& services) {
+    const bool is_trusted = any_holds(services.options.trusted_proxies, peer.address);
+    return {.peer = peer,
+            .is_trusted = is_trusted,
+            // Who connects to a loopback address comes from one.
+            .is_checked = !is_trusted && is_loopback(peer.address) && !services.names.any()};
+}
+
+Client client_of_proxy(const http::ProxyHeader& header, const Options& options) {
+    return {.peer = {.address = header.source, .port = header.port},
+            .is_trusted = any_holds(options.trusted_proxies, header.source)};
+}
+
 void Inquiry::on_planned() {
     services_->score.observe(Metric::pool_wait, lookup.waited_us());
     asker_->home_.on_planned(asker_->take_plan(*this));
@@ -161,7 +174,8 @@ void Exchange::answered_at_once(const http::Request& request, const Client& clie
                                                                .started_ms = now_ms,
                                                                .body_bytes = body_bytes,
                                                                .now_ms = now_ms,
-                                                               .end = "complete"}));
+                                                               .end = "complete",
+                                                               .tls = home_.tls_note()}));
 }
 
 std::unique_ptr<Answer> Exchange::end(std::string_view how) {
@@ -174,7 +188,8 @@ std::unique_ptr<Answer> Exchange::end(std::string_view how) {
                                                       .started_ms = answer_->started_ms,
                                                       .body_bytes = answer_->body.sent(),
                                                       .now_ms = services_.iteration.now_ms(),
-                                                      .end = how}));
+                                                      .end = how,
+                                                      .tls = home_.tls_note()}));
     }
     return std::move(answer_);
 }

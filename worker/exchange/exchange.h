@@ -16,6 +16,7 @@
 #include "worker/exchange/name_check.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
+#include "worker/http/proxy_header.h"
 #include "worker/log/access_log.h"
 #include "worker/log/log_writer.h"
 
@@ -56,6 +57,9 @@ struct Client {
     bool is_trusted = false; // its word on where a client is counts
     bool is_checked = false; // its browser may have been led here: Host has to be a name of ours
 };
+// Who connects, and who it says that it is in a PROXY header that has a source.
+Client client_of(const log::Peer& peer, const ExchangeServices& services);
+Client client_of_proxy(const http::ProxyHeader& header, const Options& options);
 
 class Exchange;
 
@@ -131,6 +135,8 @@ class ExchangeHome {
     virtual void on_body_given_up() = 0;
     // The disk of a body that has begun does not answer. It is waited for.
     virtual void on_disk_ill() = 0;
+    // What the client's TLS is, for the log; none: it is clear.
+    virtual std::optional<log::TlsNote> tls_note() const = 0;
     // Listings that wait for their clients leave no room for one more.
     virtual void on_listings_full() = 0;
 

@@ -20,12 +20,14 @@ constexpr std::size_t kMaxRefusedLine = 256; // of bytes that are no request: a 
 
 // What the parts of a line may have once they are escaped. Together at most PIPE_BUF, so that a
 // line goes whole to a pipe that others write to, and no reader cuts it.
-constexpr std::size_t kRequestBytes = 2368;
+constexpr std::size_t kRequestBytes = 2048;
 constexpr std::size_t kRefererBytes = 640;
 constexpr std::size_t kUserAgentBytes = 512;
 constexpr std::size_t kRangeBytes = 256;
-constexpr std::size_t kOtherBytes = 320; // what is ours, at its longest
-static_assert(kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes + kOtherBytes <=
+constexpr std::size_t kServerNameBytes = 256;
+constexpr std::size_t kOtherBytes = 384; // what is ours, at its longest
+static_assert(kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes + kServerNameBytes +
+                  kOtherBytes <=
               PIPE_BUF);
 
 using Append = bool (*)(std::string& out, std::string_view text, Room room); // of a format
@@ -153,6 +155,10 @@ void LogLines::append_extension(const LogFields& fields, const LogOutcome& outco
     append_quoted(text_, fields.range, kRangeBytes);
     text_ += ' ';
     text_ += outcome.end;
+    if (!outcome.tls) return;
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" {} {} {} "), outcome.tls->version,
+                   outcome.tls->cipher, outcome.tls->resumed ? "resumed" : "new");
+    append_quoted(text_, outcome.tls->server_name, kServerNameBytes);
 }
 
 void LogLines::append_json(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms) {
@@ -169,7 +175,16 @@ void LogLines::append_json(const LogFields& fields, const LogOutcome& outcome, s
     append_json_escaped(text_, fields.referer, {.bytes = kRefererBytes});
     text_ += R"(","user_agent":")";
     append_json_escaped(text_, fields.user_agent, {.bytes = kUserAgentBytes});
-    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("\",\"end\":\"{}\"}}\n"), outcome.end);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("\",\"end\":\"{}\""), outcome.end);
+    if (outcome.tls) {
+        fmt::format_to(
+            std::back_inserter(text_),
+            FMT_COMPILE(R"(,"tls":{{"version":"{}","cipher":"{}","resumed":{},"name":")"),
+            outcome.tls->version, outcome.tls->cipher, outcome.tls->resumed);
+        append_json_escaped(text_, outcome.tls->server_name, {.bytes = kServerNameBytes});
+        text_ += "\"}";
+    }
+    text_ += "}\n";
 }
 
 const std::string& LogLines::time(std::int64_t seconds) {

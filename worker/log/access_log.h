@@ -48,6 +48,14 @@ class LogRecord final {
     std::uint32_t ends_[4] = {};
 };
 
+// What was agreed on with a client of TLS: views.
+struct TlsNote {
+    std::string_view version;     // "TLSv1.3"
+    std::string_view cipher;      // "TLS_AES_256_GCM_SHA384"
+    std::string_view server_name; // SNI, as the client sent it
+    bool resumed = false;
+};
+
 // And of the answer. `end`: "complete", or the name of the reason why it is not.
 struct LogOutcome {
     Peer peer;
@@ -57,6 +65,7 @@ struct LogOutcome {
     std::uint64_t body_bytes = 0; // really given to the kernel
     std::uint64_t now_ms = 0;
     std::string_view end;
+    std::optional<TlsNote> tls; // none: clear
 };
 
 // Makes the lines. What stays the same for a second, the time, is made once.
@@ -65,6 +74,9 @@ struct LogOutcome {
 //     192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88"
 //   extended: behind it the duration in seconds, the range and how it ended:
 //     … 0.013 "bytes=0-499" complete
+//   and where TLS is spoken what was agreed on, whether the session was resumed, and the name that
+//   was asked for:
+//     … complete TLSv1.3 TLS_AES_256_GCM_SHA384 resumed "example.org"
 //   json: one object a line with the same facts.
 // A line has at most PIPE_BUF bytes: what a client sent is cut where it has no room, and ends with
 // "...", a request line with "... HTTP/1.1".

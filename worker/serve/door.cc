@@ -2,6 +2,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "worker/session/handshake.h"
 #include "worker/session/http1.h"
 
 #include <string_view>
@@ -38,24 +39,33 @@ void Door::tick() {
         if (listener->is_due(now_ms())) listener->resume();
 }
 
-void Door::let_in(int fd, const log::Peer& peer) {
+void Door::let_in(int fd, const log::Peer& peer, bool clear) {
     using Admission = session::Connections::Admission;
     ScoreSlot& score = services_.exchanges.score;
     session::Connections& connections = services_.connections;
     score.count(Metric::accepted);
     const Admission admission = connections.admit(now_ms());
     if (admission == Admission::turned_away) {
-        turn_away(fd);
+        turn_away(fd, clear || !services_.tls);
         return;
     }
-    auto* connection = new session::Http1(services_, fd, peer, next_id_++);
+    session::Connection* const connection = make(fd, peer, clear);
     connections.add(*connection, admission, now_ms());
     score.set(Metric::connections, connections.count());
     connection->start(admission == Admission::overloaded);
 }
 
+session::Connection* Door::make(int fd, const log::Peer& peer, bool clear) {
+    const exchange::Client client = exchange::client_of(peer, services_.exchanges);
+    wire::Transport transport(fd);
+    if (services_.tls && !clear)
+        return new session::Handshake(services_, std::move(transport), client, next_id_++);
+    return new session::Http1(services_, std::move(transport), client, next_id_++,
+                              services_.options.proxy_protocol);
+}
+
 // What has come is read, or the close would be a reset, and the answer lost with it.
-void Door::turn_away(int fd) {
+void Door::turn_away(int fd, bool clear) {
     static constexpr std::string_view kAnswer = "HTTP/1.1 503 Service Unavailable\r\n"
                                                 "Retry-After: 5\r\n"
                                                 "Content-Length: 0\r\n"
@@ -65,7 +75,7 @@ void Door::turn_away(int fd) {
         }
     };
     read_all();
-    ::send(fd, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (clear) ::send(fd, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     ::shutdown(fd, SHUT_WR);
     read_all();
     ::close(fd);

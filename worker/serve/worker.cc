@@ -73,6 +73,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
              .silence_ms = silence_of(options()),
              .on_change = [this](dev_t device, bool ill) { tell_of_device(device, ill); }}),
       chunks_(heritage_.budgets.big_chunks),
+      tls_(std::move(surroundings.tls)),
       names_(options().server_names, iteration_),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
@@ -108,6 +109,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                 .turns = turns_,
                 .inquiries = inquiries_,
                 .lender = lender_,
+                .tls = tls_.get(),
                 .swift_places = swift_places_,
                 .scratch = scratch_,
                 .listing_room = std::min<std::uint64_t>(limits::kListingRoomBytes,
@@ -237,6 +239,7 @@ session::Deadlines Worker::deadlines() const {
     deadlines[session::State::accepted] =
         ending_.of_server() ? std::min(ms(o.header_timeout), limits::kDrainFreshMs)
                             : ms(o.header_timeout);
+    deadlines[session::State::handshaking] = deadlines[session::State::accepted];
     deadlines[session::State::idle] = ms(o.idle_timeout);
     deadlines[session::State::reading_head] = ms(o.header_timeout);
     deadlines[session::State::preparing] = limits::kLookUpMs;

@@ -31,6 +31,7 @@ namespace fsrv::serve {
 struct Surroundings {
     content::Mounts mounts;
     std::uint64_t most_queued_bytes = limits::kAssumedQueues; // queue_bound.h
+    std::unique_ptr<wire::TlsContext> tls;                    // none: TCP is clear
 };
 
 class Worker final {
@@ -87,6 +88,7 @@ class Worker final {
     disk::ChunkPool chunks_;
     disk::PageCache page_cache_;
     wire::PageLender lender_;
+    std::unique_ptr<wire::TlsContext> tls_;
     exchange::NameCheck names_;
     content::Mounts mounts_;
     exchange::FileCache cache_;

@@ -28,8 +28,10 @@ bool ends_by_reset(CloseReason reason) {
 
 } // namespace
 
-Connection::Connection(SessionServices& services, int fd, std::uint64_t id)
-    : services_(services), transport_(fd), id_(id) {}
+Connection::Connection(SessionServices& services, wire::Transport transport, std::uint64_t id)
+    : services_(services), transport_(std::move(transport)), id_(id) {
+    transport_.rewatch(services.poller, *this);
+}
 
 void Connection::wait_for(std::uint32_t event) {
     wanted_ = event;
@@ -64,6 +66,7 @@ void Connection::on_ready(std::uint32_t events) {
 void Connection::act() {
     switch (state()) {
     case State::accepted:
+    case State::handshaking:
     case State::idle:
     case State::reading_head:
     case State::skipping_body: on_readable(); break;
@@ -158,6 +161,22 @@ void Connection::close(CloseReason reason) {
         transport_.close();
     }
     release();
+}
+
+std::optional<log::TlsNote> Connection::tls_note() const {
+    if (!transport_.tls()) return std::nullopt;
+    const wire::TlsFacts facts = transport_.tls()->facts();
+    return log::TlsNote{.version = facts.version,
+                        .cipher = facts.cipher,
+                        .server_name = facts.server_name,
+                        .resumed = facts.resumed};
+}
+
+wire::Transport Connection::hand_over() {
+    set_state(State::closing);
+    wire::Transport transport = std::move(transport_);
+    release();
+    return transport;
 }
 
 void Connection::set_state(State state) {

@@ -5,6 +5,7 @@
 //
 //   state          waits for                    event   deadline, from since_ms on
 //   accepted       the first byte               in      --header-timeout: closed silently
+//   handshaking    the client's part of TLS     in      --header-timeout: closed
 //   idle           the next request             in      --idle-timeout: closed
 //   reading_head   the rest of a head           in      --header-timeout: 408
 //   preparing      the pool: find and plan      none    limits::kLookUpMs: 503; sooner when its
@@ -36,6 +37,7 @@
 #include "worker/wire/transport.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace fsrv::session {
@@ -61,7 +63,7 @@ class Connection : public Member, public loop::PollTarget {
     virtual const exchange::Answer* answer() const = 0; // none: nothing is being sent
 
   protected:
-    Connection(SessionServices& services, int fd, std::uint64_t id);
+    Connection(SessionServices& services, wire::Transport transport, std::uint64_t id);
 
     // What the state waits for has come, or the end has.
     virtual void on_readable() = 0;
@@ -82,6 +84,9 @@ class Connection : public Member, public loop::PollTarget {
     ssize_t receive(std::span<char> room);
     void enter_lingering(CloseReason reason);
     CloseReason linger_reason() const { return linger_reason_; }
+    // The client goes on with another object, which gets the transport; this one is buried.
+    wire::Transport hand_over();
+    std::optional<log::TlsNote> tls_note() const;
     bool may_wait_for_taker(); // at the end of its time: it has more
     void taker_came() { waited_ms_ = 0; }
     void touch(); // its deadline starts anew

@@ -8,8 +8,8 @@ namespace fsrv::session {
 
 std::string_view name_of(State state) {
     static constexpr std::string_view kNames[kStates] = {
-        "accepted", "idle",          "reading_head", "preparing", "sending",
-        "paused",   "skipping_body", "lingering",    "closing"};
+        "accepted", "handshaking", "idle",          "reading_head", "preparing",
+        "sending",  "paused",      "skipping_body", "lingering",    "closing"};
     return kNames[static_cast<unsigned>(state)];
 }
 
@@ -58,9 +58,14 @@ bool Connections::make_room(std::uint64_t now_ms) {
         member.give_way();
         return true;
     };
-    return first_that(State::accepted, is_silent) || first_that(State::idle, is_idle) ||
-           first_that(State::preparing, is_deserted) || first_that(State::paused, is_paused) ||
-           first_that(State::preparing, waits_in_vain);
+    const auto is_slow = [&](Member& member) {
+        if (!is_old(member)) return false;
+        member.close(CloseReason::shed_silent);
+        return true;
+    };
+    return first_that(State::accepted, is_silent) || first_that(State::handshaking, is_slow) ||
+           first_that(State::idle, is_idle) || first_that(State::preparing, is_deserted) ||
+           first_that(State::paused, is_paused) || first_that(State::preparing, waits_in_vain);
 }
 
 void Connections::add(Member& member, Admission admission, std::uint64_t now_ms) {

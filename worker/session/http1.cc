@@ -22,16 +22,12 @@ constexpr std::uint64_t kSwiftMs = 500;
 
 } // namespace
 
-Http1::Http1(SessionServices& services, int fd, const log::Peer& peer, std::uint64_t id)
-    : Connection(services, fd, id),
+Http1::Http1(SessionServices& services, wire::Transport transport, const exchange::Client& client,
+             std::uint64_t id, bool wants_proxy_header)
+    : Connection(services, std::move(transport), id),
       exchange_(services.exchanges, *this),
-      client_{.peer = peer,
-              .is_trusted = any_holds(services.options.trusted_proxies, peer.address)},
-      wants_proxy_header_(services.options.proxy_protocol) {
-    // Who connects to a loopback address comes from one.
-    client_.is_checked =
-        !client_.is_trusted && is_loopback(peer.address) && !services.exchanges.names.any();
-}
+      client_(client),
+      wants_proxy_header_(wants_proxy_header) {}
 
 void Http1::start(bool overloaded) {
     if (overloaded) {
@@ -48,6 +44,11 @@ void Http1::start(bool overloaded) {
         on_readable(); // the request has often come with the connection
         if (state() == State::accepted) wait_for(EPOLLIN);
     }
+}
+
+void Http1::refuse_clear_text() {
+    refuse({.status = 400, .what = "this port speaks https: use https:// in the URL"});
+    advance();
 }
 
 const log::Peer& Http1::client() const {
@@ -142,8 +143,7 @@ bool Http1::take_proxy_header() {
     wants_proxy_header_ = false;
     q.begin += header.bytes;
     if (header.has_source) {
-        client_.peer = {.address = header.source, .port = header.port};
-        client_.is_trusted = any_holds(services_.options.trusted_proxies, client_.peer.address);
+        client_ = exchange::client_of_proxy(header, services_.options);
     }
     if (!q.is_used_up()) return true;
     drop_inquiry();
@@ -198,6 +198,10 @@ void Http1::on_listings_full() {
     services_.connections.free_listings(services_.listing_room);
 }
 
+std::optional<log::TlsNote> Http1::tls_note() const {
+    return Connection::tls_note();
+}
+
 void Http1::respond(http::Plan plan) {
     const http::Request& request = inquiry_->request;
     // A body that is too long to skip, or that the client may hold back until it is asked for, ends
@@ -245,11 +249,12 @@ void Http1::begin_sending() {
 // False: not this way.
 bool Http1::respond_at_once(const exchange::CachedFile& file) {
     const http::Request& request = inquiry_->request;
-    const std::optional<ReadyAnswer> ready = ready_answer(request, file, services_);
+    const std::optional<ReadyAnswer> ready =
+        ready_answer(request, file, transport_.lends(), services_);
     if (!ready) return false;
     const auto& [status, head, content, path] = *ready;
     const ssize_t n = send_ready(*ready, transport_, services_);
-    if (n == static_cast<ssize_t>(head.size() + content.size())) {
+    if (n == static_cast<ssize_t>(head.size() + content.size()) && transport_.flush()) {
         exchange_.answered_at_once(request, client_, status, path, content.size());
         next_request();
         return true;
@@ -415,7 +420,8 @@ void Http1::pause() {
 
 void Http1::on_deadline() {
     switch (state()) {
-    case State::accepted: close(CloseReason::header_timeout); break;
+    case State::accepted:
+    case State::handshaking: close(CloseReason::header_timeout); break;
     case State::idle:
         if (!may_wait_for_taker()) close(CloseReason::idle_timeout);
         break;

@@ -17,7 +17,12 @@ namespace fsrv::session {
 
 class Http1 final : public Connection, public exchange::ExchangeHome {
   public:
-    Http1(SessionServices& services, int fd, const log::Peer& peer, std::uint64_t id);
+    // `client` has said what a PROXY header could, unless `wants_proxy_header`.
+    Http1(SessionServices& services, wire::Transport transport, const exchange::Client& client,
+          std::uint64_t id, bool wants_proxy_header = false);
+
+    // Instead of start(): the client did not speak TLS.
+    void refuse_clear_text();
 
     void start(bool overloaded) override;
     void check_rate(std::uint64_t now_ms) override;
@@ -38,6 +43,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     void on_body_given_up() override { go_on_soon(); }
     void on_disk_ill() override;
     void on_listings_full() override;
+    std::optional<log::TlsNote> tls_note() const override;
 
     // Connection
     void on_readable() override;

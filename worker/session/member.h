@@ -13,6 +13,7 @@ namespace fsrv::session {
 // What they wait for, and how long: the table in connection.h.
 enum class State : std::uint8_t {
     accepted,
+    handshaking,
     idle,
     reading_head,
     preparing,
@@ -22,7 +23,7 @@ enum class State : std::uint8_t {
     lingering,
     closing,
 };
-inline constexpr unsigned kStates = 9;
+inline constexpr unsigned kStates = 10;
 std::string_view name_of(State state);
 
 class Member {

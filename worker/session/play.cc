@@ -16,10 +16,6 @@ using exchange::Piece;
 
 constexpr unsigned kVectors = 16;
 
-iovec to_vector(std::string_view bytes) {
-    return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
-}
-
 Played played(BodyReader::Refused refused) {
     switch (refused) {
     case BodyReader::Refused::again: return Played::yield;
@@ -39,7 +35,10 @@ class Turn final {
 
     Played run() {
         while (spent_ < limits::kTurnBytes || answer_.body.at_end()) {
-            const exchange::Ways ways{.pages = services_.lender.able(),
+            const bool lends = transport_.lends();
+            const exchange::Ways ways{.file = lends,
+                                      .pages = lends && services_.lender.able(),
+                                      .window = lends,
                                       .tail = services_.most_queued_bytes};
             const Piece piece = answer_.body.next(ways, limits::kTurnBytes - spent_,
                                                   std::span(vectors_).subspan(1));
@@ -55,7 +54,7 @@ class Turn final {
         switch (piece.kind) {
         case Piece::Kind::wait: return Played::wait_disk;
         case Piece::Kind::failed: return Played::failed;
-        case Piece::Kind::end: return has_head ? send_bytes(piece) : Played::complete;
+        case Piece::Kind::end: return has_head ? send_bytes(piece) : finish();
         case Piece::Kind::bytes: return send_bytes(piece);
         case Piece::Kind::window: return has_head && !joins_head_ ? send_head() : send_bytes(piece);
         case Piece::Kind::file: return has_head ? send_head() : send_file(piece);
@@ -64,10 +63,15 @@ class Turn final {
         return Played::failed;
     }
 
+    Played finish() {
+        if (transport_.flush()) return Played::complete;
+        return played(answer_.body.refused_by_client(errno));
+    }
+
     // With what is left of the head.
     Played send_bytes(const Piece& piece) {
         const std::string_view head = answer_.head_left();
-        vectors_[0] = to_vector(head);
+        vectors_[0] = wire::to_vector(head);
         const std::span<iovec> all = head.empty() ? std::span(vectors_).subspan(1, piece.vectors)
                                                   : std::span(vectors_).first(piece.vectors + 1);
         const ssize_t n =
@@ -80,7 +84,7 @@ class Turn final {
 
     // By itself, before what goes to the socket without a buffer of ours.
     Played send_head() {
-        vectors_[0] = to_vector(answer_.head_left());
+        vectors_[0] = wire::to_vector(answer_.head_left());
         const ssize_t n = transport_.write(std::span(vectors_).first(1), joins_head_);
         if (n < 0) return played(answer_.body.refused_by_client(errno));
         answer_.advance_head(static_cast<std::size_t>(n));

@@ -1,6 +1,7 @@
 #include "worker/session/ready.h"
 
 #include <algorithm>
+#include <array>
 
 namespace fsrv::session {
 namespace {
@@ -31,23 +32,28 @@ std::optional<int> plain_status(const http::Request& request, const exchange::Ca
 } // namespace
 
 std::optional<ReadyAnswer> ready_answer(const http::Request& request,
-                                        const exchange::CachedFile& file,
+                                        const exchange::CachedFile& file, bool lends,
                                         const SessionServices& services) {
     const std::optional<int> status = plain_status(request, file);
     if (!status || services.exchanges.ending.draining) return std::nullopt;
     if (*status == 304) return ReadyAnswer{.status = 304, .head = file.head_304};
     if (request.method == http::Method::head) return ReadyAnswer{.head = file.head};
-    if (!file.in_memory() || (file.lendable && !services.lender.able())) return std::nullopt;
+    if (!file.in_memory() || (file.lendable && lends && !services.lender.able()))
+        return std::nullopt;
     return ReadyAnswer{.head = file.head,
                        .content = file.content,
-                       .path = file.lendable ? SendPath::zero_copy : SendPath::memory};
+                       .path = file.lendable && lends ? SendPath::zero_copy : SendPath::memory};
 }
 
 ssize_t send_ready(const ReadyAnswer& answer, wire::Transport& transport,
                    const SessionServices& services) {
     const auto& [status, head, content, path] = answer;
-    if (path == SendPath::memory)
-        return transport.write({head.data(), head.size() + content.size()});
+    if (path == SendPath::memory) {
+        if (content.empty() || content.data() == head.data() + head.size())
+            return transport.write({head.data(), head.size() + content.size()});
+        std::array vectors{wire::to_vector(head), wire::to_vector(content)};
+        return transport.write(vectors, false);
+    }
     if (services.joins_head(content.size()))
         return transport.lend(services.lender, head, content, false);
     const ssize_t n = transport.write(head);

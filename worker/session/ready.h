@@ -13,14 +13,14 @@ namespace fsrv::session {
 struct ReadyAnswer {
     int status = 200;
     std::string_view head;
-    std::string_view content; // where it is copied it follows the head in memory
+    std::string_view content;
     SendPath path = SendPath::memory;
 };
 
 // What answers the request out of the file's memory, if it asks for nothing but the plain answer to
-// GET or HEAD, or has the file. Nothing: it has to be planned.
+// GET or HEAD, or has the file. Nothing: it has to be planned. `lends`: Transport::lends().
 std::optional<ReadyAnswer> ready_answer(const http::Request& request,
-                                        const exchange::CachedFile& file,
+                                        const exchange::CachedFile& file, bool lends,
                                         const SessionServices& services);
 
 // As Transport::write() does.

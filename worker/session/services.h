@@ -8,6 +8,7 @@
 #include "worker/session/http1_inquiry.h"
 #include "worker/session/turns.h"
 #include "worker/wire/page_lender.h"
+#include "worker/wire/tls.h"
 
 #include <array>
 #include <cstdint>
@@ -37,6 +38,7 @@ struct SessionServices {
     Turns& turns;
     SpareInquiries& inquiries;
     wire::PageLender& lender;
+    wire::TlsContext* tls = nullptr; // none: TCP is clear
     SwiftPlaces& swift_places;
     std::array<char, 64 * 1024>& scratch; // for bytes that nobody wants
     std::uint64_t listing_room = 0;       // bytes to be freed when listings leave no room

@@ -82,6 +82,14 @@ int serve_until_drained(Heritage heritage) {
     serve::Surroundings surroundings{.mounts =
                                          content::Mounts(heritage.root_path, store.root_device()),
                                      .most_queued_bytes = wire::most_queued_bytes()};
+    if (heritage.tls) {
+        auto tls = wire::TlsContext::make({.material = *heritage.tls});
+        if (!tls) {
+            log_error("slot={} TLS: {}", heritage.slot, tls.error());
+            return kExitUsage;
+        }
+        surroundings.tls = *std::move(tls);
+    }
     ::tzset(); // gmtime_r() wants to see /etc/localtime
     if (!lock_in(heritage)) return kExitUsage;
     serve::Worker worker(std::move(heritage), store, std::move(surroundings));

@@ -10,9 +10,11 @@
 
 #include "worker/loop/poller.h"
 #include "worker/wire/page_lender.h"
+#include "worker/wire/tls.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <sys/epoll.h>
@@ -21,17 +23,32 @@
 
 namespace fsrv::wire {
 
+inline iovec to_vector(std::string_view bytes) {
+    return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+}
+
 class Transport final {
   public:
     // Takes over the accepted, non-blocking socket.
     explicit Transport(int fd) : fd_(fd) {}
-    Transport(const Transport&) = delete;
-    Transport& operator=(const Transport&) = delete;
+    // The other one is as after close(). Who watched it is told nothing more after rewatch().
+    Transport(Transport&& other) noexcept;
+    Transport& operator=(Transport&&) = delete;
     ~Transport(); // after close() or reset()
+
+    // Nothing was read or written yet: what follows is TLS, a handshake first.
+    void speak_tls(TlsContext& context) { tls_ = std::make_unique<Tls>(context, fd_); }
+    // It was none: what follows is clear.
+    void speak_clear() { tls_.reset(); }
+    Tls* tls() { return tls_.get(); } // none: it is clear
+    const Tls* tls() const { return tls_.get(); }
+    // The kernel sends files and lent pages by itself. Else only bytes that can be read here.
+    bool lends() const { return !tls_; }
 
     // Events go to `target` from now on; false: the kernel has no memory for one more. One that is
     // never watched saves a system call.
     bool watch(loop::Poller& poller, loop::PollTarget& target);
+    void rewatch(loop::Poller& poller, loop::PollTarget& target); // of another owner
     void came(std::uint32_t events) { ready_ |= events; }
     bool is_ready(std::uint32_t event) const { return (ready_ & event) != 0; }
     // The client will send no more, or has gone: nobody tells these two apart.
@@ -53,6 +70,11 @@ class Transport final {
                  bool more_follows);
     // After it, EAGAIN in effect: the socket had no room for all of it.
     void was_full() { ready_ &= ~std::uint32_t{EPOLLOUT}; }
+    // What was taken is with the kernel: true. False: errno says why not, EAGAIN until there is
+    // room.
+    bool flush() { return !tls_ || tls_->flush(); }
+    // Bytes that have come, without taking them. As recv(2).
+    ssize_t peek(std::span<char> room);
 
     // Bytes that the client has not acknowledged yet.
     std::uint64_t untaken() const;
@@ -67,6 +89,7 @@ class Transport final {
 
   private:
     int fd_;
+    std::unique_ptr<Tls> tls_;
     std::uint32_t ready_ = 0; // events that came, until a call found nothing more
     bool watched_ = false;
 };

@@ -47,6 +47,7 @@ class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome 
     void on_body_given_up() override {}
     void on_disk_ill() override {}
     void on_listings_full() override {}
+    std::optional<log::TlsNote> tls_note() const override { return std::nullopt; }
 
     template <class Done>
     void await(Done done) {

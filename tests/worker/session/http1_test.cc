@@ -37,7 +37,7 @@ class Http1Test : public testing::Test {
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
         client_.reset(ends[1]);
         says(first);
-        auto* connection = new Http1(sessions_, ends[0], {}, 1);
+        auto* connection = new Http1(sessions_, wire::Transport(ends[0]), {}, 1);
         connections_.add(*connection,
                          overloaded ? Connections::Admission::overloaded
                                     : Connections::Admission::yes,

@@ -1,0 +1,47 @@
+// Handshake: a Connection until it is known what it speaks: a PROXY header, the TLS handshake. Then
+// the client gets a session, and this is gone. Each step takes a turn of its own, since a handshake
+// costs as much as a hundred requests: however many come, downloads go on between them. Thread: the
+// loop's.
+#pragma once
+
+#include "worker/session/connection.h"
+
+namespace fsrv::session {
+
+class Http1;
+
+class Handshake final : public Connection {
+  public:
+    // services.tls is there.
+    Handshake(SessionServices& services, wire::Transport transport, const exchange::Client& client,
+              std::uint64_t id);
+
+    // A client for whom there is no room is not worth a handshake: it is closed.
+    void start(bool overloaded) override;
+    void check_rate(std::uint64_t) override {}
+    const log::Peer& client() const override { return client_.peer; }
+    const exchange::Answer* answer() const override { return nullptr; }
+
+    // Member
+    void on_deadline() override;
+    bool is_deserted() const override { return false; }
+    void give_way() override {}
+    std::uint64_t listing_bytes() const override { return 0; }
+
+  private:
+    void on_readable() override { go_on_soon(); }
+    void on_writable() override { go_on_soon(); }
+    void advance() override;
+    bool on_closing(CloseReason) override { return false; }
+    void on_lingering() override {}
+
+    bool take_proxy_header();
+    void fail(TlsFailure why);
+    void begin_session();
+    Http1& http1(); // which the client has from now on
+
+    exchange::Client client_;
+    bool wants_proxy_header_;
+};
+
+} // namespace fsrv::session
