@@ -144,6 +144,7 @@ Answer& Exchange::begin_again(CloseReason failure, int status, http::Body body) 
 
 void Exchange::make_answer(int status, http::Body body, log::LogRecord record) {
     answer_ = std::make_unique<Answer>(services_.bodies, *this, std::move(body));
+    answer_->id = services_.next_answer_id++;
     answer_->record = std::move(record);
     answer_->status = status;
     answer_->started = wall_now();

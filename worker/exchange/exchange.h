@@ -49,6 +49,7 @@ struct ExchangeServices {
     ScoreSlot& score;
     log::LogLines log_lines;
     log::LogWriter* log = nullptr; // none: --access-log off
+    std::uint64_t next_answer_id = 1;
 };
 
 // Whom a request comes from, and what the server makes of that.
@@ -97,6 +98,7 @@ struct Answer {
         : body(services, reader, std::move(its_body)) {}
 
     BodyReader body;
+    std::uint64_t id = 0; // of this worker's answers
     log::LogRecord record;
     int status = 0;
     Asked asked = Asked::none;

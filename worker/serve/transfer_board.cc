@@ -22,16 +22,16 @@ std::string_view target_of(std::string_view request_line) {
 } // namespace
 
 void TransferBoard::consider(const session::Connection& connection, std::uint64_t now_ms) {
-    const exchange::Answer* answer = connection.answer();
-    if (answer == nullptr || now_ms - answer->started_ms < limits::kShownAfterMs) return;
-    candidates_.push_back({.started_ms = answer->started_ms, .connection = &connection});
+    connection.for_each_answer([&](const exchange::Answer& answer) {
+        if (now_ms - answer.started_ms < limits::kShownAfterMs) return;
+        candidates_.push_back({.answer = &answer, .connection = &connection});
+    });
 }
 
 void TransferBoard::show(std::uint64_t now_ms) {
     next_ms_ = now_ms + limits::kShowEveryMs;
     const auto earlier = [](const Candidate& a, const Candidate& b) {
-        return a.started_ms != b.started_ms ? a.started_ms < b.started_ms
-                                            : a.connection->id() < b.connection->id();
+        return a.answer->id < b.answer->id; // given in order
     };
     if (candidates_.size() > places_.size()) {
         std::nth_element(candidates_.begin(),
@@ -41,35 +41,33 @@ void TransferBoard::show(std::uint64_t now_ms) {
     }
     // Who has a place keeps it: only numbers change there.
     for (std::size_t i = 0; i < places_.size(); ++i) {
-        Place& place = places_[i];
-        if (place.id == 0) continue;
-        const auto known =
-            std::find_if(candidates_.begin(), candidates_.end(), [&](const Candidate& c) {
-                return c.connection->id() == place.id && c.started_ms == place.started_ms;
-            });
+        std::uint64_t& place = places_[i];
+        if (place == 0) continue;
+        const auto known = std::find_if(candidates_.begin(), candidates_.end(),
+                                        [&](const Candidate& c) { return c.answer->id == place; });
         if (known == candidates_.end()) {
-            place = {};
+            place = 0;
             score_.transfers[i].end();
             continue;
         }
         known->shown = true;
-        score_.transfers[i].update(known->connection->answer()->body.sent(),
+        score_.transfers[i].update(known->answer->body.sent(),
                                    known->connection->state() == session::State::paused);
     }
     auto place = places_.begin();
     for (const Candidate& candidate : candidates_) {
         if (candidate.shown) continue;
-        place = std::find_if(place, places_.end(), [](const Place& p) { return p.id == 0; });
+        place = std::find_if(place, places_.end(), [](std::uint64_t id) { return id == 0; });
         const session::Connection& connection = *candidate.connection;
-        const exchange::Answer& answer = *connection.answer();
-        *place = {.id = connection.id(), .started_ms = candidate.started_ms};
+        const exchange::Answer& answer = *candidate.answer;
+        *place = answer.id;
         score_.transfers[static_cast<std::size_t>(place - places_.begin())].begin(
-            {.id = connection.id(),
-             .started_ms = candidate.started_ms,
+            {.id = answer.id,
+             .started_ms = answer.started_ms,
              .sent = answer.body.sent(),
              .total = answer.body.size(),
              .paused = connection.state() == session::State::paused,
-             .client = client_text(connection.client()),
+             .client = client_text(answer.client),
              .target = std::string(target_of(answer.record.fields().request_line))});
     }
     candidates_.clear();

@@ -21,9 +21,8 @@ class TransferBoard final {
     void show(std::uint64_t now_ms);
 
   private:
-    // A connection sends one answer at a time: its number and the answer's start name it.
     struct Candidate {
-        std::uint64_t started_ms = 0;
+        const exchange::Answer* answer = nullptr;
         const session::Connection* connection = nullptr;
         bool shown = false;
     };
@@ -31,11 +30,7 @@ class TransferBoard final {
     ScoreSlot& score_;
     std::uint64_t next_ms_ = 0;
     std::vector<Candidate> candidates_;
-    struct Place {
-        std::uint64_t id = 0; // of the connection
-        std::uint64_t started_ms = 0;
-    };
-    std::array<Place, limits::kShownTransfers> places_{};
+    std::array<std::uint64_t, limits::kShownTransfers> places_{}; // Answer::id; 0: free
 };
 
 } // namespace fsrv::serve

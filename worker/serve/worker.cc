@@ -218,10 +218,11 @@ void Worker::on_timer() {
     publish_figures();
     door_.tick();
     connections_.sweep(deadlines(), now);
-    if (options().min_rate > 0) {
+    if (now - ticked_ms_ >= limits::kTickMs) {
+        ticked_ms_ = now;
         for (const session::State state : {session::State::sending, session::State::paused})
             connections_.for_each(
-                state, [now](session::Member& member) { connection_of(member).check_rate(now); });
+                state, [now](session::Member& member) { connection_of(member).on_tick(now); });
     }
     if (ending_.draining && drain_deadline_ms_ != 0 && now >= drain_deadline_ms_) cut_the_rest();
     if (now - log_report_ms_ >= limits::kTroubleReportMs || log_trouble_.lines() == 0)
@@ -345,13 +346,13 @@ void Worker::cut_the_rest() {
         const auto state = static_cast<session::State>(s);
         if (state == session::State::closing) continue;
         connections_.for_each(state, [&](session::Member& member) {
-            const auto& c = connection_of(member);
-            const exchange::Answer* const answer = c.answer();
-            if (answer && !answer->record.fields().request_line.empty()) {
+            const session::Connection& c = connection_of(member);
+            c.for_each_answer([&](const exchange::Answer& answer) {
+                if (answer.record.fields().request_line.empty()) return;
                 log_info("slot={} conn={} client={} state={} cut, the grace is over: {}",
-                         heritage_.slot, c.id(), c.client().text(), name_of(state),
-                         answer->record.fields().request_line);
-            }
+                         heritage_.slot, c.id(), answer.client.text(), name_of(state),
+                         answer.record.fields().request_line);
+            });
             member.close(CloseReason::grace_over);
         });
     }

@@ -109,6 +109,7 @@ class Worker final {
     std::optional<loop::Watch> terminate_;
 
     std::uint64_t timer_due_ms_ = 0;
+    std::uint64_t ticked_ms_ = 0; // connections, last
     std::uint64_t log_report_ms_ = 0;
     log::LogTrouble log_trouble_; // not reported yet
     bool finished_ = false;

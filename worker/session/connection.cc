@@ -33,8 +33,8 @@ Connection::Connection(SessionServices& services, wire::Transport transport, std
     transport_.rewatch(services.poller, *this);
 }
 
-void Connection::wait_for(std::uint32_t event) {
-    wanted_ = event;
+void Connection::wait_for(std::uint32_t events) {
+    wanted_ = events;
     if (!watch()) return;
     if (transport_.is_ready(wanted_)) take_turn_soon(); // it will not be told again
 }
@@ -62,20 +62,11 @@ void Connection::on_ready(std::uint32_t events) {
     if (!queued_ && transport_.is_ready(wanted_)) act();
 }
 
-// What the state waits for has come.
 void Connection::act() {
-    switch (state()) {
-    case State::accepted:
-    case State::handshaking:
-    case State::idle:
-    case State::reading_head:
-    case State::skipping_body: on_readable(); break;
-    case State::lingering: on_linger_readable(); break;
-    case State::paused:
-    case State::sending: on_writable(); break;
-    case State::preparing:
-    case State::closing: break;
-    }
+    if (state() == State::lingering)
+        on_linger_readable();
+    else
+        on_event();
 }
 
 ssize_t Connection::receive(std::span<char> room) {
@@ -118,7 +109,7 @@ bool Connection::may_wait_for_taker() {
 }
 
 bool Connection::leave(CloseReason reason) {
-    on_readable();
+    read_once();
     if (state() != State::idle && state() != State::accepted) return state() == State::closing;
     // close(2) would reset should the client send meanwhile, and what is on its way would be lost.
     if (state() == State::idle && transport_.untaken() > 0)

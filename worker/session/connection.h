@@ -37,6 +37,7 @@
 #include "worker/wire/transport.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -54,22 +55,21 @@ class Connection : public Member, public loop::PollTarget {
     void close(CloseReason reason) final;
     bool leave(CloseReason reason) final;
 
-    virtual void check_rate(std::uint64_t now_ms) = 0; // --min-rate, while sending or paused
-    void go_on();                                      // its turn, which Turns give
+    // While sending or paused, once in a while: for what is not a deadline of its state.
+    virtual void on_tick(std::uint64_t now_ms) = 0;
+    void go_on(); // its turn, which Turns give
 
     std::uint64_t id() const { return id_; }
-    // Who asks, as far as trusted proxies say; between requests the peer.
-    virtual const log::Peer& client() const = 0;
-    virtual const exchange::Answer* answer() const = 0; // none: nothing is being sent
+    using Look = std::function<void(const exchange::Answer& answer)>;
+    virtual void for_each_answer(const Look& look) const = 0; // that is being sent
 
   protected:
     Connection(SessionServices& services, wire::Transport transport, std::uint64_t id);
 
-    // What the state waits for has come, or the end has.
-    virtual void on_readable() = 0;
-    virtual void advance() = 0;     // in as many steps as a turn has
-    virtual void on_writable() = 0; // while sending or paused
-    virtual void on_peer_end() {}   // it will send no more, or has gone
+    virtual void on_event() = 0;  // what is waited for has come
+    virtual void read_once() = 0; // what has come, if any, and does what follows from it
+    virtual void advance() = 0;   // in as many steps as a turn has
+    virtual void on_peer_end() {} // it will send no more, or has gone
     // It closes: an answer under way gets its line, what is not needed any more is given back.
     // True: what was sent of it must not look whole.
     virtual bool on_closing(CloseReason reason) = 0;
@@ -77,7 +77,7 @@ class Connection : public Member, public loop::PollTarget {
     virtual void on_lingering() = 0;
 
     void set_state(State state);
-    void wait_for(std::uint32_t event);      // EPOLLIN or EPOLLOUT
+    void wait_for(std::uint32_t events);     // EPOLLIN, EPOLLOUT, or both: for either
     void wait_for_nothing() { wanted_ = 0; } // of the socket's
     bool watch(); // false: it is closed, for the kernel has no memory for one more
     void go_on_soon();
@@ -106,7 +106,7 @@ class Connection : public Member, public loop::PollTarget {
     std::uint64_t lingered_bytes_ = 0;
     std::uint64_t waited_ms_ = 0; // for an answer to be taken, beyond the deadline of the state
     unsigned pending_ = 1;        // the socket, until close(); its turn to come
-    std::uint32_t wanted_ = 0;    // event that the state waits for; 0: for none of the socket's
+    std::uint32_t wanted_ = 0;    // events that it waits for; 0: for none of the socket's
     bool queued_ = false;         // its next turn comes by go_on(), events of the socket can wait
     CloseReason linger_reason_ = CloseReason::done;
 };

@@ -18,9 +18,8 @@ class Handshake final : public Connection {
 
     // A client for whom there is no room is not worth a handshake: it is closed.
     void start(bool overloaded) override;
-    void check_rate(std::uint64_t) override {}
-    const log::Peer& client() const override { return client_.peer; }
-    const exchange::Answer* answer() const override { return nullptr; }
+    void on_tick(std::uint64_t) override {}
+    void for_each_answer(const Look&) const override {}
 
     // Member
     void on_deadline() override;
@@ -29,8 +28,8 @@ class Handshake final : public Connection {
     std::uint64_t listing_bytes() const override { return 0; }
 
   private:
-    void on_readable() override { go_on_soon(); }
-    void on_writable() override { go_on_soon(); }
+    void on_event() override { go_on_soon(); }
+    void read_once() override {} // its turn comes
     void advance() override;
     bool on_closing(CloseReason) override { return false; }
     void on_lingering() override {}

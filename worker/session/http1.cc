@@ -41,7 +41,7 @@ void Http1::start(bool overloaded) {
         refuse({.status = 400, .what = "only proxies may connect here"});
         advance();
     } else {
-        on_readable(); // the request has often come with the connection
+        read_once(); // the request has often come with the connection
         if (state() == State::accepted) wait_for(EPOLLIN);
     }
 }
@@ -51,8 +51,8 @@ void Http1::refuse_clear_text() {
     advance();
 }
 
-const log::Peer& Http1::client() const {
-    return exchange_.answer() ? exchange_.answer()->client : client_.peer;
+void Http1::for_each_answer(const Look& look) const {
+    if (answer()) look(*answer());
 }
 
 void Http1::take_inquiry() {
@@ -68,7 +68,7 @@ void Http1::drop_inquiry() {
     }
 }
 
-void Http1::on_readable() {
+void Http1::read_once() {
     take_inquiry();
     Http1Inquiry& q = *inquiry_;
     if (q.room().empty() && q.begin > 0) q.make_room();
@@ -90,12 +90,19 @@ void Http1::on_readable() {
     advance();
 }
 
-void Http1::on_writable() {
-    if (state() == State::paused) {
+void Http1::on_event() {
+    switch (state()) {
+    case State::accepted:
+    case State::idle:
+    case State::reading_head:
+    case State::skipping_body: read_once(); break;
+    case State::paused:
         end_swiftness();
         set_state(State::sending);
+        [[fallthrough]];
+    case State::sending: advance_in_turn(); break;
+    default: break; // it waits for nothing of the socket's
     }
-    advance_in_turn();
 }
 
 void Http1::on_peer_end() {
@@ -472,7 +479,8 @@ void Http1::on_disk_ill() {
     if (transport_.peer_has_ended()) close(CloseReason::client_aborted);
 }
 
-void Http1::check_rate(std::uint64_t now_ms) {
+void Http1::on_tick(std::uint64_t now_ms) {
+    if (services_.options.min_rate == 0) return;
     if (exchange_.is_too_slow(now_ms, transport_.untaken())) close(CloseReason::too_slow);
 }
 

@@ -25,9 +25,9 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     void refuse_clear_text();
 
     void start(bool overloaded) override;
-    void check_rate(std::uint64_t now_ms) override;
-    const log::Peer& client() const override;
-    const exchange::Answer* answer() const override { return exchange_.answer(); }
+    void on_tick(std::uint64_t now_ms) override;
+    void for_each_answer(const Look& look) const override;
+    const exchange::Answer* answer() const { return exchange_.answer(); } // none: nothing is sent
 
     // Member
     void on_deadline() override;
@@ -46,8 +46,8 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     std::optional<log::TlsNote> tls_note() const override;
 
     // Connection
-    void on_readable() override;
-    void on_writable() override;
+    void on_event() override;
+    void read_once() override;
     void on_peer_end() override;
     void advance() override;
     bool on_closing(CloseReason reason) override;
