@@ -97,6 +97,7 @@ class Worker final {
     session::Turns turns_;
     session::SpareInquiries inquiries_;
     session::SwiftPlaces swift_places_;
+    std::string http2_out_;
     std::array<char, 64 * 1024> scratch_;
     exchange::ExchangeServices exchanges_;
     session::SessionServices sessions_;

@@ -3,6 +3,7 @@
 #include "common/limits.h"
 #include "worker/http/proxy_header.h"
 #include "worker/session/http1.h"
+#include "worker/session/http2.h"
 
 #include <cerrno>
 #include <sys/epoll.h>
@@ -86,7 +87,13 @@ void Handshake::begin_session() {
                                     facts.version == "TLSv1.3" ? TlsVersionLabel::tls_1_3
                                                                : TlsVersionLabel::tls_1_2,
                                     facts.resumed ? TlsKind::resumed : TlsKind::full);
-    http1().start(false);
+    if (facts.http2) {
+        auto* const session = new Http2(services_, hand_over(), client_, id());
+        services_.connections.add(*session, Connections::Admission::yes, now_ms());
+        session->start(false);
+    } else {
+        http1().start(false);
+    }
 }
 
 Http1& Handshake::http1() {

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "worker/http/proxy_header.h"
 #include "worker/http/response_head.h"
+#include "worker/session/http2.h"
 #include "worker/session/play.h"
 #include "worker/session/ready.h"
 
@@ -159,7 +160,20 @@ bool Http1::take_proxy_header() {
     return false;
 }
 
+// Who knows that HTTP/2 is spoken here begins with it.
+bool Http1::became_http2() {
+    if (!services_.options.http2 || !is_first_ || !Http2::begins(inquiry_->unparsed()))
+        return false;
+    const std::unique_ptr<Http1Inquiry> inquiry = std::move(inquiry_);
+    auto* const session = new Http2(services_, hand_over(), client_, id());
+    services_.connections.add(*session, Connections::Admission::yes, now_ms());
+    session->start_with(inquiry->unparsed());
+    return true;
+}
+
 bool Http1::take_head() {
+    if (became_http2()) return false;
+    is_first_ = false;
     Http1Inquiry& q = *inquiry_;
     const http::HeadResult result = q.parser.parse_head(q.unparsed(), q.request);
     switch (result.status) {

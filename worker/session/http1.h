@@ -56,6 +56,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     void take_inquiry();
     void drop_inquiry();
     bool take_proxy_header();
+    bool became_http2();
     bool take_head();
     bool respond_at_once(const exchange::CachedFile& file);
     void respond(http::Plan plan);
@@ -81,6 +82,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     exchange::Client client_;
     bool swift_ = false;      // has one of the places for those whose queue may grow
     bool wants_proxy_header_; // first of all
+    bool is_first_ = true;    // nothing was asked yet
     // Of the answer under way.
     bool keep_alive_ = false;
     bool skip_body_ = false;     // of the request, before the next one

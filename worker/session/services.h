@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 namespace fsrv::session {
 
@@ -40,6 +41,7 @@ struct SessionServices {
     wire::PageLender& lender;
     wire::TlsContext* tls = nullptr; // none: TCP is clear
     SwiftPlaces& swift_places;
+    std::string& http2_out;               // empty between calls: frames on their way to a socket
     std::array<char, 64 * 1024>& scratch; // for bytes that nobody wants
     std::uint64_t listing_room = 0;       // bytes to be freed when listings leave no room
     std::uint64_t most_queued_bytes = limits::kAssumedQueues; // wire/queue_bound.h

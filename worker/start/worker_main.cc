@@ -83,7 +83,7 @@ int serve_until_drained(Heritage heritage) {
                                          content::Mounts(heritage.root_path, store.root_device()),
                                      .most_queued_bytes = wire::most_queued_bytes()};
     if (heritage.tls) {
-        auto tls = wire::TlsContext::make({.material = *heritage.tls});
+        auto tls = wire::TlsContext::make({.material = *heritage.tls, .http2 = options.http2});
         if (!tls) {
             log_error("slot={} TLS: {}", heritage.slot, tls.error());
             return kExitUsage;

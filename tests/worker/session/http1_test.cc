@@ -101,6 +101,7 @@ class Http1Test : public testing::Test {
     Turns turns_;
     SpareInquiries inquiries_{8 * 1024, closer_};
     SwiftPlaces swift_places_;
+    std::string http2_out_;
     std::array<char, 64 * 1024> scratch_;
     exchange::ExchangeServices exchanges_{.options = options_,
                                           .iteration = iteration_,
@@ -130,6 +131,7 @@ class Http1Test : public testing::Test {
                               .inquiries = inquiries_,
                               .lender = lender_,
                               .swift_places = swift_places_,
+                              .http2_out = http2_out_,
                               .scratch = scratch_};
     Deadlines deadlines_ = [] {
         Deadlines d;

@@ -1,0 +1,205 @@
+#include "worker/session/http2_stream.h"
+
+#include "common/check.h"
+#include "common/limits.h"
+#include "worker/http/response_head.h"
+#include "worker/session/services.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fsrv::session {
+
+Http2Stream::Http2Stream(SessionServices& services, Http2Streams& home, std::int32_t id)
+    : services_(services),
+      home_(home),
+      id_(id),
+      exchange_(services.exchanges, *this),
+      moved_ms_(services.exchanges.iteration.now_ms()) {}
+
+Http2Stream::~Http2Stream() {
+    FSRV_CHECK(!exchange_.answer(), "an answer without its line");
+    drop_inquiry();
+}
+
+// The library has seen to it that pseudo-fields come first, each once, and that what they and the
+// others have is sound (RFC 9113 8.2, 8.3).
+bool Http2Stream::add_field(std::string_view name, std::string_view value) {
+    const auto most = static_cast<std::size_t>(services_.options.max_header_size);
+    Draft& draft = *draft_;
+    draft.bytes += name.size() + value.size() + 32; // as RFC 9113 6.5.2 counts
+    if (draft.bytes > 4 * most) return false;
+    if (draft.fields.size() > most) return true; // it is refused already
+    if (name == ":method") {
+        draft.method = value;
+    } else if (name == ":path") {
+        draft.path = value;
+    } else if (name == ":authority") {
+        draft.authority = value;
+    } else if (name == "host") {
+        draft.host = value;
+    } else if (!name.starts_with(':')) {
+        draft.fields.append(name).append(": ").append(value).append("\r\n");
+    }
+    return true;
+}
+
+std::string Http2Stream::head_as_http1(const Draft& draft) {
+    std::string head = draft.method + ' ' + draft.path + " HTTP/1.1\r\n";
+    if (!draft.authority.empty()) head += "host: " + draft.authority + "\r\n";
+    // Two that differ are two hosts (RFC 9113 8.3.1), which is refused as in HTTP/1.
+    if (!draft.host.empty() && draft.host != draft.authority)
+        head += "host: " + draft.host + "\r\n";
+    return head + draft.fields + "\r\n";
+}
+
+void Http2Stream::ask() {
+    const std::string head = head_as_http1(*std::exchange(draft_, nullptr));
+    inquiry_ = services_.inquiries.take();
+    Http1Inquiry& q = *inquiry_;
+    if (head.size() > q.room().size()) {
+        refuse({.status = 431, .what = "the head is too large"}, head);
+        return;
+    }
+    head.copy(q.room().data(), head.size());
+    q.received(head.size());
+    const http::HeadResult result = q.parser.parse_head(q.unparsed(), q.request);
+    if (result.status != http::HeadStatus::complete) {
+        refuse(result.status == http::HeadStatus::refused
+                   ? result.refusal
+                   : http::Refusal{.status = 400, .what = "the head is not sound"},
+               head);
+        return;
+    }
+    // The line that is logged tells what was spoken.
+    std::copy_n("HTTP/2.0", 8, q.buffer.get() + head.find('\r') - 8);
+    exchange::Exchange::Outcome outcome = exchange_.ask(q, home_.client());
+    if (outcome.ready) outcome.plan = exchange_.plan_for(q, *outcome.ready);
+    if (outcome.plan) respond(*std::move(outcome.plan));
+}
+
+void Http2Stream::respond(http::Plan plan) {
+    begin(exchange_.begin(inquiry_->request, home_.client(), plan.status, std::move(plan.body)),
+          plan);
+}
+
+void Http2Stream::refuse(const http::Refusal& refusal, const std::string& request) {
+    http::Plan plan = http::plan_refusal(refusal, request);
+    exchange::Answer& answer =
+        exchange_.begin_refusal(request, home_.client(), plan.status, std::move(plan.body));
+    answer.end_reason = CloseReason::done;
+    begin(answer, plan);
+}
+
+void Http2Stream::begin(exchange::Answer&, const http::Plan& plan) {
+    drop_inquiry();
+    head_.clear();
+    http::append_response_head(head_, plan,
+                               {.server_header = services_.options.server_header,
+                                .date = services_.exchanges.iteration.date()});
+    http::split_head(head_, fields_);
+    submit_when_ready();
+}
+
+// A file that cannot be read is still an honest answer before the head was sent.
+void Http2Stream::submit_when_ready() {
+    if (has_body() && !load()) {
+        if (is_reading()) return; // on_body() comes back
+        const CloseReason reason = exchange_.answer()->body.failure();
+        const auto refusal = exchange::Exchange::honest_answer(reason);
+        if (!refusal) {
+            home_.cut(*this, reason);
+            return;
+        }
+        http::Plan plan = http::plan_refusal(*refusal, {});
+        begin(exchange_.begin_again(reason, plan.status, std::move(plan.body)), plan);
+        return;
+    }
+    is_submitted_ = true;
+    home_.submit(*this);
+}
+
+void Http2Stream::head_was_submitted() {
+    fields_ = {};
+    head_ = {};
+}
+
+// True: there is a piece. False: it is waited for, or the body has failed.
+bool Http2Stream::load() {
+    if (is_loaded_) return true;
+    // What is sent goes through memory of ours, into frames.
+    const exchange::Ways ways{.file = false, .pages = false, .window = false};
+    piece_ = exchange_.answer()->body.next(ways, limits::kChunkBytes, vectors_);
+    is_loaded_ = piece_.kind == exchange::Piece::Kind::bytes;
+    return is_loaded_;
+}
+
+Http2Stream::Part Http2Stream::read(std::size_t most) {
+    if (!load()) return {.kind = is_reading() ? Part::Kind::wait : Part::Kind::failed};
+    std::size_t there = 0;
+    for (unsigned i = 0; i < piece_.vectors; ++i) there += vectors_[i].iov_len;
+    part_ = std::min(there, most);
+    const exchange::BodyReader& body = exchange_.answer()->body;
+    return {.bytes = part_, .last = body.sent() + part_ == body.size()};
+}
+
+void Http2Stream::take(std::size_t bytes, std::string& out) {
+    std::size_t left = bytes;
+    for (unsigned i = 0; i < piece_.vectors && left > 0; ++i) {
+        const std::size_t some = std::min(left, vectors_[i].iov_len);
+        out.append(static_cast<const char*>(vectors_[i].iov_base), some);
+        left -= some;
+    }
+    exchange_.answer()->body.advance(piece_, bytes);
+    part_ = 0;
+    is_loaded_ = false;
+    moved_ms_ = services_.exchanges.iteration.now_ms();
+}
+
+void Http2Stream::on_body() {
+    moved_ms_ = services_.exchanges.iteration.now_ms();
+    if (is_submitted_)
+        home_.resume(*this);
+    else
+        submit_when_ready();
+}
+
+void Http2Stream::on_listings_full() {
+    services_.connections.free_listings(services_.listing_room);
+}
+
+void Http2Stream::give_up_look_up(std::string_view why) {
+    respond(exchange::Exchange::plan_unavailable(*inquiry_, why));
+}
+
+void Http2Stream::pause() {
+    if (!exchange_.answer() || is_reading() || has_unsent_part()) return;
+    exchange_.answer()->body.release_buffer();
+    is_loaded_ = false;
+}
+
+bool Http2Stream::is_too_slow(std::uint64_t now_ms) {
+    return exchange_.answer() && exchange_.is_too_slow(now_ms, 0);
+}
+
+std::uint64_t Http2Stream::listing_bytes() const {
+    return answer() ? answer()->body.listing_bytes() : 0;
+}
+
+void Http2Stream::end(std::optional<CloseReason> cut_by) {
+    if (!exchange_.answer()) return;
+    const CloseReason reason = cut_by.value_or(exchange_.answer()->end_reason);
+    const bool failed = exchange::Exchange::honest_answer(reason).has_value();
+    exchange_.end(cut_by || failed ? name_of(reason) : "complete");
+}
+
+void Http2Stream::drop_inquiry() {
+    if (!inquiry_) return;
+    if (inquiry_->lookup.is_under_way()) {
+        inquiry_.release()->lookup.cancel();
+    } else {
+        services_.inquiries.give_back(std::move(inquiry_));
+    }
+}
+
+} // namespace fsrv::session
