@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "common/options.h"
 #include "common/scoreboard.h"
+#include "common/tls_material.h"
 #include "common/unique_fd.h"
 
 #include <optional>
@@ -55,6 +56,7 @@ struct Heritage {
     UniqueFd control;
     UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
+    const TlsMaterial* tls = nullptr;       // none: TCP is clear, as the Unix socket always is
     ScoreSlot* score = nullptr;
     Budgets budgets = {};
     bool stop_announced = false;      // as by ControlKind::announce

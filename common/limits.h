@@ -150,6 +150,20 @@ inline constexpr std::size_t kLogPieceBytes = 64 * 1024;
 // A log that has not taken a queue full of lines by then is slow.
 inline constexpr unsigned kLogSlowMs = 100;
 
+// TLS. Certificates in the figures: more than anybody has sites on one server.
+inline constexpr unsigned kShownCertificates = 16;
+inline constexpr std::size_t kShownCertificateBytes = 192; // of a name; a path is rarely longer
+inline constexpr std::size_t kMaxTlsFileBytes =
+    1024 * 1024; // of PEM; all of Mozilla's CAs are 250 KiB
+// Renewed files are noticed within 30 s: a look each so often, and another one before they are
+// called bad, since certificate and key are written one after the other.
+inline constexpr std::uint64_t kTlsLookMs = 10'000;
+inline constexpr std::uint64_t kTlsSecondLookMs = 5'000;
+inline constexpr std::int64_t kTlsExpirySoonS = std::int64_t{7} * 86'400; // warned of
+// Keys of session tickets: a session resumes for two hours at least.
+inline constexpr unsigned kTicketKeys = 3;
+inline constexpr std::uint64_t kTicketRotationMs = 3'600'000;
+
 // The same trouble of a worker is told at most so often.
 inline constexpr std::uint64_t kTroubleReportMs = 60'000;
 

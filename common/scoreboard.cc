@@ -42,6 +42,7 @@ std::string SharedText<Bytes>::get() const {
 template class SharedText<limits::kLastRequestBytes>;
 template class SharedText<limits::kShownClientBytes>;
 template class SharedText<limits::kShownTargetBytes>;
+template class SharedText<limits::kShownCertificateBytes>;
 
 // As Scoreboard::Change, below.
 template <class Change>
@@ -148,6 +149,11 @@ void clear(ScoreSlot& slot) {
 } // namespace
 
 struct ScoreView::Head {
+    struct SharedCertificate {
+        SharedText<limits::kShownCertificateBytes> name;
+        SharedWord not_after{0};
+    };
+
     SharedWord layout{0}; // the first word, in every version
     SharedWord max_workers{0};
     SharedWord sequence{0}; // odd: being changed
@@ -158,6 +164,8 @@ struct ScoreView::Head {
     SharedWord workers{0};
     SharedWord draining{0};
     SharedWord rows{0};
+    SharedWord certificate_rows{0};
+    std::array<SharedCertificate, limits::kShownCertificates> certificates;
     MetricWords retired;
 };
 
@@ -319,6 +327,17 @@ void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> pr
     put(head_->rows, count);
 }
 
+void Scoreboard::publish(std::span<const CertificateRow> certificates) {
+    const Change change(*this);
+    const std::size_t count = std::min(certificates.size(), head_->certificates.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        head_->certificates[i].name.set(certificates[i].name);
+        head_->certificates[i].not_after.store(
+            static_cast<std::uint64_t>(certificates[i].not_after), std::memory_order_release);
+    }
+    head_->certificate_rows.store(count, std::memory_order_release);
+}
+
 // Mapped anew, since what is sealed now cannot be made writable again, as it could by mprotect().
 bool Scoreboard::make_read_only(std::size_t from, std::size_t to) {
     if (from == to) return true;
@@ -356,6 +375,12 @@ bool ScoreView::try_read(ScoreReading& reading) const {
                       .workers = get(head_->workers),
                       .draining = get(head_->draining) != 0};
     head_->retired.add_to(reading.totals);
+    const std::uint64_t certificates =
+        std::min<std::uint64_t>(get(head_->certificate_rows), limits::kShownCertificates);
+    for (std::uint64_t i = 0; i < certificates; ++i)
+        reading.certificates.push_back(
+            {.name = head_->certificates[i].name.get(),
+             .not_after = static_cast<std::int64_t>(get(head_->certificates[i].not_after))});
     const std::uint64_t count = std::min<std::uint64_t>(get(head_->rows), max_rows_);
     for (std::uint64_t i = 0; i < count; ++i) {
         const SharedRow& from = rows_[i];

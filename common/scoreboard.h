@@ -43,6 +43,7 @@ class SharedText final {
 extern template class SharedText<limits::kLastRequestBytes>;
 extern template class SharedText<limits::kShownClientBytes>;
 extern template class SharedText<limits::kShownTargetBytes>;
+extern template class SharedText<limits::kShownCertificateBytes>;
 
 // A download under way, as its worker shows it.
 struct ShownTransfer {
@@ -137,6 +138,12 @@ struct ServerRow {
     friend bool operator==(const ServerRow&, const ServerRow&) = default;
 };
 
+struct CertificateRow {
+    std::string name;           // of its file, as given; cut, when it fills its room
+    std::int64_t not_after = 0; // seconds since the epoch
+    friend bool operator==(const CertificateRow&, const CertificateRow&) = default;
+};
+
 // What read() saw, all at one moment as far as processes come and go.
 struct ScoreReading {
     struct Process {
@@ -148,6 +155,7 @@ struct ScoreReading {
     };
     ServerRow server;
     std::vector<Process> processes;
+    std::vector<CertificateRow> certificates; // that TLS is spoken with; the first few
     MetricTotals totals; // of all processes there have ever been; gauges of the living
 };
 
@@ -206,6 +214,7 @@ class Scoreboard final : public ScoreView {
         publish_retired();
     }
     void publish(const ServerRow& server, std::span<const ProcessRow> processes);
+    void publish(std::span<const CertificateRow> certificates);
     // For ScoreView::open() of others, who cannot write to it, nor make it smaller. -1: the kernel
     // is too old for that (Linux 5.1), and nobody gets any.
     int fd() const { return memory_.get(); }

@@ -76,6 +76,21 @@ TEST(Scoreboard, FoldsCountersOfAProcessThatEndedAndForgetsItsGauges) {
     EXPECT_EQ(board.slot(alive).value(Metric::cold_reads), 0U);
 }
 
+TEST(Scoreboard, TellsOfTheFirstCertificatesUntilThereAreOthers) {
+    Scoreboard board(1);
+    EXPECT_TRUE(board.read().value().certificates.empty());
+    std::vector<CertificateRow> rows{{"/etc/a.pem", 1'800'000'000}, {"auto", -1}};
+    board.publish(rows);
+    EXPECT_EQ(board.read().value().certificates, rows);
+    rows.assign(limits::kShownCertificates + 5, {std::string(1000, 'x'), 1});
+    board.publish(rows);
+    const auto shown = board.read().value().certificates;
+    ASSERT_EQ(shown.size(), limits::kShownCertificates);
+    EXPECT_EQ(shown.back().name, std::string(limits::kShownCertificateBytes - 1, 'x'));
+    board.publish(std::span<const CertificateRow>());
+    EXPECT_TRUE(board.read().value().certificates.empty());
+}
+
 TEST(Scoreboard, TellsWhatWasPublished) {
     Scoreboard board(4);
     const ServerRow server{
@@ -218,9 +233,12 @@ TEST(Scoreboard, WhatIsWrittenIntoTheHeadIsNotBelieved) {
     board.slot(first).count(Metric::cold_reads, 3);
     board.retire(first);
     auto* const head = reinterpret_cast<SharedWord*>(&board.slot(0)) -
-                       2 * kSharedPage / sizeof(SharedWord); // in front of its rows
+                       3 * kSharedPage / sizeof(SharedWord); // in front of its rows
     constexpr std::size_t kSequence = 2;
-    static_assert((kMetricWords + 10) * sizeof(SharedWord) <= kSharedPage, "a page for the head");
+    constexpr std::size_t kCertificates =
+        limits::kShownCertificates * (limits::kShownCertificateBytes + sizeof(SharedWord));
+    static_assert((kMetricWords + 11) * sizeof(SharedWord) + kCertificates <= 2 * kSharedPage,
+                  "two pages for the head");
     ASSERT_EQ(head[kSequence] % 2, 0U);
     head[kSequence].fetch_add(1);
     EXPECT_FALSE(board.read());
