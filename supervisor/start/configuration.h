@@ -3,14 +3,13 @@
 #pragma once
 
 #include "common/options.h"
+#include "supervisor/start/about_to.h"
 #include "supervisor/start/access_log_file.h"
 #include "supervisor/start/credentials.h"
 #include "supervisor/start/served_root.h"
 #include "supervisor/start_error.h"
 
-#include <functional>
 #include <optional>
-#include <string_view>
 
 namespace fsrv {
 
@@ -23,9 +22,6 @@ struct Configuration {
 
 // Where the value comes from that it is about stands before the message: "fsrv.toml:3: root: ...".
 StartError placed(StartError error, const Places& places);
-
-// Hears what is looked at next, since any of it may hang.
-using AboutTo = std::function<void(std::string_view what)>;
 
 // All that can be known to be wrong with the options before anything is bound, created or started.
 // The access log is looked at, not opened.
