@@ -169,31 +169,32 @@ std::string address_text(const Address& address) {
     return text;
 }
 
-std::string url_of(const Address& address) {
+std::string url_of(const Address& address, std::string_view scheme) {
     std::string text = address_text(address);
-    if (address.family() == AF_INET) return fmt::format("http://{}:{}/", text, address.port());
+    if (address.family() == AF_INET)
+        return fmt::format("{}://{}:{}/", scheme, text, address.port());
     if (const std::size_t scope = text.find('%'); scope != std::string::npos)
         text.replace(scope, 1, "%25"); // RFC 6874
-    return fmt::format("http://[{}]:{}/", text, address.port());
+    return fmt::format("{}://[{}]:{}/", scheme, text, address.port());
 }
 
 std::vector<std::string> urls_to_show(std::span<const Address> bound,
-                                      std::span<const Address> machine) {
+                                      std::span<const Address> machine, std::string_view scheme) {
     std::vector<std::string> urls;
     const auto add = [&](std::string url) {
         if (std::find(urls.begin(), urls.end(), url) == urls.end()) urls.push_back(std::move(url));
     };
     for (const Address& address : bound)
-        if (address.is_any()) add(fmt::format("http://localhost:{}/", address.port()));
+        if (address.is_any()) add(fmt::format("{}://localhost:{}/", scheme, address.port()));
     for (const Address& address : bound) {
         if (!address.is_any()) {
-            add(url_of(address));
+            add(url_of(address, scheme));
             continue;
         }
         for (Address own : machine) {
             if (own.family() != address.family()) continue;
             own.set_port(address.port());
-            add(url_of(own));
+            add(url_of(own, scheme));
         }
     }
     return urls;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <vector>
 
@@ -41,12 +42,13 @@ Result<std::vector<Address>, StartError> resolve_hosts(std::span<const std::stri
 std::string address_text(const Address& address); // 127.0.0.1, fe80::1%eth0
 
 // "http://[::1]:8080/"
-std::string url_of(const Address& address);
+std::string url_of(const Address& address, std::string_view scheme = "http");
 
 // What to show a person: for a wildcard "localhost" and the machine's own addresses, as far as of a
 // bound family; else as bound.
 std::vector<std::string> urls_to_show(std::span<const Address> bound,
-                                      std::span<const Address> machine);
+                                      std::span<const Address> machine,
+                                      std::string_view scheme = "http");
 
 // Addresses other hosts may reach this machine under: the first few, IPv4 before IPv6, no loopback,
 // no link-local.

@@ -154,9 +154,9 @@ void Server::start(const std::filesystem::path& root) {
     }
     started_ = true;
     start_line_ = *line;
-    if (const std::size_t at = line->find("http://"); at != std::string::npos) {
+    if (const std::size_t at = line->find("://"); at != std::string::npos) {
         const std::size_t colon = line->find(
-            ':', line->find(']', at) == std::string::npos ? at + 5 : line->find(']', at));
+            ':', line->find(']', at) == std::string::npos ? at + 1 : line->find(']', at));
         port_ = static_cast<std::uint16_t>(std::strtoul(line->c_str() + colon + 1, nullptr, 10));
     }
     if (!setup_.wrapper.empty()) pid_ = pid_in(*line);
@@ -183,7 +183,9 @@ void Server::read_pipes() {
 }
 
 std::string Server::url(std::string_view target) const {
-    return "http://127.0.0.1:" + std::to_string(port_) + std::string(target);
+    const bool is_tls = start_line_.find(" https://") != std::string::npos;
+    return (is_tls ? "https" : "http") + std::string("://127.0.0.1:") + std::to_string(port_) +
+           std::string(target);
 }
 
 std::vector<pid_t> Server::workers() const {

@@ -99,6 +99,8 @@ TEST(Addresses, EachUrlHasThePortOfItsAddress) {
     bound[1].set_port(8080);
     bound.push_back(any_ipv4(8081));
     const std::vector<Address> machine{resolve_hosts(List{"192.0.2.7"})->front()};
+    EXPECT_TRUE(
+        urls_to_show(bound, machine, "https").front().starts_with("https://localhost:8081"));
     EXPECT_EQ(urls_to_show(bound, machine), (List{"http://localhost:8081/", "http://127.0.0.1:80/",
                                                   "http://[::1]:8080/", "http://192.0.2.7:8081/"}));
 }
