@@ -69,6 +69,8 @@ Inheritance take_inheritance() {
         std::string name(take_before(words, ':'));
         if (name == kAdminSocket)
             result.admin.push_back(std::move(fd));
+        else if (name == kTlsParcel)
+            result.tls = std::move(fd);
         else
             result.sockets.push_back({.fd = std::move(fd), .name = std::move(name)});
     }

@@ -19,6 +19,8 @@ namespace fsrv {
 
 // The name of a socket that is for --admin.
 inline constexpr std::string_view kAdminSocket = "fsrv-admin";
+// That of no socket, but of what LastingTls has packed.
+inline constexpr std::string_view kTlsParcel = "fsrv-tls";
 
 // What is handed over; descriptors stay the giver's.
 struct Legacy {
@@ -48,6 +50,7 @@ struct Inheritance {
     std::vector<OfferedSocket> sockets;
     std::vector<UniqueFd> admin; // what --admin named
     UniqueFd control;
+    UniqueFd tls;                        // for LastingTls
     int first_free_fd = kFirstOfferedFd; // those below are taken
     std::string problem;                 // why FSRV_HANDOVER cannot be true
 };
