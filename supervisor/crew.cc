@@ -29,6 +29,7 @@ Crew::Crew(Setup setup, const Phase& phase, Scoreboard& scoreboard, ProcessOps& 
                 .admin = setup.admin,
                 .worker_main = setup.worker_main,
                 .scoreboard = scoreboard,
+                .tickets = setup.tickets,
                 .ops = ops}),
       current_(std::make_unique<Generation>(1, std::move(setup.config), slots_, setup.workers)) {}
 

@@ -32,6 +32,7 @@ class Crew final {
         Configuration config;           // of the first generation
         AdminListener* admin = nullptr; // none: no admin process
         WorkerMain worker_main = nullptr;
+        TicketKeys* tickets = nullptr;  // none: TLS is not spoken
         std::function<void()> in_child; // closes what is the supervisor's alone, but for the crew
     };
     Crew(Setup setup, const Phase& phase, Scoreboard& scoreboard, ProcessOps& ops);

@@ -1,7 +1,9 @@
 #include "supervisor/look_again.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "supervisor/fixed_options.h"
+#include "supervisor/start/tls_parcel.h"
 
 #include <fmt/format.h>
 #include <sstream>
@@ -9,6 +11,8 @@
 
 namespace fsrv {
 namespace {
+
+constexpr std::string_view kSomethingElse = "the process that looked came back with something else";
 
 // In a child.
 Luggage look_again(const Origin& origin, const Options& running, unsigned slots,
@@ -34,34 +38,102 @@ Luggage look_again(const Origin& origin, const Options& running, unsigned slots,
                      config->root.warning,
                      config->access_log.path(),
                      who ? fmt::format("{} {}", who->uid, who->gid) : std::string(),
-                     who ? who->user_name : std::string()};
+                     who ? who->user_name : std::string(),
+                     config->tls ? "tls" : ""};
     luggage.fds.push_back(std::move(config->root.fd));
     if (config->access_log.fd() >= 0) luggage.fds.push_back(config->access_log.take());
+    if (!config->tls) return luggage;
+    auto parcel = pack(*config->tls);
+    if (!parcel) return failed("memfd_create: " + errno_text(parcel.error().code));
+    luggage.fds.push_back(std::move(*parcel));
     return luggage;
 }
 
+Result<LoadedTls, std::string> unpack_and_complete(const UniqueFd& parcel, const Options& options,
+                                                   const CompleteTls& complete) {
+    auto tls = unpack_tls(parcel);
+    if (!tls) return unexpected(std::string(kSomethingElse));
+    if (auto ok = complete(options, *tls); !ok) return unexpected(std::move(ok.error()));
+    return std::move(*tls);
+}
+
 // What it has found.
-Result<Configuration, std::string> unpack(const Origin& origin, Luggage luggage) {
+Result<Configuration, std::string> unpack(const Origin& origin, const CompleteTls& complete,
+                                          Luggage luggage) {
     auto& [error, texts, fds] = luggage;
-    if (texts.size() != 6 || fds.empty() || fds.size() > 2)
-        return unexpected(std::string("the process that looked came back with something else"));
+    const std::size_t with_tls = texts.size() == 7 && !texts[6].empty() ? 1 : 0;
+    if (texts.size() != 7 || fds.size() < 1 + with_tls || fds.size() > 2 + with_tls)
+        return unexpected(std::string(kSomethingElse));
     Configuration config{.options = same_options(origin, texts[0])};
     config.root = {.fd = std::move(fds[0]), .path = texts[1], .warning = texts[2]};
-    config.access_log = {texts[3], fds.size() > 1 ? std::move(fds[1]) : UniqueFd()};
+    config.access_log = {texts[3], fds.size() > 1 + with_tls ? std::move(fds[1]) : UniqueFd()};
     Credentials who{.user_name = texts[5]};
     if (std::istringstream(texts[4]) >> who.uid >> who.gid) config.credentials = std::move(who);
+    if (with_tls > 0) {
+        auto tls = unpack_and_complete(fds.back(), config.options, complete);
+        if (!tls) return unexpected(std::move(tls.error()));
+        config.tls = std::move(*tls);
+    }
     if (!config.root.warning.empty()) log_warn("{}", config.root.warning);
+    if (config.tls)
+        for (const std::string& warning : config.tls->warnings) log_warn("{}", warning);
     return config;
+}
+
+// In a child.
+Luggage look_at_files(const Origin& origin, const Options& running, const std::string& known,
+                      const Errand::Say& say) {
+    Luggage luggage;
+    say(fmt::format("the folder of the start, \"{}\",", origin.folder));
+    go_back(origin); // relative names are not there where that fails
+    const std::string stamp = stamp_of(running, say);
+    luggage.texts = {stamp, "", ""};
+    if (stamp == known) return luggage;
+    const auto tls = load_tls(running, wall_now().seconds, say);
+    if (stamp_of(running, say) != stamp) return luggage;
+    if (!tls) {
+        luggage.texts[1] = tls.error().message;
+        return luggage;
+    }
+    auto parcel = pack(*tls);
+    if (!parcel) {
+        luggage.error = "memfd_create: " + errno_text(parcel.error().code);
+        return luggage;
+    }
+    luggage.texts[2] = "tls";
+    luggage.fds.push_back(std::move(*parcel));
+    return luggage;
 }
 
 } // namespace
 
 Pending<Configuration> load_again(ProcessOps& ops, const Origin& origin, const Options& running,
-                                  unsigned slots) {
+                                  unsigned slots, CompleteTls complete) {
     return {
         Errand::start(
             ops, [&](const Errand::Say& say) { return look_again(origin, running, slots, say); }),
-        [&origin](Luggage luggage) { return unpack(origin, std::move(luggage)); }};
+        [&origin, complete = std::move(complete)](Luggage luggage) {
+            return unpack(origin, complete, std::move(luggage));
+        }};
+}
+
+Pending<TlsLook> look_at_tls(ProcessOps& ops, const Origin& origin, const Options& running,
+                             const std::string& known, CompleteTls complete) {
+    return {
+        Errand::start(
+            ops,
+            [&](const Errand::Say& say) { return look_at_files(origin, running, known, say); }),
+        [running, complete = std::move(complete)](Luggage luggage) -> Result<TlsLook, std::string> {
+            auto& [error, texts, fds] = luggage;
+            if (texts.size() != 3 || fds.size() != (texts[2].empty() ? 0U : 1U))
+                return unexpected(std::string(kSomethingElse));
+            TlsLook look{.stamp = texts[0], .problem = texts[1]};
+            if (fds.empty()) return look;
+            auto tls = unpack_and_complete(fds[0], running, complete);
+            if (!tls) return unexpected(std::move(tls.error()));
+            look.tls = std::move(*tls);
+            return look;
+        }};
 }
 
 Pending<UniqueFd> open_log_again(ProcessOps& ops, const std::string& path) {

@@ -26,11 +26,18 @@ void Reload::ask(bool is_upgrading, std::uint64_t now) {
     if (phase_.stop == Stop::no) again_ = !phase_.started || is_under_way();
     if (again_) return;
     petitions_.begin(CtlKind::reload);
-    if (const std::string why = why_not(is_upgrading); !why.empty())
-        return end(false, "not reloaded: " + why, now);
+    if (const std::string why = why_not(is_upgrading); !why.empty()) return fail(why, now);
     if (hooks_.on_reloading) hooks_.on_reloading();
     loading_ = hooks_.load(crew_.current().config.options);
     see_whether_loaded(now);
+}
+
+std::string Reload::renew(Configuration config, bool is_upgrading, std::uint64_t now) {
+    if (std::string why = why_not(is_upgrading); !why.empty()) return why;
+    renewing_ = true;
+    if (hooks_.on_reloading) hooks_.on_reloading();
+    begin_generation(std::move(config), now);
+    return {};
 }
 
 void Reload::on_started(std::uint64_t now) {
@@ -56,7 +63,7 @@ void Reload::see_whether_loaded(std::uint64_t now) {
     if (!config) return;
     stuck_.give_up(errand());
     loading_.reset();
-    if (!*config) return end(false, "not reloaded: " + config->error(), now);
+    if (!*config) return fail(config->error(), now);
     begin_generation(std::move(**config), now);
 }
 
@@ -73,7 +80,8 @@ void Reload::see_whether_next_is_ready(std::uint64_t now) {
     if (next == nullptr) return;
     if (const std::string why = why_never_ready(*next); !why.empty()) {
         crew_.discard_next(now);
-        end(false, fmt::format("not reloaded: with the new configuration, {}", why), now);
+        fail(fmt::format("with the new {}, {}", renewing_ ? "certificates" : "configuration", why),
+             now);
     } else if (next->serving() == next->wanted()) {
         promote_next(now);
     }
@@ -88,12 +96,17 @@ void Reload::promote_next(std::uint64_t now) {
     crew_.retire_all(*old, now);
     crew_.send_what_is_due(); // before whoever asked hears that it is so
     end(true,
-        fmt::format("reloaded: generation {} serves with {} worker{}", current.number,
+        fmt::format("{}: generation {} serves with {} worker{}", participle(), current.number,
                     current.wanted(), current.wanted() == 1 ? "" : "s"),
         now);
 }
 
+void Reload::fail(std::string_view why, std::uint64_t now) {
+    end(false, fmt::format("not {}: {}", participle(), why), now);
+}
+
 void Reload::end(bool done, const std::string& verdict, std::uint64_t now) {
+    renewing_ = false;
     const bool as_asked = done || phase_.stop != Stop::no;
     petitions_.answer(CtlKind::reload, done, verdict);
     log_line(as_asked ? LogLevel::info : LogLevel::error, verdict);
@@ -104,7 +117,7 @@ void Reload::end(bool done, const std::string& verdict, std::uint64_t now) {
 }
 
 void Reload::give_up(std::uint64_t now) {
-    again_ = false;
+    again_ = renewing_ = false;
     stuck_.give_up(errand());
     loading_.reset();
     if (crew_.next() != nullptr) crew_.discard_next(now);

@@ -46,6 +46,9 @@ class Reload final {
 
     // During the start, or while one is under way, any number of times is one reload afterwards.
     void ask(bool is_upgrading, std::uint64_t now);
+    // A generation with this configuration, which is the running one but for its certificates. Why
+    // it cannot begin; empty: it has. None may be under way.
+    std::string renew(Configuration config, bool is_upgrading, std::uint64_t now);
     void on_started(std::uint64_t now); // begins what was asked for during the start
     bool is_under_way() const { return crew_.next() != nullptr || loading_; }
 
@@ -67,7 +70,10 @@ class Reload final {
     std::string why_not(bool is_upgrading) const; // empty: it can begin
     void begin_generation(Configuration config, std::uint64_t now);
     void promote_next(std::uint64_t now);
+    void fail(std::string_view why, std::uint64_t now);
     void end(bool done, const std::string& verdict, std::uint64_t now);
+    // What it has done, or not.
+    const char* participle() const { return renewing_ ? "renewed" : "reloaded"; }
     Errand* errand() const { return loading_ ? loading_->errand() : nullptr; }
 
     Hooks hooks_;
@@ -79,6 +85,8 @@ class Reload final {
     StuckErrands& stuck_;
     std::optional<Pending<Configuration>> loading_; // before there is a next generation
     bool again_ = false;                            // asked for meanwhile
+    bool renewing_ =
+        false; // what is under way is for its certificates, and nobody has asked for it
 };
 
 } // namespace fsrv

@@ -13,6 +13,7 @@
 #include "supervisor/start/announce.h"
 #include "supervisor/start/configuration.h"
 #include "supervisor/start/handover.h"
+#include "supervisor/start/lasting_tls.h"
 #include "supervisor/start/origin.h"
 #include "supervisor/start/pid_file.h"
 #include "supervisor/start/start_calls.h"
@@ -23,6 +24,8 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/terminal.h"
 
+#include <algorithm>
+#include <climits>
 #include <ctime>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -40,8 +43,9 @@ int fail(const StartError& error, ServiceManager& manager) {
     return fail(error);
 }
 
-std::vector<std::string> urls_of(const ListenSockets& sockets) {
-    std::vector<std::string> urls = urls_to_show(sockets.addresses(), machine_addresses());
+std::vector<std::string> urls_of(const ListenSockets& sockets, bool speaks_tls) {
+    std::vector<std::string> urls =
+        urls_to_show(sockets.addresses(), machine_addresses(), speaks_tls ? "https" : "http");
     for (const std::string& name : sockets.unix_names()) urls.push_back("unix:" + name);
     return urls;
 }
@@ -53,6 +57,23 @@ UnixPlace unix_place(const Configuration& config) {
                     .mode = options.unix_mode.value_or(options.group.empty() ? 0666 : 0660)};
     if (config.credentials) place.group = config.credentials->gid;
     return place;
+}
+
+// All names and addresses that it can be reached by.
+CertificateSubject subject_of(const ListenSockets& sockets, const Options& options) {
+    CertificateSubject subject{.names = {"localhost"}, .addresses = {"127.0.0.1", "::1"}};
+    char host[HOST_NAME_MAX + 1] = {};
+    if (gethostname(host, sizeof host - 1) == 0) subject.names.emplace_back(host);
+    for (const std::string& name : options.server_names)
+        if (name != "*") subject.names.push_back(name);
+    const auto add = [&](const Address& address) {
+        subject.addresses.push_back(address_text(address));
+    };
+    bool all = false;
+    for (const Address& address : sockets.addresses())
+        address.is_any() ? void(all = true) : add(address);
+    if (all) std::ranges::for_each(machine_addresses(), add);
+    return subject;
 }
 
 std::uint64_t monotonic_us() {
@@ -103,6 +124,17 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
         admin = std::move(*listener);
         log_info("health, figures and status at {}", admin->url());
     }
+    LastingTls lasting(inheritance.tls);
+    inheritance.tls.reset();
+    lasting.set_subject([&](const Options& o) { return subject_of(*sockets, o); });
+    const CompleteTls complete = [&](const Options& wanted, LoadedTls& tls) {
+        return lasting.complete(wanted, tls, wall_now().seconds, monotonic_ms());
+    };
+    if (config.tls) {
+        if (auto ok = complete(options, *config.tls); !ok)
+            return give_up({kExitFailure, std::move(ok.error())});
+        for (const std::string& warning : config.tls->warnings) log_warn("{}", warning);
+    }
     for (const std::string& warning :
          start_warnings(options, geteuid() == 0, unix_place(config).mode))
         log_warn("{}", warning);
@@ -117,21 +149,35 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
          .admin = admin ? &*admin : nullptr,
          .worker_main = worker_main,
          .control = control ? &*control : nullptr,
-         .load = [&](const Options& running) { return load_again(ops, origin, running, slots); },
+         .load =
+             [&](const Options& running) {
+                 return load_again(ops, origin, running, slots, complete);
+             },
          .open_log = [&](const std::string& path) { return open_log_again(ops, path); },
+         .look_at_tls =
+             [&](const Options& running, const std::string& known) {
+                 return look_at_tls(ops, origin, running, known, complete);
+             },
+         .tickets = &lasting.tickets(),
          .predecessor = std::move(predecessor),
          .start_successor = [&]() -> Result<Successor, std::string> {
              auto handed = sockets->for_successor();
              if (admin)
                  for (const int fd : admin->fds())
                      handed.push_back({.fd = fd, .name = std::string(kAdminSocket)});
+             const UniqueFd tls = lasting.for_successor();
+             if (tls) handed.push_back({.fd = tls.get(), .name = std::string(kTlsParcel)});
              return start_successor(
                  ops, origin, manager.environment(),
                  {.sockets = std::move(handed), .control = control ? control->fd() : -1});
          },
          .on_handing_over =
              [&](pid_t successor) { manager.send(fmt::format("MAINPID={}", successor)); },
-         .in_child = [&] { pid_file.let_go(); },
+         .in_child =
+             [&] {
+                 pid_file.let_go();
+                 lasting.forget_made();
+             },
          .before_taking_over = [&] { return pid_file.make(getpid()); },
          .on_started =
              [&](unsigned ready, unsigned wanted) {
@@ -140,12 +186,16 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
                      if (!is_upgrade) return false; // else there is nobody left to serve instead
                  }
                  manager.ready(getpid(), {.ready = ready, .wanted = wanted});
-                 const std::vector<std::string> urls = urls_of(*sockets);
-                 print_for_person(start_line({.root = supervisor.current().config.root.path,
+                 const Configuration& current = supervisor.current().config;
+                 const std::vector<std::string> urls = urls_of(*sockets, current.tls.has_value());
+                 print_for_person(start_line({.root = current.root.path,
                                               .urls = urls,
                                               .ready = ready,
                                               .workers = wanted,
                                               .pid = getpid()}));
+                 if (current.options.makes_certificate())
+                     print_for_person("fsrv: SHA-256 fingerprint of its certificate: " +
+                                      lasting.made_fingerprint());
                  return true;
              },
          .on_reloading =
@@ -211,6 +261,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, TopMain
             config = unexpected(std::move(ok.error()));
     auto pid_file = PidFile::prepare(options.pid_file);
     if (invocation->action == Action::check) {
+        if (config && config->tls)
+            for (const std::string& warning : config->tls->warnings) log_warn("{}", warning);
         if (!config) return fail(placed(config.error(), invocation->places));
         if (!pid_file) return fail(placed(pid_file.error(), invocation->places));
         return print_output("fsrv: configuration is fine\n");

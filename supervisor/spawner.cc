@@ -55,6 +55,12 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
     if (setup_.admin != nullptr) setup_.admin->forget();
     Configuration& config = generation.config;
     log_set_level(config.options.log_level); // ours is the one of the generation that serves
+    if (config.tls && setup_.tickets != nullptr) {
+        setup_.tickets->keep_read_only();
+        config.tls->material.tickets = setup_.tickets->ring();
+    } else if (setup_.tickets != nullptr) {
+        setup_.tickets->forget();
+    }
     Heritage heritage{.slot = index,
                       .supervisor_pid = supervisor_pid_,
                       .options = &config.options,
@@ -64,6 +70,7 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
                       .control = std::move(control),
                       .access_log = config.access_log.take(),
                       .credentials = config.credentials,
+                      .tls = config.tls ? &config.tls->material : nullptr,
                       .score = &setup_.scoreboard.slot(score),
                       .budgets = memory_budgets(config.options, own_cgroup_limits().memory),
                       .stop_announced = stop_announced};
@@ -75,6 +82,8 @@ int Spawner::run_admin(Generation& current, UniqueFd control, unsigned score) co
     setup_.scoreboard.keep_only(score);
     Configuration& config = current.config;
     config.access_log.take().reset();
+    config.tls.reset(); // it speaks none
+    if (setup_.tickets != nullptr) setup_.tickets->forget();
     Heritage heritage{.admin = true,
                       .supervisor_pid = supervisor_pid_,
                       .options = &config.options,

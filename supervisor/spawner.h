@@ -4,6 +4,7 @@
 
 #include "common/heritage.h"
 #include "common/scoreboard.h"
+#include "common/ticket_keys.h"
 #include "supervisor/generation.h"
 #include "supervisor/process_ops.h"
 #include "supervisor/sockets/admin_listener.h"
@@ -23,6 +24,7 @@ class Spawner final {
         AdminListener* admin = nullptr; // none: no admin process
         WorkerMain worker_main = nullptr;
         Scoreboard& scoreboard;
+        TicketKeys* tickets = nullptr; // none: TLS is not spoken
         ProcessOps& ops;
     };
     // Runs in the child, before anything else: closes what is not that child's.

@@ -41,6 +41,7 @@ std::optional<int> Supervisor::turn() {
     reload_.see_whether_loaded(now);
     log_.see_what_is_open(now);
     reload_.see_whether_next_is_ready(now);
+    renewal_.turn(upgrade_.is_under_way(), now);
     count_.follow_the_load(now);
     count_.see_to_the_number(now);
 
@@ -60,8 +61,9 @@ std::optional<int> Supervisor::turn() {
 
 std::uint64_t Supervisor::next_deadline() const {
     return std::min({crew_.next_deadline(), count_.next_deadline(), log_.next_deadline(),
-                     reload_.next_deadline(), admin_ ? admin_->next_deadline() : kNever,
-                     upgrade_.next_deadline(), stopping_.next_deadline(), wanted_at_});
+                     reload_.next_deadline(), renewal_.next_deadline(),
+                     admin_ ? admin_->next_deadline() : kNever, upgrade_.next_deadline(),
+                     stopping_.next_deadline(), wanted_at_});
 }
 
 void Supervisor::append_fds(std::vector<pollfd>& fds) const {
@@ -71,6 +73,7 @@ void Supervisor::append_fds(std::vector<pollfd>& fds) const {
     take_over_.append_fds(fds);
     log_.append_fds(fds);
     reload_.append_fds(fds);
+    renewal_.append_fds(fds);
     if (admin_ && admin_->control_fd() >= 0)
         fds.push_back({.fd = admin_->control_fd(), .events = POLLIN, .revents = 0});
 }
@@ -144,10 +147,11 @@ void Supervisor::publish_processes() {
 
 void Supervisor::reap(std::uint64_t now) {
     while (const auto ended = ops_.reap()) {
-        const bool is_ours =
-            crew_.on_ended(*ended, now) || (admin_ && admin_->on_ended(*ended, now)) ||
-            reload_.on_ended(ended->pid) || log_.on_ended(ended->pid) ||
-            stuck_.on_ended(ended->pid) || upgrade_.on_ended(ended->pid, ended->status);
+        const bool is_ours = crew_.on_ended(*ended, now) ||
+                             (admin_ && admin_->on_ended(*ended, now)) ||
+                             reload_.on_ended(ended->pid) || renewal_.on_ended(ended->pid) ||
+                             log_.on_ended(ended->pid) || stuck_.on_ended(ended->pid) ||
+                             upgrade_.on_ended(ended->pid, ended->status);
         if (!is_ours)
             log_debug("process {} {}; it was none of ours", ended->pid, ended->status.text());
     }
@@ -205,6 +209,7 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
              .config = std::move(setup_.config),
              .admin = setup_.admin,
              .worker_main = setup_.worker_main,
+             .tickets = setup_.tickets,
              .in_child = [this] { close_in_child(); }},
             phase_, scoreboard_, ops_),
       count_(phase_, crew_, petitions_, scoreboard_, ops_),
@@ -213,6 +218,7 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
                .on_reloading = setup_.on_reloading,
                .on_reloaded = setup_.on_reloaded},
               phase_, crew_, count_, petitions_, scoreboard_, stuck_),
+      renewal_(setup_.look_at_tls, setup_.tickets, phase_, crew_, reload_, scoreboard_, stuck_),
       admin_(make_admin()),
       upgrade_({.start_successor = setup_.start_successor,
                 .on_handing_over = setup_.on_handing_over,
@@ -241,6 +247,7 @@ std::optional<AdminProcess> Supervisor::make_admin() {
 void Supervisor::close_in_child() {
     log_.close_in_child();
     reload_.close_in_child();
+    renewal_.close_in_child();
     upgrade_.close_in_child();
     take_over_.close_in_child();
     petitions_.forget();

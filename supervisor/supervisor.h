@@ -1,6 +1,7 @@
 // The supervisor: one loop around its parts, each with its own members and its own header. Crew has
 // the workers, WorkerCount says how many there are to be, Reload puts one generation after the
-// other, Upgrade and TakeOver one server after the other, Stopping ends it, and Petitions is what
+// other, Renewal does so for new certificates, Upgrade and TakeOver put one server after the other,
+// Stopping ends it, and Petitions is what
 // --ctl asks. Here is only who is asked when, and what a signal means.
 //
 // A part knows those that are built before it, and tells those that are built after it by what it
@@ -17,6 +18,7 @@
 #include "supervisor/process_ops.h"
 #include "supervisor/process_table.h"
 #include "supervisor/reload.h"
+#include "supervisor/renewal.h"
 #include "supervisor/service_manager.h"
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/listen_sockets.h"
@@ -51,6 +53,9 @@ class Supervisor final {
         std::function<Pending<Configuration>(const Options& running)> load;
         // The access log of that path, opened anew.
         std::function<Pending<UniqueFd>(const std::string& path)> open_log;
+        // The files of TLS as they are now; none: TLS is never spoken.
+        Renewal::Look look_at_tls;
+        TicketKeys* tickets = nullptr; // likewise
 
         // The server that this one is to replace; none: nobody.
         std::optional<Predecessor> predecessor;
@@ -118,6 +123,7 @@ class Supervisor final {
     StuckErrands stuck_;
     LogReopening log_;
     Reload reload_;
+    Renewal renewal_;
     std::optional<AdminProcess> admin_;
     Upgrade upgrade_;
     TakeOver take_over_;

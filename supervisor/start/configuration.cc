@@ -4,6 +4,7 @@
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/unix_listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace fsrv {
@@ -41,7 +42,28 @@ Result<Configuration, StartError> check_configuration(const Options& options,
     tell(about_to, "the access log, \"{}\",", options.access_log);
     if (auto ok = AccessLogFile::check(options.access_log); !ok)
         return unexpected(of("access-log", std::move(ok.error())));
+    if (options.speaks_tls()) {
+        auto tls = load_tls(options, wall_now().seconds, about_to);
+        if (!tls) return unexpected(std::move(tls.error()));
+        config.tls = std::move(*tls);
+    }
     return config;
+}
+
+Result<Configuration, Errno> renewed(const Configuration& config, LoadedTls tls) {
+    Configuration copy{.options = config.options,
+                       .root = {.path = config.root.path, .warning = config.root.warning},
+                       .credentials = config.credentials,
+                       .tls = std::move(tls)};
+    const auto has_copy = [](int fd, UniqueFd& own) {
+        if (fd >= 0) own.reset(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+        return fd < 0 || own;
+    };
+    UniqueFd log;
+    if (!has_copy(config.root.fd.get(), copy.root.fd) || !has_copy(config.access_log.fd(), log))
+        return unexpected(Errno::last());
+    copy.access_log = {config.access_log.path(), std::move(log)};
+    return copy;
 }
 
 Result<void, StartError> check_places(const Options& options, const std::string& control_path) {

@@ -7,6 +7,7 @@
 #include "supervisor/start/access_log_file.h"
 #include "supervisor/start/credentials.h"
 #include "supervisor/start/served_root.h"
+#include "supervisor/start/tls_files.h"
 #include "supervisor/start_error.h"
 
 #include <optional>
@@ -18,7 +19,11 @@ struct Configuration {
     ServedRoot root;
     AccessLogFile access_log;
     std::optional<Credentials> credentials;
+    std::optional<LoadedTls> tls; // none: clear text
 };
+
+// The same, with descriptors of its own, and with that instead of what it spoke TLS with.
+Result<Configuration, Errno> renewed(const Configuration& config, LoadedTls tls);
 
 // Where the value comes from that it is about stands before the message: "fsrv.toml:3: root: ...".
 StartError placed(StartError error, const Places& places);

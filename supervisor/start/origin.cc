@@ -62,7 +62,7 @@ Origin find_origin(int argc, const char* const* argv, const char* const* environ
 static std::string relative_name(const Invocation& invocation) {
     constexpr std::string_view kUnix = "unix:";
     const Options& o = invocation.options;
-    const std::pair<std::string_view, std::string_view> names[] = {
+    std::vector<std::pair<std::string_view, std::string_view>> names = {
         {"config", invocation.config},
         {"root", o.root},
         {"unix", o.unix_path},
@@ -71,7 +71,11 @@ static std::string relative_name(const Invocation& invocation) {
         {"control", o.control == "off" ? std::string_view() : o.control},
         {"access-log",
          o.access_log == "-" || o.access_log == "off" ? std::string_view() : o.access_log},
+        {"tls-client-ca", o.tls_client_ca},
     };
+    if (!o.makes_certificate())
+        for (const std::string& name : o.tls_certs) names.emplace_back("tls-cert", name);
+    for (const std::string& name : o.tls_keys) names.emplace_back("tls-key", name);
     for (const auto& [setting, name] : names)
         if (!name.empty() && !name.starts_with('/'))
             return fmt::format("{} \"{}\"", setting, printable(name));

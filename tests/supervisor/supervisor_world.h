@@ -115,6 +115,8 @@ class SupervisorTest : public testing::Test {
                     [](const std::string& path) {
                         return Pending<UniqueFd>(AccessLogFile::open_again(path));
                     },
+                .look_at_tls = look_at_tls_,
+                .tickets = &tickets_,
                 .predecessor = inherited_channel_
                                    ? std::optional<Predecessor>(std::move(inherited_channel_))
                                    : std::nullopt,
@@ -136,7 +138,7 @@ class SupervisorTest : public testing::Test {
             ops_);
     }
     Configuration configuration() const {
-        Configuration config{.options = options_};
+        Configuration config{.options = options_, .tls = tls_on_disk()};
         if (!access_log_.empty()) config.access_log = std::move(*AccessLogFile::open(access_log_));
         return config;
     }
@@ -150,7 +152,17 @@ class SupervisorTest : public testing::Test {
     Result<Configuration, std::string> load() {
         ++loads_;
         if (!refusal_.empty()) return unexpected(refusal_);
-        return Configuration{.options = fresh_options_.value_or(options_)};
+        return Configuration{.options = fresh_options_.value_or(options_), .tls = tls_on_disk()};
+    }
+    // A certificate whose content is its stamp.
+    std::optional<LoadedTls> tls_on_disk() const {
+        if (certificate_.empty()) return std::nullopt;
+        LoadedTls tls{.stamp = certificate_};
+        tls.material.pairs.push_back({.chain = certificate_,
+                                      .name = "cert.pem",
+                                      .not_after = not_after_,
+                                      .fingerprint = certificate_});
+        return tls;
     }
     std::optional<int> turn() { return supervisor_->turn(); }
     std::optional<int> turn_after(std::uint64_t ms) {
@@ -199,6 +211,8 @@ class SupervisorTest : public testing::Test {
     std::optional<Options> fresh_options_; // what a reload finds; none: what there was
     std::string access_log_;               // a path; empty: none
     std::string refusal_;
+    std::string certificate_; // that is on disk; empty: TLS is not spoken
+    std::int64_t not_after_ = 4'000'000'000;
     unsigned loads_ = 0;
     ListenSockets sockets_;
     FakeOps ops_;
@@ -208,6 +222,8 @@ class SupervisorTest : public testing::Test {
     std::vector<std::string> verdicts_; // of reloads
     std::function<std::uint64_t(const Health&, std::uint64_t)> on_turn_;
     std::vector<pid_t> handed_to_;
+    Renewal::Look look_at_tls_;
+    TicketKeys tickets_;
     std::string obstacle_;       // to taking over; empty: none
     UniqueFd inherited_channel_; // to a predecessor; none: there is none
     std::set<unsigned> hanging_;
