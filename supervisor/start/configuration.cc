@@ -4,8 +4,10 @@
 #include "supervisor/sockets/admin_listener.h"
 #include "supervisor/sockets/unix_listener.h"
 
+#include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <memory>
 
 namespace fsrv {
 namespace {
@@ -13,6 +15,20 @@ namespace {
 StartError of(std::string_view option, StartError error) {
     error.option = option;
     return error;
+}
+
+// Whoever can connect may ask for what lies there.
+void warn_of_keys_in_root(Configuration& config) {
+    std::vector<std::string> names = config.options.tls_keys;
+    if (names.empty() && !config.options.makes_certificate()) names = config.options.tls_certs;
+    for (const std::string& name : names) {
+        const std::unique_ptr<char, decltype(&std::free)> path(realpath(name.c_str(), nullptr),
+                                                               &std::free);
+        const std::string root = config.root.path == "/" ? "" : config.root.path;
+        if (path && std::string_view(path.get()).starts_with(root + '/'))
+            config.tls->warnings.push_back(fmt::format(
+                "the key in \"{}\" lies in the folder that is served: keep it elsewhere", name));
+    }
 }
 
 template <class... Args>
@@ -46,6 +62,7 @@ Result<Configuration, StartError> check_configuration(const Options& options,
         auto tls = load_tls(options, wall_now().seconds, about_to);
         if (!tls) return unexpected(std::move(tls.error()));
         config.tls = std::move(*tls);
+        warn_of_keys_in_root(config);
     }
     return config;
 }

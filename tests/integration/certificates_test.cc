@@ -118,6 +118,19 @@ TEST_F(Certificates, ABadPairIsStatus2WhereItStandsAndCheckSaysTheSame) {
     EXPECT_NE(warned.err.find("chmod o="), std::string::npos) << warned.err;
 }
 
+TEST_F(Certificates, AKeyInTheFolderServedIsWarnedOf) {
+    const Certificate made = make_certificate();
+    write_file(root_ / "pair.pem", made.pem + made.key_pem);
+    chmod((root_ / "pair.pem").c_str(), 0600);
+    fs::create_symlink(root_ / "pair.pem", conf_ / "link");
+    const RunResult result = start({"--check", "--tls-cert", at("link")});
+    EXPECT_EQ(result.exit_status, 0);
+    EXPECT_NE(result.err.find("lies in the folder that is served"), std::string::npos)
+        << result.err;
+    put("elsewhere", made.pem + made.key_pem);
+    EXPECT_EQ(start({"--check", "--tls-cert", at("elsewhere")}).err, "");
+}
+
 TEST_F(Certificates, AKeyThatOnlyRootMayReadServesForWorkersThatMayNot) {
     if (!am_root()) GTEST_SKIP() << "only root starts workers as another user";
     install(make_certificate(), make_certificate().key_pem); // not of that certificate

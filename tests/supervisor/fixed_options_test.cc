@@ -41,6 +41,8 @@ TEST(FixedOptions, TheRestMayChange) {
     wanted.access_log = "off";
     wanted.grace = Millis(1);
     wanted.log_level = LogLevel::debug;
+    wanted.tls_certs = {"cert.pem"};
+    wanted.tls_min = TlsVersion::tls_1_3;
     EXPECT_EQ(why_not_changeable(running(), wanted, 4), std::nullopt);
     wanted.workers = {.least = 64, .most = 64, .automatic = true};
     EXPECT_EQ(why_not_changeable(running(), wanted, 4), std::nullopt) << "more CPUs than at start";
