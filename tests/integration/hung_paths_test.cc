@@ -1,6 +1,7 @@
 // What the supervisor opens while it serves may lie on a mount that does not answer: the asker then
 // hears so, and nothing else is delayed.
 
+#include "tests/support/certificates.h"
 #include "tests/support/files.h"
 #include "tests/support/hanging_mount.h"
 #include "tests/support/process.h"
@@ -115,6 +116,37 @@ TEST_F(HungPaths, ALogThatCannotBeOpenedAnewInTimeStaysTheOldOne) {
     lead_to("well");
     server.signal(SIGUSR1);
     EXPECT_TRUE(server.log().await_line("opened anew"));
+}
+
+// Asked over the Unix socket, which speaks no TLS.
+TEST_F(HungPaths, CertificatesThatHangAreNoBadOnes) {
+    const Certificate made = make_certificate();
+    write_file(conf_ / "well/pair.pem", made.pem + made.key_pem);
+    fs::permissions(conf_ / "well/pair.pem", fs::perms::owner_read | fs::perms::owner_write);
+    const std::string name = (conf_ / "unix.sock").string();
+    Server server(root_.path(),
+                  setup({"--tls-cert", (conf_ / "way/pair.pem").string(), "--unix", name}));
+    ASSERT_TRUE(server.started());
+    const std::vector<pid_t> workers = server.workers();
+    ASSERT_EQ(workers.size(), 2U);
+    lead_to("slow");
+    mount_->hold(Ask::look_up);
+    ASSERT_TRUE(mount_->await_held(Ask::look_up, 1));
+    EXPECT_EQ(ctl({"status"}).exit_status, 0);
+    ::kill(workers[0], SIGKILL);
+    EXPECT_TRUE(server.log().await_line("was killed by SIGKILL"));
+    EXPECT_TRUE(await([&] {
+        const std::vector<pid_t> now = server.workers();
+        return now.size() == 2 && std::find(now.begin(), now.end(), workers[0]) == now.end();
+    }));
+    EXPECT_EQ(RawClient(name).ask(get("/t.bin")).status, 200);
+    EXPECT_TRUE(server.log().await_line("nobody sees whether certificates are renewed: the "
+                                        "certificate \"" +
+                                        (conf_ / "way/pair.pem").string() +
+                                        "\" does not answer within 10 s"));
+    EXPECT_EQ(server.log().count("are not taken"), 0U);
+    lead_to("well");
+    EXPECT_EQ(ctl({"reload"}).exit_status, 0);
 }
 
 TEST_F(HungPaths, AStopDoesNotWaitForThem) {
