@@ -14,7 +14,8 @@ inline void wipe(void* bytes, std::size_t size) {
 }
 
 // Moves, so that there is one copy; copies are made by name. What the string had outgrown while it
-// was filled is not ours to wipe: reserve first.
+// was filled is not ours to wipe: reserve first. Not for the few bytes that a string keeps within
+// itself, which moving leaves behind.
 class Secret final {
   public:
     Secret() = default;

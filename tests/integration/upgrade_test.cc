@@ -270,7 +270,7 @@ TEST_F(Upgrade, AConfigurationThatTheNewOneRefusesIsToldWithItsLine) {
         << broken.err;
     write_file(conf_ / "fsrv.toml", "access-log = \"/no/such/folder/log\"\n");
     EXPECT_NE(ctl({"upgrade"}).err.find("its folder must exist"), std::string::npos);
-    EXPECT_EQ(server.workers(), workers);
+    EXPECT_TRUE(await([&] { return server.workers() == workers; })) << "the new one ends";
     EXPECT_EQ(fetch(server.port(), "/t.bin").status, 200);
 }
 

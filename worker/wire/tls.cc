@@ -41,8 +41,8 @@ constexpr std::size_t kFirstRecords = 1'350;
 constexpr std::uint64_t kFirstBytes = 32 * 1024;
 constexpr std::uint64_t kPauseMs = 1'000;
 // What is encrypted before it is sent, with one call.
-constexpr unsigned kRecordsAtATime = 2;
-constexpr std::size_t kReceiveBytes = 17 * 1024; // a record at its largest, with what is about it
+constexpr std::size_t kCollectedBytes = 17 * 1024; // then it is: with one record more, at most
+constexpr std::size_t kReceiveBytes = 17 * 1024;   // a record at its largest, with what is about it
 
 constexpr std::string_view kHttp2 = "\2h2";
 constexpr std::string_view kHttp11 = "\x8http/1.1";
@@ -163,7 +163,7 @@ Result<std::unique_ptr<TlsContext>, std::string> TlsContext::make(const Config& 
     parts.http2 = config.http2;
     parts.tickets = config.material.tickets;
     parts.method = Tls::Calls::method();
-    parts.collected.reserve(kRecordsAtATime * (Tls::kRecordBytes + 256));
+    parts.collected.reserve(Tls::kMostHeldBack);
     for (const TlsPair& pair : config.material.pairs) {
         if (std::string wrong = parts.add(pair, config.material); !wrong.empty())
             return unexpected(pair.name + ": " + wrong);
@@ -411,7 +411,8 @@ ssize_t Tls::write(std::span<const iovec> vectors) {
     std::size_t skip = 0; // of vectors[i]
     while (i < vectors.size()) {
         const std::size_t most = record_size();
-        for (unsigned records = 0; records < kRecordsAtATime && i < vectors.size();) {
+        const std::vector<char>& collected = context_.parts_->collected;
+        while (collected.size() < kCollectedBytes && i < vectors.size()) {
             const char* bytes = static_cast<const char*>(vectors[i].iov_base) + skip;
             std::size_t size = std::min(vectors[i].iov_len - skip, most);
             const bool is_whole = size == most || i + 1 == vectors.size();
@@ -437,7 +438,6 @@ ssize_t Tls::write(std::span<const iovec> vectors) {
             }
             if (size == 0) continue;
             if (encrypt(bytes, size) < 0) return -1;
-            ++records;
             taken += size;
             burst_ += size;
         }

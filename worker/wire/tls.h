@@ -80,6 +80,7 @@ class Tls final {
     ssize_t read(std::span<char> room);
     // After a read() that gave bytes: there may be more without an event of the socket's.
     bool may_have_more() const;
+    void socket_has_more() { drained_ = false; } // an event told so
     // As sendmsg(2) but that what is taken may be held back, encrypted, until flush() has sent it;
     // while something is, EAGAIN. At most kMostHeldBack bytes are.
     ssize_t write(std::span<const iovec> vectors);

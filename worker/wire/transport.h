@@ -49,7 +49,10 @@ class Transport final {
     // never watched saves a system call.
     bool watch(loop::Poller& poller, loop::PollTarget& target);
     void rewatch(loop::Poller& poller, loop::PollTarget& target); // of another owner
-    void came(std::uint32_t events) { ready_ |= events; }
+    void came(std::uint32_t events) {
+        ready_ |= events;
+        if (tls_ && (events & EPOLLIN) != 0) tls_->socket_has_more();
+    }
     bool is_ready(std::uint32_t event) const { return (ready_ & event) != 0; }
     // The client will send no more, or has gone: nobody tells these two apart.
     bool peer_has_ended() const { return is_ready(EPOLLRDHUP); }
