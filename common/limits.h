@@ -41,7 +41,9 @@ inline constexpr std::uint64_t kLingerMs = 5000;
 inline constexpr std::size_t kChunkBytes = 256 * 1024;
 inline constexpr std::size_t kSmallChunkBytes =
     16 * 1024; // once kMaxBigChunks are in use: memory stays bounded
-inline constexpr unsigned kMaxBigChunks = 256;  // per worker: 64 MiB
+inline constexpr unsigned kMaxBigChunks = 256; // per worker: 64 MiB
+// Likewise of what is encrypted or framed here: two records of TLS.
+inline constexpr std::size_t kCodedBytes = 32 * 1024;
 inline constexpr unsigned kMaxSpareChunks = 16; // kept for reuse when nobody needs them
 inline constexpr unsigned kMaxSpareInquiries = 64;
 // The two queues of a connection to this machine together (worker/wire/queue_bound.h), when the

@@ -7,17 +7,23 @@ namespace fsrv::disk {
 namespace {
 
 Chunk* allocate(std::size_t capacity) {
-    void* memory = std::malloc(sizeof(Chunk) + capacity);
+    static_assert(limits::kChunkBytes % Chunk::kAlignment == 0 &&
+                  limits::kSmallChunkBytes % Chunk::kAlignment == 0);
+    void* const memory = std::aligned_alloc(Chunk::kAlignment, capacity + Chunk::kAlignment);
     if (!memory) return nullptr;
-    Chunk* chunk = new (memory) Chunk;
+    Chunk* chunk = new (static_cast<char*>(memory) + capacity) Chunk; // behind its bytes
     chunk->capacity = capacity;
     return chunk;
+}
+
+void release(Chunk* chunk) {
+    std::free(chunk->data());
 }
 
 } // namespace
 
 ChunkPool::~ChunkPool() {
-    for (Chunk* chunk : spare_) std::free(chunk);
+    for (Chunk* chunk : spare_) release(chunk);
 }
 
 Chunk* ChunkPool::take() {
@@ -44,7 +50,7 @@ void ChunkPool::give_back(Chunk* chunk) {
             return;
         }
     }
-    std::free(chunk);
+    release(chunk);
 }
 
 } // namespace fsrv::disk

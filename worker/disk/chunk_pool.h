@@ -10,9 +10,12 @@
 
 namespace fsrv::disk {
 
+// Its bytes begin where a page does: the kernel copies to anywhere else at a third of the speed on
+// some processors (string moves of AMD's).
 struct Chunk {
+    static constexpr std::size_t kAlignment = 4096;
     std::size_t capacity = 0;
-    char* data() { return reinterpret_cast<char*>(this + 1); }
+    char* data() { return reinterpret_cast<char*>(this) - capacity; }
 };
 
 class ChunkPool final {

@@ -47,7 +47,7 @@ Piece BodyReader::next(const Ways& ways, std::uint64_t room, std::span<iovec> ve
     skip_finished();
     if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
         if (const auto piece = in_place(ways, room, vectors)) return *piece;
-        switch (extent_at_front() ? load() : Load::ready) {
+        switch (extent_at_front() ? load(ways.read_bytes) : Load::ready) {
         case Load::ready: break;
         case Load::wait_disk: return {.kind = Piece::Kind::wait};
         case Load::failed: return {.kind = Piece::Kind::failed};
@@ -284,7 +284,7 @@ void BodyReader::release_buffer() {
     cached_until_ = 0;
 }
 
-BodyReader::Load BodyReader::load() {
+BodyReader::Load BodyReader::load(std::size_t most) {
     if (failed_read_) return Load::failed;
     const http::FileExtent& extent = *extent_at_front();
     const std::uint64_t offset = extent.offset + segment_sent_;
@@ -297,7 +297,7 @@ BodyReader::Load BodyReader::load() {
     if (!chunk_) chunk_ = services_.chunks.take();
     if (!chunk_) return load_failed(CloseReason::internal);
     wanted_ = static_cast<std::size_t>(
-        std::min<std::uint64_t>(chunk_->capacity, extent.length - segment_sent_));
+        std::min<std::uint64_t>({chunk_->capacity, most, extent.length - segment_sent_}));
     chunk_path_ = SendPath::copied;
     return load_on_loop(extent, offset);
 }

@@ -68,6 +68,9 @@ struct Ways {
     // Bytes behind those that were lent, until which these may be unread. 0: what is taken shows no
     // later change.
     std::uint64_t tail = limits::kAssumedQueues;
+    // What is read on the loop at a time: what is looked at again here should still be in a cache
+    // of the processor.
+    std::size_t read_bytes = limits::kChunkBytes;
 };
 
 struct Piece {
@@ -140,7 +143,7 @@ class BodyReader final {
     static constexpr unsigned kCloseLooks = 8;
 
     enum class Load { ready, wait_disk, failed };
-    Load load();
+    Load load(std::size_t most);
     Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
     // Bytes of the extent into the chunk, behind the first `at`; false: not all of them are cached.
     bool load_cached(const http::FileExtent& extent, std::uint64_t offset, std::size_t at,

@@ -128,7 +128,8 @@ void Http2Stream::head_was_submitted() {
 bool Http2Stream::load() {
     if (is_loaded_) return true;
     // What is sent goes through memory of ours, into frames.
-    const exchange::Ways ways{.file = false, .pages = false, .window = false};
+    const exchange::Ways ways{
+        .file = false, .pages = false, .window = false, .read_bytes = limits::kCodedBytes};
     piece_ = exchange_.answer()->body.next(ways, limits::kChunkBytes, vectors_);
     is_loaded_ = piece_.kind == exchange::Piece::Kind::bytes;
     return is_loaded_;

@@ -39,7 +39,9 @@ class Turn final {
             const exchange::Ways ways{.file = lends,
                                       .pages = lends && services_.lender.able(),
                                       .window = lends,
-                                      .tail = services_.most_queued_bytes};
+                                      .tail = services_.most_queued_bytes,
+                                      .read_bytes =
+                                          lends ? limits::kChunkBytes : limits::kCodedBytes};
             const Piece piece = answer_.body.next(ways, limits::kTurnBytes - spent_,
                                                   std::span(vectors_).subspan(1));
             const Played played = send(piece);
