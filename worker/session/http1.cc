@@ -164,10 +164,11 @@ bool Http1::take_proxy_header() {
 bool Http1::became_http2() {
     if (!services_.options.http2 || !is_first_ || !Http2::begins(inquiry_->unparsed()))
         return false;
-    const std::unique_ptr<Http1Inquiry> inquiry = std::move(inquiry_);
+    std::unique_ptr<Http1Inquiry> inquiry = std::move(inquiry_);
     auto* const session = new Http2(services_, hand_over(), client_, id());
     services_.connections.add(*session, Connections::Admission::yes, now_ms());
     session->start_with(inquiry->unparsed());
+    services_.inquiries.give_back(std::move(inquiry));
     return true;
 }
 
