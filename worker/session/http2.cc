@@ -150,10 +150,12 @@ struct Http2::Calls {
 
     static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head,
                          std::size_t bytes, nghttp2_data_source* source, void* user) {
+        auto& stream = *static_cast<Http2Stream*>(source->ptr);
+        if (!stream.answer()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; // cut since read()
         std::string& out = of(user).services_.http2_out;
         if (out.size() >= kCollected) return NGHTTP2_ERR_WOULDBLOCK;
         out.append(view(head, 9));
-        static_cast<Http2Stream*>(source->ptr)->take(bytes, out);
+        stream.take(bytes, out);
         return 0;
     }
 
