@@ -114,6 +114,8 @@ struct Http2::Calls {
 
     static int on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
         Http2& connection = of(user);
+        if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)
+            connection.has_answers_ = true;
         if (frame->hd.type == NGHTTP2_RST_STREAM &&
             frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
             !connection.provoked_.use(connection.now_ms()))
@@ -227,7 +229,6 @@ void Http2::start_with(std::string_view received) {
 }
 
 void Http2::on_event() {
-    if (state() == State::paused) set_state(State::sending);
     if (transport_.is_ready(EPOLLIN)) read_once();
     if (state() != State::closing && state() != State::lingering) advance();
 }
@@ -265,7 +266,8 @@ bool Http2::take(std::string_view received) {
 
 void Http2::settle_state() {
     const State wanted = streams_.empty() ? State::idle : State::sending;
-    if (state() != wanted && state() != State::paused) set_state(wanted);
+    const bool waits_on = state() == State::paused && wanted == State::sending;
+    if (state() != wanted && !waits_on) set_state(wanted);
 }
 
 // Sends what there is, a turn of it, and waits for what is wanted next.
@@ -289,6 +291,7 @@ bool Http2::send() {
         std::string_view left = unsent_;
         if (left.empty()) {
             out.clear();
+            has_answers_ = false;
             collect(out);
             left = out;
         }
@@ -307,7 +310,7 @@ bool Http2::send() {
         sent_ += taken;
         spent += taken * limits::kCopyWeight;
         if (taken > 0) {
-            touch();
+            if (has_answers_) progressed();
             // Who takes much may ask for more of what costs little.
             frames_.give(taken / limits::kHttp2BytesPerFrame);
         }
@@ -345,6 +348,14 @@ bool Http2::send() {
     }
     go_on_or_wait(false);
     return true;
+}
+
+// Of an answer: what else is said, and taken, keeps nobody waiting.
+void Http2::progressed() {
+    if (state() == State::paused)
+        set_state(State::sending);
+    else
+        touch();
 }
 
 void Http2::go_on_or_wait(bool blocked) {
@@ -464,7 +475,13 @@ void Http2::on_deadline() {
         transport_.ask_again(services_.poller, *this);
         break;
     }
-    case State::paused: close(CloseReason::pause_timeout); break;
+    case State::paused:
+        // It takes what it has windows for: then the time of each stream is its own, on_tick().
+        if (unsent_.empty())
+            touch();
+        else
+            close(CloseReason::pause_timeout);
+        break;
     case State::lingering:
         if (!may_wait_for_taker()) close(linger_reason());
         break;

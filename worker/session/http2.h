@@ -80,6 +80,7 @@ class Http2 final : public Connection, public Http2Streams {
     bool take(std::string_view received); // false: the connection is over
     bool send();                          // likewise
     void collect(std::string& out);
+    void progressed();
     void go_on_or_wait(bool blocked);
     void settle_state();
     void end_all(CloseReason reason);
@@ -91,6 +92,7 @@ class Http2 final : public Connection, public Http2Streams {
     nghttp2_session* session_ = nullptr;
     Streams streams_;
     std::string unsent_;              // that the socket had no room for
+    bool has_answers_ = false;        // parts of them are among what is being sent
     Allowance frames_;                // that ask for nothing
     Allowance provoked_;              // resets that a client makes us send
     std::uint64_t sent_ = 0;          // bytes
