@@ -417,6 +417,7 @@ void Http2::drain() {
 void Http2::on_tick(std::uint64_t now_ms) {
     const auto stall_ms = static_cast<std::uint64_t>(services_.options.stall_timeout.count());
     const auto pause_ms = static_cast<std::uint64_t>(services_.options.pause_timeout.count());
+    const auto head_ms = static_cast<std::uint64_t>(services_.options.header_timeout.count());
     if (services_.exchanges.ending.draining && drain_ms_ == 0) {
         drain();
         go_on_soon();
@@ -429,6 +430,10 @@ void Http2::on_tick(std::uint64_t now_ms) {
     }
     for (const auto& [id, stream] : streams_) {
         const std::uint64_t still_ms = now_ms - stream->moved_ms();
+        if (stream->is_asking() && still_ms >= head_ms) {
+            abuse(CloseReason::header_timeout); // until it ends, nothing else can come
+            return;
+        }
         if (stream->is_finding()) {
             if (still_ms >= limits::kLookUpMs)
                 stream->give_up_look_up("the disk is too busy, try again soon");
