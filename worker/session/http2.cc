@@ -116,6 +116,11 @@ struct Http2::Calls {
         Http2& connection = of(user);
         if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)
             connection.has_answers_ = true;
+        // The library says so of its own accord.
+        if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+            connection.over_ = frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR
+                                   ? CloseReason::h2_resets
+                                   : CloseReason::h2_protocol;
         if (frame->hd.type == NGHTTP2_RST_STREAM &&
             frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
             !connection.provoked_.use(connection.now_ms()))
@@ -296,7 +301,7 @@ bool Http2::send() {
             left = out;
         }
         if (over_) {
-            abuse(*over_);
+            abuse(*over_, true);
             return false;
         }
         if (left.empty()) break;
@@ -495,14 +500,14 @@ void Http2::on_deadline() {
 }
 
 // The client is told why, and given the time to hear it.
-void Http2::abuse(CloseReason what) {
+void Http2::abuse(CloseReason what, bool is_sending) {
     over_.reset();
     const bool is_protocol = what == CloseReason::h2_protocol;
     nghttp2_session_terminate_session(session_, is_protocol ? NGHTTP2_PROTOCOL_ERROR
                                                             : NGHTTP2_ENHANCE_YOUR_CALM);
     std::string& out = services_.http2_out;
     if (unsent_.empty()) {
-        out.clear();
+        if (!is_sending) out.clear();
         collect(out);
         over_.reset();
         iovec vector = wire::to_vector(out);

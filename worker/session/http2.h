@@ -85,7 +85,8 @@ class Http2 final : public Connection, public Http2Streams {
     void settle_state();
     void end_all(CloseReason reason);
     void drain();
-    void abuse(CloseReason what);
+    // is_sending: what was collected goes before its GOAWAY.
+    void abuse(CloseReason what, bool is_sending = false);
     void end_stream(std::int32_t stream, std::uint32_t error);
 
     exchange::Client client_;
