@@ -45,15 +45,15 @@ nghttp2_nv to_nv(std::string_view name, std::string_view value) {
 
 } // namespace
 
-bool Allowance::use(std::uint64_t now_ms) {
+bool Allowance::use(std::uint64_t now_ms, std::uint64_t count) {
     const std::uint64_t more = (now_ms - filled_ms_) * per_second_ / 1'000;
     if (more > 0) {
         give(more);
         filled_ms_ = now_ms;
     }
-    if (left_ == 0) return false;
-    --left_;
-    return true;
+    const bool enough = left_ >= count;
+    left_ = enough ? left_ - count : 0;
+    return enough;
 }
 
 // What nghttp2 calls, with the connection as `user`. Nothing of it may end the session: over_ says
@@ -89,22 +89,10 @@ struct Http2::Calls {
         Http2& connection = of(user);
         const bool asks =
             frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
-        if (asks) {
-            if (Http2Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->ask();
-        } else if (!connection.frames_.use(connection.now_ms())) {
-            connection.over_ = CloseReason::h2_frames;
-            return NGHTTP2_ERR_CALLBACK_FAILURE;
-        }
+        if (!asks) return 0;
+        ++connection.asked_;
+        if (Http2Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->ask();
         return 0;
-    }
-
-    // Also of what the library ignores, unknown types among it.
-    static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
-        Http2& connection = of(user);
-        if (frame->type <= NGHTTP2_CONTINUATION || connection.frames_.use(connection.now_ms()))
-            return 0;
-        connection.over_ = CloseReason::h2_frames;
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
 
     static int on_data(nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t*,
@@ -176,6 +164,7 @@ Http2::Http2(SessionServices& services, wire::Transport transport, const exchang
              std::uint64_t id)
     : Connection(services, std::move(transport), id),
       client_(client),
+      frame_count_(kPreface.size()),
       frames_(limits::kHttp2IdleFrames, limits::kHttp2IdleFramesPerSecond, now_ms()),
       provoked_(limits::kHttp2Resets, services.options.http2_resets, now_ms()) {}
 
@@ -198,7 +187,6 @@ bool Http2::make_session() {
     nghttp2_session_callbacks_set_on_begin_headers_callback(raw_callbacks, Calls::on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(raw_callbacks, Calls::on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(raw_callbacks, Calls::on_frame_received);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(raw_callbacks, Calls::on_begin_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(raw_callbacks, Calls::on_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(raw_callbacks, Calls::on_frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(raw_callbacks, Calls::on_stream_close);
@@ -251,6 +239,8 @@ void Http2::read_once() {
 }
 
 bool Http2::take(std::string_view received) {
+    asked_ = 0;
+    const std::size_t frames = frame_count_.count(received);
     const ssize_t n = nghttp2_session_mem_recv(
         session_, reinterpret_cast<const std::uint8_t*>(received.data()), received.size());
     if (over_) {
@@ -262,7 +252,13 @@ bool Http2::take(std::string_view received) {
         return false;
     }
     if (n < 0) {
-        abuse(CloseReason::h2_protocol);
+        abuse(n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ? CloseReason::h2_frames
+                                                      : CloseReason::h2_protocol);
+        return false;
+    }
+    if (!frames_.use(now_ms(), frames - std::min(frames, asked_)) ||
+        nghttp2_session_get_outbound_queue_size(session_) > limits::kHttp2QueuedFrames) {
+        abuse(CloseReason::h2_frames);
         return false;
     }
     settle_state();
