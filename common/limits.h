@@ -66,17 +66,21 @@ inline constexpr std::size_t kTurnBytes = 1024 * 1024;
 // milliseconds.
 inline constexpr std::uint64_t kCopyWeight = 4;
 inline constexpr std::uint64_t kMappedWeight = 2; // copied once
-// So long downloads have their turns, one after the other, before it is seen who else has come.
 // HTTP/2, of a connection. Streams at a time: as many as others allow.
 inline constexpr std::uint32_t kHttp2Streams = 100;
 // Resets at once, above --http2-resets a second: a player that seeks makes dozens in a second.
 inline constexpr std::uint64_t kHttp2Resets = 1'000;
-// Frames that ask for nothing (PING, SETTINGS, WINDOW_UPDATE, PRIORITY_UPDATE, unknown ones): at
-// once, a second, and one more for so many bytes that the client takes.
+// Frames that ask for nothing (all but those that complete a request: PING, SETTINGS,
+// WINDOW_UPDATE, PRIORITY_UPDATE, bodies, unknown ones): at once, a second, and one more for so
+// many bytes that the client takes.
 inline constexpr std::uint64_t kHttp2IdleFrames = 10'000;
 inline constexpr std::uint64_t kHttp2IdleFramesPerSecond = 100;
 inline constexpr std::uint64_t kHttp2BytesPerFrame = 1'024;
+// Frames that wait for a client that takes nothing: heads of its streams, replies (1,000 are the
+// library's bound), and resets of streams that were one too many, for which it has none.
+inline constexpr std::size_t kHttp2QueuedFrames = 2'000;
 
+// So long downloads have their turns, one after the other, before it is seen who else has come.
 inline constexpr std::uint64_t kTurnsNs = 500'000;
 inline constexpr std::size_t kReadaheadBytes =
     1024 * 1024; // hinted to the kernel beyond a chunk that was read

@@ -45,15 +45,15 @@ nghttp2_nv to_nv(std::string_view name, std::string_view value) {
 
 } // namespace
 
-bool Allowance::use(std::uint64_t now_ms) {
+bool Allowance::use(std::uint64_t now_ms, std::uint64_t count) {
     const std::uint64_t more = (now_ms - filled_ms_) * per_second_ / 1'000;
     if (more > 0) {
         give(more);
         filled_ms_ = now_ms;
     }
-    if (left_ == 0) return false;
-    --left_;
-    return true;
+    const bool enough = left_ >= count;
+    left_ = enough ? left_ - count : 0;
+    return enough;
 }
 
 // What nghttp2 calls, with the connection as `user`. Nothing of it may end the session: over_ says
@@ -89,22 +89,10 @@ struct Http2::Calls {
         Http2& connection = of(user);
         const bool asks =
             frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
-        if (asks) {
-            if (Http2Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->ask();
-        } else if (!connection.frames_.use(connection.now_ms())) {
-            connection.over_ = CloseReason::h2_frames;
-            return NGHTTP2_ERR_CALLBACK_FAILURE;
-        }
+        if (!asks) return 0;
+        ++connection.asked_;
+        if (Http2Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->ask();
         return 0;
-    }
-
-    // Also of what the library ignores, unknown types among it.
-    static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
-        Http2& connection = of(user);
-        if (frame->type <= NGHTTP2_CONTINUATION || connection.frames_.use(connection.now_ms()))
-            return 0;
-        connection.over_ = CloseReason::h2_frames;
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
 
     static int on_data(nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t*,
@@ -114,6 +102,13 @@ struct Http2::Calls {
 
     static int on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
         Http2& connection = of(user);
+        if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)
+            connection.has_answers_ = true;
+        // The library says so of its own accord.
+        if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+            connection.over_ = frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR
+                                   ? CloseReason::h2_resets
+                                   : CloseReason::h2_protocol;
         if (frame->hd.type == NGHTTP2_RST_STREAM &&
             frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
             !connection.provoked_.use(connection.now_ms()))
@@ -150,10 +145,12 @@ struct Http2::Calls {
 
     static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head,
                          std::size_t bytes, nghttp2_data_source* source, void* user) {
+        auto& stream = *static_cast<Http2Stream*>(source->ptr);
+        if (!stream.answer()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; // cut since read()
         std::string& out = of(user).services_.http2_out;
         if (out.size() >= kCollected) return NGHTTP2_ERR_WOULDBLOCK;
         out.append(view(head, 9));
-        static_cast<Http2Stream*>(source->ptr)->take(bytes, out);
+        stream.take(bytes, out);
         return 0;
     }
 
@@ -167,6 +164,7 @@ Http2::Http2(SessionServices& services, wire::Transport transport, const exchang
              std::uint64_t id)
     : Connection(services, std::move(transport), id),
       client_(client),
+      frame_count_(kPreface.size()),
       frames_(limits::kHttp2IdleFrames, limits::kHttp2IdleFramesPerSecond, now_ms()),
       provoked_(limits::kHttp2Resets, services.options.http2_resets, now_ms()) {}
 
@@ -189,7 +187,6 @@ bool Http2::make_session() {
     nghttp2_session_callbacks_set_on_begin_headers_callback(raw_callbacks, Calls::on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(raw_callbacks, Calls::on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(raw_callbacks, Calls::on_frame_received);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(raw_callbacks, Calls::on_begin_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(raw_callbacks, Calls::on_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(raw_callbacks, Calls::on_frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(raw_callbacks, Calls::on_stream_close);
@@ -225,7 +222,6 @@ void Http2::start_with(std::string_view received) {
 }
 
 void Http2::on_event() {
-    if (state() == State::paused) set_state(State::sending);
     if (transport_.is_ready(EPOLLIN)) read_once();
     if (state() != State::closing && state() != State::lingering) advance();
 }
@@ -243,6 +239,8 @@ void Http2::read_once() {
 }
 
 bool Http2::take(std::string_view received) {
+    asked_ = 0;
+    const std::size_t frames = frame_count_.count(received);
     const ssize_t n = nghttp2_session_mem_recv(
         session_, reinterpret_cast<const std::uint8_t*>(received.data()), received.size());
     if (over_) {
@@ -254,7 +252,13 @@ bool Http2::take(std::string_view received) {
         return false;
     }
     if (n < 0) {
-        abuse(CloseReason::h2_protocol);
+        abuse(n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ? CloseReason::h2_frames
+                                                      : CloseReason::h2_protocol);
+        return false;
+    }
+    if (!frames_.use(now_ms(), frames - std::min(frames, asked_)) ||
+        nghttp2_session_get_outbound_queue_size(session_) > limits::kHttp2QueuedFrames) {
+        abuse(CloseReason::h2_frames);
         return false;
     }
     settle_state();
@@ -263,7 +267,8 @@ bool Http2::take(std::string_view received) {
 
 void Http2::settle_state() {
     const State wanted = streams_.empty() ? State::idle : State::sending;
-    if (state() != wanted && state() != State::paused) set_state(wanted);
+    const bool waits_on = state() == State::paused && wanted == State::sending;
+    if (state() != wanted && !waits_on) set_state(wanted);
 }
 
 // Sends what there is, a turn of it, and waits for what is wanted next.
@@ -287,11 +292,12 @@ bool Http2::send() {
         std::string_view left = unsent_;
         if (left.empty()) {
             out.clear();
+            has_answers_ = false;
             collect(out);
             left = out;
         }
         if (over_) {
-            abuse(*over_);
+            abuse(*over_, true);
             return false;
         }
         if (left.empty()) break;
@@ -305,7 +311,7 @@ bool Http2::send() {
         sent_ += taken;
         spent += taken * limits::kCopyWeight;
         if (taken > 0) {
-            touch();
+            if (has_answers_) progressed();
             // Who takes much may ask for more of what costs little.
             frames_.give(taken / limits::kHttp2BytesPerFrame);
         }
@@ -343,6 +349,14 @@ bool Http2::send() {
     }
     go_on_or_wait(false);
     return true;
+}
+
+// Of an answer: what else is said, and taken, keeps nobody waiting.
+void Http2::progressed() {
+    if (state() == State::paused)
+        set_state(State::sending);
+    else
+        touch();
 }
 
 void Http2::go_on_or_wait(bool blocked) {
@@ -404,6 +418,7 @@ void Http2::drain() {
 void Http2::on_tick(std::uint64_t now_ms) {
     const auto stall_ms = static_cast<std::uint64_t>(services_.options.stall_timeout.count());
     const auto pause_ms = static_cast<std::uint64_t>(services_.options.pause_timeout.count());
+    const auto head_ms = static_cast<std::uint64_t>(services_.options.header_timeout.count());
     if (services_.exchanges.ending.draining && drain_ms_ == 0) {
         drain();
         go_on_soon();
@@ -416,6 +431,10 @@ void Http2::on_tick(std::uint64_t now_ms) {
     }
     for (const auto& [id, stream] : streams_) {
         const std::uint64_t still_ms = now_ms - stream->moved_ms();
+        if (stream->is_asking() && still_ms >= head_ms) {
+            abuse(CloseReason::header_timeout); // until it ends, nothing else can come
+            return;
+        }
         if (stream->is_finding()) {
             if (still_ms >= limits::kLookUpMs)
                 stream->give_up_look_up("the disk is too busy, try again soon");
@@ -462,7 +481,13 @@ void Http2::on_deadline() {
         transport_.ask_again(services_.poller, *this);
         break;
     }
-    case State::paused: close(CloseReason::pause_timeout); break;
+    case State::paused:
+        // It takes what it has windows for: then the time of each stream is its own, on_tick().
+        if (unsent_.empty())
+            touch();
+        else
+            close(CloseReason::pause_timeout);
+        break;
     case State::lingering:
         if (!may_wait_for_taker()) close(linger_reason());
         break;
@@ -471,14 +496,14 @@ void Http2::on_deadline() {
 }
 
 // The client is told why, and given the time to hear it.
-void Http2::abuse(CloseReason what) {
+void Http2::abuse(CloseReason what, bool is_sending) {
     over_.reset();
     const bool is_protocol = what == CloseReason::h2_protocol;
     nghttp2_session_terminate_session(session_, is_protocol ? NGHTTP2_PROTOCOL_ERROR
                                                             : NGHTTP2_ENHANCE_YOUR_CALM);
     std::string& out = services_.http2_out;
     if (unsent_.empty()) {
-        out.clear();
+        if (!is_sending) out.clear();
         collect(out);
         over_.reset();
         iovec vector = wire::to_vector(out);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "worker/session/connection.h"
+#include "worker/session/frame_count.h"
 #include "worker/session/http2_stream.h"
 
 #include <cstdint>
@@ -25,8 +26,8 @@ class Allowance final {
   public:
     Allowance(std::uint64_t burst, std::uint64_t per_second, std::uint64_t now_ms)
         : burst_(burst), per_second_(per_second), left_(burst), filled_ms_(now_ms) {}
-    // False: it is used up.
-    bool use(std::uint64_t now_ms);
+    // False: there was not so much left, and nothing is now.
+    bool use(std::uint64_t now_ms, std::uint64_t count = 1);
     void give(std::uint64_t more) { left_ = left_ + more < burst_ ? left_ + more : burst_; }
 
   private:
@@ -80,17 +81,22 @@ class Http2 final : public Connection, public Http2Streams {
     bool take(std::string_view received); // false: the connection is over
     bool send();                          // likewise
     void collect(std::string& out);
+    void progressed();
     void go_on_or_wait(bool blocked);
     void settle_state();
     void end_all(CloseReason reason);
     void drain();
-    void abuse(CloseReason what);
+    // is_sending: what was collected goes before its GOAWAY.
+    void abuse(CloseReason what, bool is_sending = false);
     void end_stream(std::int32_t stream, std::uint32_t error);
 
     exchange::Client client_;
     nghttp2_session* session_ = nullptr;
     Streams streams_;
-    std::string unsent_;              // that the socket had no room for
+    std::string unsent_;       // that the socket had no room for
+    bool has_answers_ = false; // parts of them are among what is being sent
+    FrameCount frame_count_;
+    std::size_t asked_ = 0;           // requests that were whole, in what came last
     Allowance frames_;                // that ask for nothing
     Allowance provoked_;              // resets that a client makes us send
     std::uint64_t sent_ = 0;          // bytes

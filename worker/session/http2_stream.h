@@ -49,6 +49,7 @@ class Http2Stream final : public exchange::ExchangeHome {
     bool add_field(std::string_view name, std::string_view value);
     // The head is whole: it is answered now or later.
     void ask();
+    bool is_asking() const { return draft_ != nullptr; } // it is not whole yet
 
     // After submit(): of the answer. Its status, and the fields.
     const http::HeadFields& fields() const { return fields_; }
