@@ -66,6 +66,12 @@ void set_name(X509_NAME* to, const std::string& name) {
          "name");
 }
 
+void add_extension(X509* to, int kind, const std::string& text) {
+    const std::unique_ptr<X509_EXTENSION, decltype(&X509_EXTENSION_free)> extension(
+        X509V3_EXT_conf_nid(nullptr, nullptr, kind, text.c_str()), X509_EXTENSION_free);
+    must(extension && X509_add_ext(to, extension.get(), -1) == 1, "extension");
+}
+
 } // namespace
 
 Certificate make_certificate(const CertificateSpec& spec) {
@@ -87,6 +93,10 @@ Certificate make_certificate(const CertificateSpec& spec) {
          "certificate");
     set_name(X509_get_subject_name(x509.get()), spec.name);
     set_name(X509_get_issuer_name(x509.get()), spec.issuer ? spec.issuer->name : spec.name);
+    if (spec.is_ca) add_extension(x509.get(), NID_basic_constraints, "critical,CA:TRUE");
+    std::string hosts;
+    for (const std::string& host : spec.hosts) hosts += (hosts.empty() ? "" : ",") + host;
+    if (!hosts.empty()) add_extension(x509.get(), NID_subject_alt_name, hosts);
     EVP_PKEY* const signer = spec.issuer ? spec.issuer->key.get() : made.key.get();
     must(X509_sign(x509.get(), signer, digest_for(signer)) > 0, "signature");
     made.pem = written([&](BIO* to) { return PEM_write_bio_X509(to, x509.get()) == 1; });

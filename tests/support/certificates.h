@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 struct evp_pkey_st; // EVP_PKEY
 
@@ -20,6 +21,8 @@ struct CertificateSpec {
     std::int64_t to_s = 90 * 86'400;     // likewise
     const Certificate* issuer = nullptr; // null: itself
     const Certificate* key_of = nullptr; // has the key already; null: a new one
+    std::vector<std::string> hosts = {}; // subjectAltName: "DNS:a.example", "IP:127.0.0.1"
+    bool is_ca = false;                  // may issue others
 };
 
 struct Certificate {

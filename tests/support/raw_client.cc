@@ -51,8 +51,7 @@ RawClient::RawClient(const std::string& unix_path) {
 
 bool RawClient::send(std::string_view bytes, const Deadline& deadline) {
     while (!bytes.empty()) {
-        const ssize_t n =
-            ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n = transmit(bytes);
         if (n > 0) {
             bytes.remove_prefix(static_cast<std::size_t>(n));
         } else if (errno == EAGAIN) {
@@ -62,6 +61,14 @@ bool RawClient::send(std::string_view bytes, const Deadline& deadline) {
         }
     }
     return true;
+}
+
+ssize_t RawClient::transmit(std::string_view bytes) {
+    return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t RawClient::receive(std::span<char> room) {
+    return ::recv(fd_.get(), room.data(), room.size(), MSG_DONTWAIT);
 }
 
 bool RawClient::send_pieces(const std::vector<std::string_view>& pieces) {
@@ -92,12 +99,12 @@ bool RawClient::fill(const Deadline& deadline) {
     }
     char bytes[65536];
     for (;;) {
-        if (!await_fd(fd_.get(), POLLIN, deadline)) return false;
-        const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+        const ssize_t n = receive(bytes);
         if (n > 0) {
             buffer_.append(bytes, static_cast<std::size_t>(n));
             return true;
         }
+        if (n < 0 && errno == EAGAIN && !await_fd(fd_.get(), POLLIN, deadline)) return false;
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
         end_ = n == 0 ? Got::fin : Got::rst;
         return false;

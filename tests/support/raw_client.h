@@ -6,8 +6,10 @@
 #include "tests/support/response.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 namespace fsrv::test {
 
@@ -16,11 +18,14 @@ struct ClientSetup {
     std::string address = "127.0.0.1"; // or an IPv6 literal
 };
 
-class RawClient final {
+class RawClient {
   public:
     // A connection that is refused or reset at once shows in connected(), and in everything after.
     explicit RawClient(std::uint16_t port, const ClientSetup& setup = {});
     explicit RawClient(const std::string& unix_path);
+    virtual ~RawClient() = default;
+    RawClient(const RawClient&) = delete;
+    RawClient& operator=(const RawClient&) = delete;
 
     bool connected() const { return static_cast<bool>(fd_); }
     int fd() const { return fd_.get(); }
@@ -52,6 +57,11 @@ class RawClient final {
     Response ask(std::string_view request, bool to_head = false);
 
     unsigned interim_answers() const { return interim_; }
+
+  protected:
+    // As recv(2) and send(2) that do not wait; what lies between, if anything, is another's.
+    virtual ssize_t receive(std::span<char> room);
+    virtual ssize_t transmit(std::string_view bytes);
 
   private:
     bool fill(const Deadline& deadline); // more bytes, or false and end_

@@ -121,6 +121,7 @@ struct Tls::Calls {
         while (n < 0 && errno == EINTR);
         if (n > 0) {
             tls.drained_ = static_cast<std::size_t>(n) < size;
+            if (tls.first_byte_ == '\0') tls.first_byte_ = *room;
             *done = static_cast<std::size_t>(n);
             return 1;
         }
@@ -332,9 +333,8 @@ Tls::Handshake Tls::handshake() {
     const int error = SSL_get_error(ssl_, n);
     const unsigned long reason = ERR_peek_error();
     ERR_clear_error();
-    const bool is_clear = error == SSL_ERROR_SSL && ERR_GET_LIB(reason) == ERR_LIB_SSL &&
-                          ERR_GET_REASON(reason) == SSL_R_HTTP_REQUEST;
-    if (is_clear) {
+    // No record of TLS begins with a letter. (OpenSSL knows four of the methods.)
+    if (error == SSL_ERROR_SSL && first_byte_ >= 'A' && first_byte_ <= 'Z') {
         context_.parts_->collected.clear(); // an alert would be no answer to it
         failure_ = TlsFailure::clear_text;
         return Handshake::clear_text;

@@ -68,7 +68,7 @@ class Tls final {
     enum class Handshake {
         done,
         wait,       // for more of the client
-        clear_text, // it does not speak TLS, but something like HTTP
+        clear_text, // it does not speak TLS, but begins with a capital letter, as HTTP does
         failed,     // failure() says why
     };
     // A step of it, as far as what has come goes.
@@ -108,6 +108,7 @@ class Tls final {
     int fd_;
     TlsFailure failure_ = TlsFailure::other;
     bool in_handshake_ = true;
+    char first_byte_ = '\0'; // that came
     bool end_was_seen_ = false;
     bool drained_ = false;         // the socket had less than there was room for
     std::uint64_t written_ms_ = 0; // last
