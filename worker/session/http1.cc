@@ -227,10 +227,15 @@ void Http1::refuse(const http::Refusal& refusal, CloseReason reason) {
 }
 
 void Http1::frame(exchange::Answer& answer, const http::Plan& plan, bool keep_alive) {
+    const unsigned minor_version = inquiry_ ? inquiry_->request.minor_version : 1;
+    const bool chunked = !answer.body.has_known_size();
+    FSRV_CHECK(!chunked || minor_version > 0, "HTTP/1.0 has no chunks");
+    chunks_ = chunked ? std::make_unique<ChunkFraming>() : nullptr;
     answer.head.reserve(plan.fields.size() + 160);
     http::append_response_head(answer.head, plan,
-                               {.minor_version = inquiry_ ? inquiry_->request.minor_version : 1,
+                               {.minor_version = minor_version,
                                 .keep_alive = keep_alive,
+                                .chunked = chunked,
                                 .server_header = services_.options.server_header,
                                 .date = services_.exchanges.iteration.date()});
     keep_alive_ = keep_alive;
@@ -272,7 +277,7 @@ bool Http1::respond_at_once(const exchange::CachedFile& file) {
 bool Http1::send_some() {
     exchange::Answer& answer = *exchange_.answer();
     const std::uint64_t before = answer.sent();
-    const Played played = play(answer, transport_, services_);
+    const Played played = play(answer, transport_, services_, chunks_.get());
     const std::uint64_t sent = answer.sent();
     if (sent != before) touch();
     if (before < kSwiftBytes && sent >= kSwiftBytes && now_ms() - answer.started_ms <= kSwiftMs)
@@ -335,6 +340,7 @@ bool Http1::finish_response() {
         exchange::Exchange::honest_answer(exchange_.answer()->end_reason).has_value();
     const std::unique_ptr<exchange::Answer> done =
         exchange_.end(failed ? name_of(exchange_.answer()->end_reason) : "complete");
+    chunks_.reset();
     if (!keep_alive_) {
         // A reset would destroy the answer on its way if the client still sends. One that announced
         // its end does not, or so little later that it has a small answer by then.
