@@ -1,29 +1,15 @@
 #include "worker/content/coder.h"
 
+#include "tests/support/decode.h"
 #include "tests/support/files.h"
 #include "worker/content/gaining.h"
 #include "worker/content/mime.h"
 
-#include <algorithm>
-#include <brotli/decode.h>
 #include <gtest/gtest.h>
 #include <string>
-#include <vector>
-#include <zlib.h>
-#include <zstd.h>
 
 namespace fsrv::content {
 namespace {
-
-// A text that gains, of that length.
-std::string text_of_length(std::size_t length) {
-    std::string text;
-    for (unsigned i = 0; text.size() < length; ++i)
-        text += "line " + std::to_string(i * 7919 % 10007) + " of a log: GET /file/" +
-                std::to_string(i) + "\n";
-    text.resize(length);
-    return text;
-}
 
 std::string coded(http::Coding coding, Effort effort, std::string_view text, std::size_t in_piece,
                   std::size_t out_piece) {
@@ -44,40 +30,6 @@ std::string coded(http::Coding coding, Effort effort, std::string_view text, std
     return out;
 }
 
-std::string decoded(http::Coding coding, std::string_view bytes, std::size_t size) {
-    std::string out(size + 1, 0);
-    std::size_t made = 0;
-    switch (coding) {
-    case http::Coding::zstd:
-        made = ZSTD_decompress(out.data(), out.size(), bytes.data(), bytes.size());
-        EXPECT_FALSE(ZSTD_isError(made)) << ZSTD_getErrorName(made);
-        break;
-    case http::Coding::br:
-        made = out.size();
-        EXPECT_EQ(BrotliDecoderDecompress(bytes.size(),
-                                          reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                                          &made, reinterpret_cast<std::uint8_t*>(out.data())),
-                  BROTLI_DECODER_RESULT_SUCCESS);
-        break;
-    case http::Coding::gzip: {
-        z_stream stream{};
-        EXPECT_EQ(::inflateInit2(&stream, 15 + 16), Z_OK);
-        std::string copy(bytes);
-        stream.next_in = reinterpret_cast<Bytef*>(copy.data());
-        stream.avail_in = static_cast<uInt>(copy.size());
-        stream.next_out = reinterpret_cast<Bytef*>(out.data());
-        stream.avail_out = static_cast<uInt>(out.size());
-        EXPECT_EQ(::inflate(&stream, Z_FINISH), Z_STREAM_END);
-        made = stream.total_out;
-        ::inflateEnd(&stream);
-        break;
-    }
-    case http::Coding::identity: break;
-    }
-    out.resize(std::min(made, out.size()));
-    return out;
-}
-
 constexpr http::Coding kAll[] = {http::Coding::zstd, http::Coding::br, http::Coding::gzip};
 
 TEST(Coder, WhatItMakesDecodesToWhatItTook) {
@@ -85,9 +37,9 @@ TEST(Coder, WhatItMakesDecodesToWhatItTook) {
         for (const Effort effort : {Effort::once, Effort::each}) {
             for (const std::size_t length : {0UL, 1UL, 512UL, 100'000UL, 3'000'000UL}) {
                 SCOPED_TRACE(std::string(http::token_of(coding)) + " of " + std::to_string(length));
-                const std::string text = text_of_length(length);
+                const std::string text = test::gaining_text(length);
                 const std::string made = coded(coding, effort, text, 65'536, 16'384);
-                EXPECT_TRUE(decoded(coding, made, length) == text);
+                EXPECT_TRUE(test::decoded(http::token_of(coding), made) == text);
                 EXPECT_TRUE(length < 512 || made.size() < length / 2) << made.size();
             }
         }
@@ -95,7 +47,7 @@ TEST(Coder, WhatItMakesDecodesToWhatItTook) {
 }
 
 TEST(Coder, ThePiecesDoNotMatter) {
-    const std::string text = text_of_length(70'000);
+    const std::string text = test::gaining_text(70'000);
     for (const http::Coding coding : kAll) {
         const std::string at_once = coded(coding, Effort::once, text, text.size(), 1 << 20);
         for (const std::size_t in : {1'000U, 8'191U, 65'536U})
@@ -108,8 +60,8 @@ TEST(Coder, ThePiecesDoNotMatter) {
 TEST(Coder, TakesWhatDoesNotGain) {
     const std::string noise = test::pattern(0, 100'000, 3);
     for (const http::Coding coding : kAll)
-        EXPECT_TRUE(decoded(coding, coded(coding, Effort::each, noise, 30'000, 30'000),
-                            noise.size()) == noise);
+        EXPECT_TRUE(test::decoded(http::token_of(coding),
+                                  coded(coding, Effort::each, noise, 30'000, 30'000)) == noise);
 }
 
 TEST(Coder, ThereIsNoneOfTheIdentity) {
