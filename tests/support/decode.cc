@@ -83,6 +83,16 @@ std::string gaining_text(std::size_t length) {
     return text;
 }
 
+std::string noise(std::size_t length) {
+    std::string bytes(length, 0);
+    std::uint64_t dice = 1;
+    for (char& c : bytes) {
+        dice = dice * 6364136223846793005U + 1442695040888963407U;
+        c = static_cast<char>(dice >> 56);
+    }
+    return bytes;
+}
+
 std::string decoded(std::string_view coding, std::string_view bytes) {
     if (coding == "zstd") return decode_zstd(bytes);
     if (coding == "br") return decode_br(bytes);

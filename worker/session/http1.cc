@@ -169,7 +169,8 @@ bool Http1::take_head() {
     q.begin += result.head_bytes;
     exchange::Exchange::Outcome outcome = exchange_.ask(q, client_);
     if (outcome.ready) {
-        if (!respond_at_once(*outcome.ready)) respond(exchange_.plan_for(q, *outcome.ready));
+        if (!respond_at_once(*outcome.ready, outcome.coded))
+            respond(exchange_.plan_for(q, *outcome.ready));
         return true;
     }
     if (outcome.plan) {
@@ -248,9 +249,9 @@ void Http1::begin_sending() {
 }
 
 // False: not this way.
-bool Http1::respond_at_once(const exchange::CachedFile& file) {
+bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::CachedCoding* coded) {
     const http::Request& request = inquiry_->request;
-    const std::optional<ReadyAnswer> ready = ready_answer(request, file, services_);
+    const std::optional<ReadyAnswer> ready = ready_answer(request, file, coded, services_);
     if (!ready) return false;
     const auto& [status, head, content, path] = *ready;
     const ssize_t n = send_ready(*ready, transport_, services_);
@@ -259,8 +260,9 @@ bool Http1::respond_at_once(const exchange::CachedFile& file) {
         next_request();
         return true;
     }
-    exchange::Answer& answer = exchange_.begin(request, client_, status,
-                                               content.empty() ? http::Body() : file.resource.body);
+    const http::Body& whole = coded ? coded->body : file.resource.body;
+    exchange::Answer& answer =
+        exchange_.begin(request, client_, status, content.empty() ? http::Body() : whole);
     answer.head = head;
     keep_alive_ = true;
     skip_body_ = false;

@@ -52,7 +52,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     void drop_inquiry();
     bool take_proxy_header();
     bool take_head();
-    bool respond_at_once(const exchange::CachedFile& file);
+    bool respond_at_once(const exchange::CachedFile& file, const exchange::CachedCoding* coded);
     void respond(http::Plan plan);
     void respond_unavailable(http::Plan plan);
     void refuse(const http::Refusal& refusal, CloseReason reason = CloseReason::bad_request);

@@ -13,14 +13,16 @@ namespace fsrv::session {
 struct ReadyAnswer {
     int status = 200;
     std::string_view head;
-    std::string_view content; // where it is copied it follows the head in memory
+    std::string_view content; // where it is copied it mostly follows the head in memory
     SendPath path = SendPath::memory;
 };
 
 // What answers the request out of the file's memory, if it asks for nothing but the plain answer to
-// GET or HEAD, or has the file. Nothing: it has to be planned.
+// GET or HEAD, or has the file. `coded`: the representation that it wants, if not the identity.
+// Nothing: it has to be planned.
 std::optional<ReadyAnswer> ready_answer(const http::Request& request,
                                         const exchange::CachedFile& file,
+                                        const exchange::CachedCoding* coded,
                                         const SessionServices& services);
 
 // As Transport::write() does.

@@ -87,7 +87,6 @@ TEST_F(CodingsTest, NotEverythingIsCoded) {
     file("511.txt", test::gaining_text(511));
     file("512.txt", test::gaining_text(512));
     file("a.png", test::gaining_text(5'000));
-    file("noise.txt", test::pattern(0, 100'000));
     file("empty.txt", "");
     const struct {
         const char* name;
@@ -106,13 +105,7 @@ TEST_F(CodingsTest, NotEverythingIsCoded) {
 }
 
 TEST_F(CodingsTest, WhatDoesNotGainIsTriedOnce) {
-    std::string noise(100'000, 0);
-    std::uint64_t dice = 1;
-    for (char& c : noise) {
-        dice = dice * 6364136223846793005U + 1442695040888963407U;
-        c = static_cast<char>(dice >> 56);
-    }
-    file("noise.txt", noise);
+    file("noise.txt", test::noise(100'000));
     for (const Coding coding : kAll) {
         http::Resource found = find("noise.txt");
         EXPECT_EQ(codings_.add(found, coding, true), Given::useless);

@@ -2,6 +2,7 @@
 #include "worker/session/http1.h"
 
 #include "tests/support/await.h"
+#include "tests/support/decode.h"
 #include "tests/support/files.h"
 #include "tests/support/pattern_producer.h"
 #include "tests/worker/content/support.h"
@@ -65,6 +66,7 @@ class Http1Test : public testing::Test {
         if (n < 0 && errno == ECONNRESET) heard += "RESET";
         return heard;
     }
+    std::string hears_all(const Http1& connection);
     // All that the loop would do without waiting.
     void go_on() {
         for (unsigned i = 0; i < 100; ++i) {
@@ -89,7 +91,13 @@ class Http1Test : public testing::Test {
     Options options_;
     exchange::Iteration iteration_;
     exchange::Ending ending_;
-    content::LocalStore store_{tree_.config(), content::MimeTypes()};
+    static content::StoreConfig compressing(content::StoreConfig config) {
+        config.compress = true;
+        return config;
+    }
+
+    content::LocalStore store_{compressing(tree_.config()), content::MimeTypes()};
+    exchange::Codings codings_{{.kept_bytes = 1 << 20, .threads = 4}};
     content::Mounts mounts_{tree_.root(), store_.root_device()};
     disk::Pool pool_{{.threads = 1}};
     disk::FileCloser closer_{pool_};
@@ -117,7 +125,8 @@ class Http1Test : public testing::Test {
                                                       .cache = cache_,
                                                       .plan_config = plan_config_,
                                                       .io = IoMode::inline_,
-                                                      .server_header = true},
+                                                      .server_header = true,
+                                                      .codings = &codings_},
                                           .bodies = {.iteration = iteration_,
                                                      .chunks = chunks_,
                                                      .page_cache = page_cache_,
@@ -262,6 +271,51 @@ TEST_F(Http1Test, ADrainingServerAnswersWhatHasComeAndEnds) {
     const std::string heard = hears();
     EXPECT_NE(heard.find("\r\nConnection: close\r\n"), std::string::npos) << heard;
     EXPECT_TRUE(heard.ends_with("contentEND")) << heard;
+}
+
+// What the client hears until that connection waits for the next request.
+std::string Http1Test::hears_all(const Http1& connection) {
+    std::string heard = hears();
+    EXPECT_TRUE(test::await([&] {
+        pollfd wake{.fd = pool_.wake_fd(), .events = POLLIN, .revents = 0};
+        ::poll(&wake, 1, 10);
+        pool_.dispatch();
+        go_on();
+        heard += hears();
+        return connection.state() == State::idle;
+    }));
+    return heard + hears();
+}
+
+TEST_F(Http1Test, WhatIsCodedWhileItIsSentLeavesTheConnectionInStep) {
+    const std::string text = test::gaining_text(limits::kMostCodedAtOnce + 1);
+    tree_.file("log.txt", text);
+    test::set_mtime(tree_.at("log.txt"));
+    const Http1& connection =
+        come("GET /log.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+    const std::string heard = hears_all(connection);
+    EXPECT_NE(heard.find("\r\nTransfer-Encoding: chunked\r\n"), std::string::npos);
+    EXPECT_NE(heard.find("\r\nContent-Encoding: gzip\r\n"), std::string::npos);
+    EXPECT_EQ(heard.find("Content-Length"), std::string::npos);
+    EXPECT_TRUE(heard.ends_with("\r\n0\r\n\r\n"));
+    says("GET /file HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on();
+    EXPECT_TRUE(hears().ends_with("\r\n\r\ncontent"));
+}
+
+TEST_F(Http1Test, AClientThatGoesAwayLeavesNothingOfItsStream) {
+    tree_.file("log.txt", test::gaining_text(limits::kMostCodedAtOnce + 1));
+    test::set_mtime(tree_.at("log.txt"));
+    come("GET /log.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+    client_.reset();
+    EXPECT_TRUE(test::await([&] {
+        pollfd wake{.fd = pool_.wake_fd(), .events = POLLIN, .revents = 0};
+        ::poll(&wake, 1, 10);
+        pool_.dispatch();
+        go_on();
+        connections_.destroy_buried();
+        return codings_.at_work() == 0 && pool_.is_idle();
+    }));
 }
 
 // A reader of its own: what is framed is the same whatever makes the bytes.
