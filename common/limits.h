@@ -91,6 +91,21 @@ inline constexpr std::uint64_t kFillingMs = 10'000;
 // Unless it has found so many chunks there, one after the other: 64 MiB.
 inline constexpr unsigned kFoundInARow = 256;
 
+// Content codings. What is smaller fits in a packet all the same.
+inline constexpr std::uint64_t kLeastCoded = 512;
+// Files up to this size are coded whole, which takes a thread of the pool for a fifth of a second
+// at most, and kept; larger ones are streams.
+inline constexpr std::uint64_t kMostCodedAtOnce = 4 * 1024 * 1024;
+// Of what a file does not become shorter by a 16th, the identity is sent.
+inline constexpr std::size_t kLeastGain = 16;
+// Streams under way in a worker: each has up to 10 MiB of memory, paused ones too.
+inline constexpr unsigned kMostCodedStreams = 8;
+// Bytes of a file that a job of a stream codes: what becomes very little of them does not hold a
+// thread for long.
+inline constexpr std::uint64_t kMostCodedInARow = 4 * 1024 * 1024;
+// What is kept of codings, as a part of --cache-memory.
+inline constexpr std::size_t kCodedShare = 4;
+
 // What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix
 // sockets).
 inline constexpr int kNotSentLowat = 128 * 1024;

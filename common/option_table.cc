@@ -29,6 +29,7 @@ enum class OptionType {
     IoMode,
     Symlinks,
     InPlaceWrites,
+    Compression,
     Sandbox,
     TlsMin,
     LogFormat,
@@ -104,6 +105,8 @@ template <>
 constexpr std::array kWords<OptionType::Symlinks>{"inside"sv, "never"sv, "follow"sv};
 template <>
 constexpr std::array kWords<OptionType::InPlaceWrites>{"on"sv, "off"sv, "append"sv};
+template <>
+constexpr std::array kWords<OptionType::Compression>{"auto"sv, "off"sv};
 template <>
 constexpr std::array kWords<OptionType::Sandbox>{"auto"sv, "on"sv, "off"sv};
 template <>

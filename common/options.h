@@ -23,6 +23,7 @@ enum class InPlaceWrites {
     off,    // they are only replaced
     append, // or they grow, and what was there stays
 };
+enum class Compression { automatic, off };
 enum class SandboxMode { automatic, on, off };
 enum class TlsVersion { tls_1_2, tls_1_3 };
 enum class LogFormat { combined, extended, json };
@@ -51,6 +52,7 @@ using Duration = Millis;                   // 500ms, 10s, 5m, 1h; nothing is 0 o
 using IoMode = fsrv::IoMode;
 using Symlinks = fsrv::Symlinks;
 using InPlaceWrites = fsrv::InPlaceWrites; // append, or as OnOff
+using Compression = fsrv::Compression;
 using Sandbox = SandboxMode;
 using Networks = std::vector<Network>; // as TextList: 192.0.2.0/24, 2001:db8::1, unix
 using TlsMin = TlsVersion;

@@ -50,7 +50,7 @@ struct ShownTransfer {
     std::uint64_t id = 0;         // unique in its process; 0: none
     std::uint64_t started_ms = 0; // monotonic_ms()
     std::uint64_t sent = 0;       // bytes of the body
-    std::uint64_t total = 0;
+    std::uint64_t total = 0;      // 0: nobody knows
     bool paused = false;
     std::string client; // "192.0.2.1 port 4711", "unix:"
     std::string target; // as sent; cut, when it fills its room

@@ -286,7 +286,9 @@ TopLine download_row(const DownloadStatus& d, const DownloadColumns& columns, co
     }
     line.right(fmt::format("{:.1f} %", percent), 7);
     if (columns.sizes > 0)
-        line.right(fmt::format("{} of {}", human_size(d.sent), human_size(d.total)), columns.sizes);
+        line.right(d.total > 0 ? fmt::format("{} of {}", human_size(d.sent), human_size(d.total))
+                               : human_size(d.sent),
+                   columns.sizes);
     if (d.paused)
         line.right("paused", 13, Style::wait);
     else

@@ -139,6 +139,8 @@ TEST(Options, GoodValuesOfEveryType) {
                                   {"off", InPlaceWrites::off},
                                   {"0", InPlaceWrites::off},
                                   {"append", InPlaceWrites::append}});
+    expect_values<Compression>("compress", &Options::compress,
+                               {{"auto", Compression::automatic}, {"off", Compression::off}});
     expect_values<LogFormat>("log-format", &Options::log_format,
                              {{"combined", LogFormat::combined},
                               {"extended", LogFormat::extended},
@@ -260,6 +262,7 @@ const Bad kBad[] = {
     {"io", "Auto", "auto, threads or inline"},
     {"symlinks", "on", "inside, never or follow"},
     {"in-place-writes", "Append", "on, off or append"},
+    {"compress", "on", "auto or off"},
     {"log-format", "xml", "combined, extended or json"},
     {"log-level", "trace", "error, warn, info or debug"},
 };

@@ -1,6 +1,7 @@
 // No cache is a way round: odd requests get the same answers with and without them, the first time
 // and again, from the loop and from the pool.
 
+#include "tests/support/decode.h"
 #include "tests/support/files.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -29,7 +30,12 @@ std::string comparable(const Response& response) {
     return text;
 }
 
-std::vector<std::string> odd_requests(const std::string& etag) {
+std::string coded_tag(const std::string& tag, const std::string& coding) {
+    return tag.substr(0, tag.size() - 1) + "-" + coding + "\"";
+}
+
+std::vector<std::string> odd_requests(const std::string& etag, const std::string& page_tag,
+                                      const std::string& log_tag) {
     const char* targets[] = {"/small",
                              "/%73mall",
                              "//small",
@@ -40,6 +46,12 @@ std::vector<std::string> odd_requests(const std::string& etag) {
                              "/files?path=small",
                              "/files?path=%2Fsmall",
                              "/large",
+                             "/page.html",
+                             "/page.html?x",
+                             "/files?path=page.html",
+                             "/noise.txt",
+                             "/short.txt",
+                             "/log.txt",
                              "/empty",
                              "/link",
                              "/none",
@@ -63,6 +75,19 @@ std::vector<std::string> odd_requests(const std::string& etag) {
         "If-Range: " + etag + "\r\nRange: bytes=1-5\r\n",
         "If-Range: \"other\"\r\nRange: bytes=1-5\r\n",
         "Accept: application/json\r\n",
+        "Accept-Encoding: gzip, deflate, br, zstd\r\n",
+        "Accept-Encoding: gzip;q=0.9, br;q=0.8\r\n",
+        "Accept-Encoding: identity;q=0\r\n",
+        "Accept-Encoding: gzip\r\nAccept-Encoding: br\r\n",
+        "Accept-Encoding: gzip\r\nRange: bytes=1-5\r\n",
+        "Accept-Encoding: zstd\r\nCache-Control: no-transform\r\n",
+        "Accept-Encoding: br\r\nIf-None-Match: " + page_tag + "\r\n",
+        "Accept-Encoding: br\r\nIf-None-Match: " + coded_tag(page_tag, "br") + "\r\n",
+        "Accept-Encoding: br\r\nIf-Match: " + coded_tag(page_tag, "br") + "\r\n",
+        "Accept-Encoding: gzip\r\nIf-None-Match: W/" + coded_tag(log_tag, "gz") + "\r\n",
+        "Accept-Encoding: br\r\nIf-Match: " + page_tag + "\r\n",
+        "Accept-Encoding: br\r\nIf-Modified-Since: Tue, 01 Jan 2030 00:00:00 GMT\r\n",
+        "Accept-Encoding: br\r\nConnection: close\r\n",
         "Content-Length: 3\r\n\r\nabc",
         "Connection: close\r\n",
     };
@@ -92,22 +117,33 @@ TEST(SameAnswers, ComeFromEveryCacheAndFromNone) {
         set_mtime(root / name);
     }
     write_file(root / ".hidden", "secret");
+    write_file(root / "page.html", gaining_text(20'000));
+    write_file(root / "short.txt", gaining_text(511));
+    write_file(root / "log.txt", gaining_text((4 << 20) + 1));
+    write_file(root / "noise.txt", noise(50'000));
+    for (const char* name : {"page.html", "short.txt", "log.txt", "noise.txt"})
+        set_mtime(root / name);
     fs::create_symlink("small", root / "link");
     const Server with(root.path(), {"--workers", "1"});
     const Server without(root.path(), {"--workers", "1", "--cache-files", "0"});
     const Server threads(root.path(), {"--workers", "1", "--io", "threads"});
-    const std::string etag = fetch(with.port(), "/small").field("ETag").value_or("no tag");
-    const std::vector<std::string> requests = odd_requests(etag);
+    const auto tag_of = [&](const char* target) {
+        return fetch(with.port(), target).field("ETag").value_or("no tag");
+    };
+    const std::vector<std::string> requests =
+        odd_requests(tag_of("/small"), tag_of("/page.html"), tag_of("/log.txt"));
     ASSERT_GE(requests.size(), 200U);
     const auto answer = [](const Server& server, const std::string& request) {
         RawClient client(server.port());
         return client.ask(request, request.starts_with("HEAD "));
     };
     unsigned bodies = 0;
+    unsigned coded = 0;
     for (const std::string& request : requests) {
         const Response expected = answer(threads, request);
         EXPECT_TRUE(expected.complete()) << request;
         bodies += expected.status == 200 && !expected.body.empty() ? 1 : 0;
+        coded += expected.field("Content-Encoding") ? 1 : 0;
         for (const Server* server : {&with, &without}) {
             for (int time = 0; time < 2; ++time) {
                 EXPECT_EQ(comparable(answer(*server, request)), comparable(expected))
@@ -116,6 +152,7 @@ TEST(SameAnswers, ComeFromEveryCacheAndFromNone) {
         }
     }
     EXPECT_GT(bodies, 50U) << "most of it was no answer at all";
+    EXPECT_GT(coded, 20U);
 }
 
 } // namespace

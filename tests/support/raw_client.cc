@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -136,6 +137,10 @@ Response RawClient::read_response(bool to_head, const Deadline& deadline) {
     if (!response.complete()) return response;
     if (to_head || response.status == 204 || response.status == 304) return response;
     const auto length = response.content_length();
+    if (!length && response.field("Transfer-Encoding") == "chunked") {
+        read_chunks(response, deadline);
+        return response;
+    }
     if (!length) {
         response.got = Got::malformed;
         response.problem = "a body without Content-Length";
@@ -144,6 +149,40 @@ Response RawClient::read_response(bool to_head, const Deadline& deadline) {
     response.body = read_bytes(static_cast<std::size_t>(*length), deadline);
     if (response.body.size() < *length) response.got = end_;
     return response;
+}
+
+std::optional<std::string> RawClient::read_line(const Deadline& deadline) {
+    std::size_t end = 0;
+    while ((end = buffer_.find("\r\n")) == std::string::npos)
+        if (!fill(deadline)) return std::nullopt;
+    std::string line = buffer_.substr(0, end);
+    buffer_.erase(0, end + 2);
+    return line;
+}
+
+// RFC 9112 7.1, as fsrv writes it: no extensions, no trailers.
+void RawClient::read_chunks(Response& response, const Deadline& deadline) {
+    std::size_t length = 1;
+    while (length > 0) {
+        const auto size = read_line(deadline);
+        if (!size) {
+            response.got = end_;
+            return;
+        }
+        const char* const last = size->data() + size->size();
+        const auto [stop, error] = std::from_chars(size->data(), last, length, 16);
+        if (error != std::errc() || stop != last) {
+            response.got = Got::malformed;
+            response.problem = "no size of a chunk: " + *size;
+            return;
+        }
+        response.body += read_bytes(length, deadline);
+        const auto end = read_line(deadline);
+        if (end && end->empty()) continue;
+        response.got = end ? Got::malformed : end_;
+        response.problem = "a chunk without its end";
+        return;
+    }
 }
 
 std::string RawClient::read_bytes(std::size_t count, const Deadline& deadline) {

@@ -6,6 +6,7 @@
 #include "tests/support/response.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,8 @@ class RawClient {
 
   private:
     bool fill(const Deadline& deadline); // more bytes, or false and end_
+    std::optional<std::string> read_line(const Deadline& deadline);
+    void read_chunks(Response& response, const Deadline& deadline);
     UniqueFd fd_;
     std::string buffer_;
     Got end_ = Got::nothing;

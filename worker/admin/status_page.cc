@@ -169,7 +169,10 @@ void download(Html out, const DownloadStatus& d) {
                    escape_html(d.target), escape_html(d.name), percent);
     fmt::format_to(out, "<progress max=\"1000\" value=\"{:.0f}\">{:.1f}%</progress>\n",
                    percent * 10, percent);
-    fmt::format_to(out, "<p><span>{} of {}</span>", human_size(d.sent), human_size(d.total));
+    if (d.total > 0)
+        fmt::format_to(out, "<p><span>{} of {}</span>", human_size(d.sent), human_size(d.total));
+    else
+        fmt::format_to(out, "<p><span>{}</span>", human_size(d.sent));
     if (d.paused)
         fmt::format_to(out, "<span class=\"wait\">paused</span>");
     else

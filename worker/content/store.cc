@@ -2,6 +2,7 @@
 
 #include "worker/content/disposition.h"
 #include "worker/content/errno_status.h"
+#include "worker/content/gaining.h"
 #include "worker/content/listing.h"
 #include "worker/http/accept.h"
 #include "worker/http/conditions.h"
@@ -228,7 +229,9 @@ http::Resource LocalStore::file_resource(Entry entry, std::string path, const Re
         {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},
         wall_now());
     std::string content_type(mime_.of(last_segment(path)));
+    const bool negotiated = config_.compress && gains_by_coding(content_type);
     return {.body = http::Body::of(std::move(file)),
+            .negotiated = negotiated,
             .content_type = std::move(content_type),
             .validators = validators,
             .path = std::move(path)};

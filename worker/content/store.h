@@ -29,6 +29,7 @@ struct StoreConfig {
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
     InPlaceWrites in_place_writes = InPlaceWrites::on;
+    bool compress = false; // types that gain are negotiated
     std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
     // For tests.
     ResolveForm form = ResolveForm::automatic;

@@ -22,8 +22,8 @@ struct FileCloser::Closing final : disk::Job {
 void FileCloser::let_go(http::Body body) {
     std::shared_ptr<const http::OpenFile> file; // a body has one at most
     for (const http::Segment& segment : body.segments) {
-        const auto* extent = std::get_if<http::FileExtent>(&segment);
-        if (extent && !extent->file->local) file = extent->file;
+        if (const auto* extent = std::get_if<http::FileExtent>(&segment)) file = extent->file;
+        if (const auto* stream = std::get_if<http::Stream>(&segment)) file = stream->file;
     }
     body.segments.clear();
     let_go(std::move(file));

@@ -10,10 +10,6 @@
 namespace fsrv::exchange {
 namespace {
 
-std::uint64_t length_of(const http::Segment& segment) {
-    return std::visit([](const auto& extent) { return extent.length; }, segment);
-}
-
 iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
@@ -33,11 +29,16 @@ unsigned Piece::weight() const {
 }
 
 BodyReader::BodyReader(const BodyServices& services, disk::FileReader& reader, http::Body body)
-    : services_(services), reader_(reader), body_(std::move(body)), size_(body_.size()) {}
+    : services_(services), reader_(reader), body_(std::move(body)), size_(body_.size()) {
+    for (const http::Segment& segment : body_.segments)
+        if (std::holds_alternative<http::Stream>(segment)) ++streams_left_;
+    has_streams_ = streams_left_ > 0;
+}
 
 BodyReader::~BodyReader() {
-    if (reading_) services_.pool.abandon(*read_.release());
+    if (reading_) abandon_job();
     read_.reset();
+    production_.reset();
     services_.chunks.give_back(chunk_);
     if (services_.closer) services_.closer->let_go(std::move(body_));
 }
@@ -47,7 +48,7 @@ Piece BodyReader::next(const Ways& ways, std::uint64_t room, std::span<iovec> ve
     skip_finished();
     if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
         if (const auto piece = in_place(ways, room, vectors)) return *piece;
-        switch (extent_at_front() ? load(ways.read_bytes) : Load::ready) {
+        switch (load_front(ways.read_bytes)) {
         case Load::ready: break;
         case Load::wait_disk: return {.kind = Piece::Kind::wait};
         case Load::failed: return {.kind = Piece::Kind::failed};
@@ -59,21 +60,28 @@ Piece BodyReader::next(const Ways& ways, std::uint64_t room, std::span<iovec> ve
 }
 
 void BodyReader::skip_finished() {
-    while (segment_ < body_.segments.size() &&
-           segment_sent_ == length_of(body_.segments[segment_])) {
-        ++segment_;
-        segment_sent_ = 0;
-        cached_until_ = 0;
+    while (segment_ < body_.segments.size() && is_front_over()) leave_front();
+}
+
+void BodyReader::leave_front() {
+    if (stream_at_front()) {
+        --streams_left_;
+        made_ = 0;
+        made_all_ = false;
+        production_.reset();
     }
+    ++segment_;
+    segment_sent_ = 0;
+    cached_until_ = 0;
 }
 
 std::optional<Piece> BodyReader::in_place(const Ways& ways, std::uint64_t room,
                                           std::span<iovec> vectors) {
     if (const http::FileExtent* const extent = extent_at_front())
         return cached_piece(*extent, ways, room, vectors);
-    const auto& memory = std::get<http::MemoryExtent>(body_.segments[segment_]);
-    if (!is_to_be_lent(memory, segment_sent_, ways)) return std::nullopt;
-    const std::string_view left = memory.view().substr(segment_sent_);
+    const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[segment_]);
+    if (!memory || !is_to_be_lent(*memory, segment_sent_, ways)) return std::nullopt;
+    const std::string_view left = memory->view().substr(segment_sent_);
     const std::string_view part = left.substr(0, limits::kChunkBytes);
     return Piece{.kind = Piece::Kind::pages,
                  .length = part.size(),
@@ -165,11 +173,11 @@ Piece BodyReader::gather(const Ways& ways, std::span<iovec> vectors) const {
             vectors[count++] = to_vector(left.data(), left.size());
             continue;
         }
-        const std::size_t part = std::min<std::uint64_t>(length_of(body_.segments[i]) - skip,
-                                                         chunk_filled_ - from_chunk);
+        const std::size_t part =
+            std::min<std::uint64_t>(length_of(i) - skip, chunk_filled_ - from_chunk);
         if (part > 0) vectors[count++] = to_vector(chunk_->data() + from_chunk, part);
         from_chunk += part;
-        if (part == length_of(body_.segments[i]) - skip) continue;
+        if (part == length_of(i) - skip && has_whole_length(i)) continue;
         more_follows = true;
         break;
     }
@@ -196,17 +204,13 @@ void BodyReader::advance(const Piece& piece, std::uint64_t bytes) {
 void BodyReader::pass(std::uint64_t bytes, SendPath of_memory) {
     sent_ += bytes;
     while (bytes > 0) {
-        const http::Segment& segment = body_.segments[segment_];
-        const std::uint64_t part = std::min(bytes, length_of(segment) - segment_sent_);
-        const bool of_file = std::holds_alternative<http::FileExtent>(segment);
-        if (of_file) chunk_sent_ += static_cast<std::size_t>(part);
-        services_.score.count(Metric::sent_bytes, of_file ? chunk_path_ : of_memory, part);
+        const std::uint64_t part = std::min(bytes, length_of(segment_) - segment_sent_);
+        const bool of_chunk = !std::holds_alternative<http::MemoryExtent>(body_.segments[segment_]);
+        if (of_chunk) chunk_sent_ += static_cast<std::size_t>(part);
+        services_.score.count(Metric::sent_bytes, of_chunk ? chunk_path_ : of_memory, part);
         segment_sent_ += part;
         bytes -= part;
-        if (segment_sent_ == length_of(segment)) {
-            ++segment_;
-            segment_sent_ = 0;
-        }
+        if (is_front_over()) leave_front();
     }
 }
 
@@ -251,6 +255,7 @@ bool BodyReader::is_filling(const http::OpenFile& file) const {
 
 void BodyReader::settle_read() {
     reading_ = false;
+    if (stream_at_front()) return settle_production();
     const disk::FileRead::Order& order = read_->order;
     if (order.may_be_cached) {
         const http::OpenFile& file = *order.file;
@@ -269,13 +274,28 @@ void BodyReader::settle_read() {
 void BodyReader::give_up_read(CloseReason reason) {
     FSRV_CHECK(reading_, "given up is what is under way");
     reading_ = false;
-    services_.pool.abandon(*read_.release());
+    abandon_job();
     failed_read_ = true;
     failure_ = reason;
 }
 
+void BodyReader::abandon_job() {
+    if (stream_at_front())
+        services_.pool.abandon(*production_.release());
+    else
+        services_.pool.abandon(*read_.release());
+}
+
+dev_t BodyReader::read_device() const {
+    return stream_at_front() ? production_->device() : read_->order.file->charged;
+}
+
 void BodyReader::release_buffer() {
     FSRV_CHECK(!reading_, "buffer released under a read");
+    if (const http::Stream* const stream = stream_at_front()) {
+        stream->producer->rest();
+        if (chunk_sent_ < chunk_filled_) return;
+    }
     read_.reset();
     window_.reset();
     services_.chunks.give_back(std::exchange(chunk_, nullptr));
@@ -284,8 +304,13 @@ void BodyReader::release_buffer() {
     cached_until_ = 0;
 }
 
-BodyReader::Load BodyReader::load(std::size_t most) {
+BodyReader::Load BodyReader::load_front(std::size_t most) {
     if (failed_read_) return Load::failed;
+    if (const http::Stream* const stream = stream_at_front()) return produce(*stream);
+    return extent_at_front() ? load(most) : Load::ready;
+}
+
+BodyReader::Load BodyReader::load(std::size_t most) {
     const http::FileExtent& extent = *extent_at_front();
     const std::uint64_t offset = extent.offset + segment_sent_;
     chunk_filled_ = 0;
@@ -315,6 +340,7 @@ BodyReader::Load BodyReader::load_on_loop(const http::FileExtent& extent, std::u
     }
     // The parts of a multipart answer are small: as many as fit leave together.
     for (std::size_t i = segment_ + 1; i < body_.segments.size(); ++i) {
+        if (std::holds_alternative<http::Stream>(body_.segments[i])) break;
         const auto* next = std::get_if<http::FileExtent>(&body_.segments[i]);
         if (!next) continue;
         if (next->file != extent.file || next->length > chunk_->capacity - wanted_ ||
@@ -350,6 +376,35 @@ BodyReader::Load BodyReader::load_in_pool(const http::FileExtent& extent, std::u
     return Load::wait_disk;
 }
 
+BodyReader::Load BodyReader::produce(const http::Stream& stream) {
+    if (!production_)
+        production_ =
+            std::make_unique<disk::Production>(services_.chunks, services_.closer, reader_, stream);
+    services_.chunks.give_back(std::exchange(chunk_, nullptr));
+    chunk_filled_ = 0;
+    chunk_sent_ = 0;
+    services_.pool.submit(*production_, production_->device(), disk::JobKind::read);
+    reading_ = true;
+    chunk_path_ = SendPath::pool;
+    return Load::wait_disk;
+}
+
+void BodyReader::settle_production() {
+    const http::Producer::Made made = production_->made;
+    chunk_ = std::exchange(production_->chunk, nullptr);
+    chunk_filled_ = made.bytes;
+    made_ += made.bytes;
+    size_ += made.bytes;
+    switch (made.state) {
+    case http::Producer::State::more: return;
+    case http::Producer::State::end: made_all_ = true; return;
+    case http::Producer::State::changed: failure_ = CloseReason::file_changed; break;
+    case http::Producer::State::unreadable: failure_ = CloseReason::read_error; break;
+    case http::Producer::State::broken: failure_ = CloseReason::internal; break;
+    }
+    failed_read_ = true;
+}
+
 BodyReader::Load BodyReader::finish_load(std::int64_t result, bool unchanged) {
     if (result < 0) return load_failed(CloseReason::read_error);
     // The extent lay within the file when it was planned, so where it ends now it became shorter.
@@ -372,6 +427,28 @@ std::uint64_t BodyReader::listing_bytes() const {
         if (memory && memory->of_listing) sum += memory->length;
     }
     return sum;
+}
+
+std::uint64_t BodyReader::length_of(std::size_t segment) const {
+    if (const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[segment]))
+        return memory->length;
+    if (const auto* file = std::get_if<http::FileExtent>(&body_.segments[segment]))
+        return file->length;
+    return segment == segment_ ? made_ : 0;
+}
+
+bool BodyReader::has_whole_length(std::size_t segment) const {
+    if (!std::holds_alternative<http::Stream>(body_.segments[segment])) return true;
+    return segment == segment_ && made_all_;
+}
+
+bool BodyReader::is_front_over() const {
+    return segment_sent_ == length_of(segment_) && has_whole_length(segment_);
+}
+
+const http::Stream* BodyReader::stream_at_front() const {
+    return segment_ < body_.segments.size() ? std::get_if<http::Stream>(&body_.segments[segment_])
+                                            : nullptr;
 }
 
 const http::FileExtent* BodyReader::extent_at_front() const {

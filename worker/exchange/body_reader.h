@@ -26,7 +26,12 @@
 // a file that, as --in-place-writes off or append says, is only ever replaced or grows, all is
 // lent; and so is memory that nobody writes to (http::MemoryExtent::lendable).
 //
-// One read is under way at a time. Thread: the loop's.
+// The bytes of a stream are made in the pool as well, a chunk at a time, each when the one before
+// has been taken. They are made once: what the client has not taken is kept while it takes nothing,
+// a chunk at most. The end is told only after the producer has told it, which looks after changes
+// itself.
+//
+// One read, or one production, is under way at a time. Thread: the loop's.
 #pragma once
 
 #include "common/close_reason.h"
@@ -38,6 +43,7 @@
 #include "worker/disk/file_read.h"
 #include "worker/disk/file_window.h"
 #include "worker/disk/page_cache.h"
+#include "worker/disk/production.h"
 #include "worker/exchange/iteration.h"
 #include "worker/http/body.h"
 
@@ -80,7 +86,7 @@ struct Piece {
         file,
         pages,
         end,    // there is no more
-        wait,   // a read is under way: FileReader::on_chunk_read() follows
+        wait,   // a read or a production is under way: FileReader::on_chunk_read() follows
         failed, // failure() says why
     };
     Kind kind = Kind::end;
@@ -126,15 +132,16 @@ class BodyReader final {
     void settle_read();
     // The read under way is waited for no more, as `reason` tells; the next next() fails.
     void give_up_read(CloseReason reason);
-    // Gives the buffer up while the client takes nothing; the bytes are read anew when it does. Not
-    // while a read is under way.
+    // Gives the buffer up while the client takes nothing; the bytes are read anew when it does.
+    // Those of a stream stay. Not while a read is under way.
     void release_buffer();
 
-    bool read_under_way() const { return reading_; }                 // or waits for the disk
-    dev_t read_device() const { return read_->order.file->charged; } // while it does
+    bool read_under_way() const { return reading_; } // or waits for the disk
+    dev_t read_device() const;                       // while it does
     bool holds_buffer() const { return chunk_ != nullptr; }
-    bool at_end() const { return sent_ == size_; }
-    std::uint64_t size() const { return size_; }
+    bool at_end() const { return sent_ == size_ && streams_left_ == 0; }
+    bool has_known_size() const { return !has_streams_; }
+    std::uint64_t size() const { return size_; } // of what is known of it, and what was made
     std::uint64_t sent() const { return sent_; }
     std::uint64_t listing_bytes() const; // MemoryExtent::of_listing, taken ones too
     CloseReason failure() const { return failure_; }
@@ -143,6 +150,7 @@ class BodyReader final {
     static constexpr unsigned kCloseLooks = 8;
 
     enum class Load { ready, wait_disk, failed };
+    Load load_front(std::size_t most);
     Load load(std::size_t most);
     Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
     // Bytes of the extent into the chunk, behind the first `at`; false: not all of them are cached.
@@ -151,6 +159,15 @@ class BodyReader final {
     Load load_in_pool(const http::FileExtent& extent, std::uint64_t offset);
     Load finish_load(std::int64_t result, bool is_unchanged);
     Load load_failed(CloseReason reason);
+    Load produce(const http::Stream& stream);
+    void settle_production();
+    void abandon_job(); // the one under way
+    // Of a stream, what was made of it so far.
+    std::uint64_t length_of(std::size_t segment) const;
+    bool has_whole_length(std::size_t segment) const; // no more will be made of it
+    bool is_front_over() const;
+    void leave_front();
+    const http::Stream* stream_at_front() const;
 
     // What is at the front, without a buffer of ours. Nothing: not this way.
     std::optional<Piece> in_place(const Ways& ways, std::uint64_t room, std::span<iovec> vectors);
@@ -178,6 +195,10 @@ class BodyReader final {
     SendPath chunk_path_ = SendPath::copied;
     std::uint64_t sent_ = 0;
     std::uint64_t size_ = 0;
+    std::size_t streams_left_ = 0; // that were not sent to their end
+    bool has_streams_ = false;
+    std::uint64_t made_ = 0;             // bytes of the stream at the front
+    bool made_all_ = false;              // of it
     unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
     bool reading_ = false;
     bool failed_read_ = false;
@@ -185,8 +206,10 @@ class BodyReader final {
     CloseReason failure_ = CloseReason::internal;
     std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached
     std::size_t wanted_ = 0;         // bytes asked of the read that has filled the chunk
-    std::unique_ptr<disk::FileRead> read_;   // the pool's, while reading_
-    std::optional<disk::FileWindow> window_; // of the piece that was handed out
+    // One of them is the pool's, while reading_.
+    std::unique_ptr<disk::FileRead> read_;
+    std::unique_ptr<disk::Production> production_; // while the pool is at it
+    std::optional<disk::FileWindow> window_;       // of the piece that was handed out
 };
 
 } // namespace fsrv::exchange

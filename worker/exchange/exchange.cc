@@ -1,6 +1,7 @@
 #include "worker/exchange/exchange.h"
 
 #include "common/limits.h"
+#include "worker/http/accept_encoding.h"
 #include "worker/http/forwarded.h"
 
 #include <algorithm>
@@ -65,14 +66,15 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     }
     const bool api = services_.options.api;
     const auto plain_key = http::plain_cache_key(request.origin, api);
-    const CachedFile* ready = plain_key ? cached(*plain_key) : nullptr;
-    if (ready) return {.ready = ready};
+    if (plain_key)
+        if (auto kept = find_kept(request, *plain_key)) return *std::move(kept);
     auto target = http::parse_target(request.origin, api);
     if (!target)
         return {.plan = http::plan_status(request, target.error().status, target.error().what)};
     if (target->kind == http::Target::Kind::health)
         return {.plan = http::plan_health(request, services_.ending.is_near())};
-    if (!plain_key && (ready = cached(http::cache_key(*target)))) return {.ready = ready};
+    if (!plain_key)
+        if (auto kept = find_kept(request, http::cache_key(*target))) return *std::move(kept);
     return find(inquiry, *std::move(target));
 }
 
@@ -100,7 +102,20 @@ http::Plan Exchange::take_plan(Inquiry& inquiry) {
     return *std::exchange(lookup.plan, std::nullopt);
 }
 
-const CachedFile* Exchange::cached(std::string_view key) {
+std::optional<Exchange::Outcome> Exchange::find_kept(const http::Request& request,
+                                                     std::string_view key) {
+    CachedFile* const file = cached(key);
+    if (!file) return std::nullopt;
+    if (!file->codable) return Outcome{.ready = file};
+    const http::Coding coding = http::wanted_coding(request);
+    if (coding == http::Coding::identity || file->is_useless(coding)) return Outcome{.ready = file};
+    CachedCoding* const coded = file->coded_as(coding);
+    if (!coded) return std::nullopt; // it has to be made
+    coded->set_date(services_.iteration.date_second(), services_.iteration.date_line());
+    return Outcome{.ready = file, .coded = coded};
+}
+
+CachedFile* Exchange::cached(std::string_view key) {
     if (!services_.cache.on()) return nullptr;
     CachedFile* const file = services_.cache.find(key, services_.iteration.now_ms());
     services_.score.count(file ? Metric::cache_hits : Metric::cache_misses);

@@ -152,10 +152,11 @@ class Exchange final : public disk::FileReader {
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
 
-    // What becomes of a request: a file out of the cache, to be answered by the session at once or
-    // by plan_for(); or a plan; or neither yet, and ExchangeHome hears of it.
+    // What becomes of a request: a file out of the cache, to be answered by the session at once, as
+    // it is or coded, or by plan_for(); or a plan; or neither yet, and ExchangeHome hears of it.
     struct Outcome {
         const CachedFile* ready = nullptr;
+        const CachedCoding* coded = nullptr; // of `ready`, if the request wants it
         std::optional<http::Plan> plan;
     };
     // Of the complete request in `inquiry`, which stays until drop() or the end of its look-up.
@@ -192,7 +193,9 @@ class Exchange final : public disk::FileReader {
     void on_disk_ill() override;
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);
-    const CachedFile* cached(std::string_view key);
+    // With what is kept for it; nothing: it has to be found.
+    std::optional<Outcome> find_kept(const http::Request& request, std::string_view key);
+    CachedFile* cached(std::string_view key);
     void make_answer(int status, http::Body body, log::LogRecord record);
     log::Peer client_of(const http::Request& request, const Client& client) const;
     void count(Asked asked, int status, std::uint64_t started_ms) const;

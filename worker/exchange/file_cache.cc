@@ -2,6 +2,7 @@
 
 #include "common/limits.h"
 #include "common/quick_calls.h"
+#include "worker/exchange/codings.h"
 #include "worker/http/response_head.h"
 
 #include <algorithm>
@@ -35,11 +36,50 @@ void append_head(std::string& out, const http::Request& request, const http::Res
     out.append(kDateLine, ' ');
 }
 
+void add_field(http::Request& request, std::string_view name, std::string_view value) {
+    request.fields[request.field_count++] = {.name = name, .value = value};
+}
+
+// At the end of each head.
+void write_date(std::string& bytes, std::initializer_list<std::string_view> heads,
+                std::string_view line_and_end) {
+    for (const std::string_view head : heads) {
+        const auto end = static_cast<std::size_t>(head.data() + head.size() - bytes.data());
+        line_and_end.copy(bytes.data() + end - kDateLine, kDateLine);
+    }
+}
+
+std::unique_ptr<CachedCoding> make_cached_coding(const http::CodedRepresentation& coded,
+                                                 const http::Resource& found, bool server_header,
+                                                 const http::PlanConfig& config) {
+    auto made = std::make_unique<CachedCoding>();
+    made->coding = coded.coding;
+    made->body = coded.body;
+    made->content = std::get<http::MemoryExtent>(coded.body.segments.front()).view();
+    auto bytes = std::make_shared<std::string>(coded.validators.etag);
+    const std::size_t tag_end = bytes->size();
+    http::Request request;
+    add_field(request, "Accept-Encoding", http::token_of(coded.coding));
+    append_head(*bytes, request, found, server_header, config);
+    const std::size_t head_end = bytes->size();
+    add_field(request, "If-None-Match", coded.validators.etag);
+    append_head(*bytes, request, found, server_header, config);
+    const std::string_view all = *bytes;
+    made->etag = all.substr(0, tag_end);
+    made->head = all.substr(tag_end, head_end - tag_end);
+    made->head_304 = all.substr(head_end);
+    made->bytes = std::move(bytes);
+    return made;
+}
+
 } // namespace
 
 std::size_t CachedFile::cost() const {
+    std::size_t of_codings = 0;
+    for (const auto& coding : codings)
+        of_codings += sizeof *coding + coding->bytes->capacity() + coding->content.size() + 128;
     return sizeof *this + sizeof(http::OpenFile) + bytes->capacity() + resource.path.capacity() +
-           (lendable ? disk::PageArena::in_whole_pages(content.size()) : 0) +
+           of_codings + (lendable ? disk::PageArena::in_whole_pages(content.size()) : 0) +
            256; // nodes and small strings
 }
 
@@ -55,6 +95,7 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resourc
     if (!extent) return nullptr;              // an empty file: the pool is quick enough
     if (!extent->file->local) return nullptr; // a hit would have to ask for its state
     auto cached = std::make_unique<CachedFile>();
+    cached->codable = Codings::is_codable(found);
     cached->file = extent->file;
     cached->fd = cached->file->fd.get();
     cached->size = cached->file->size;
@@ -64,8 +105,7 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resourc
 
     auto bytes = std::make_shared<std::string>();
     http::Request request;
-    request.fields[0] = {.name = "If-None-Match", .value = found.validators->etag};
-    request.field_count = 1;
+    add_field(request, "If-None-Match", found.validators->etag);
     append_head(*bytes, request, found, server_header, config);
     const std::size_t key_begin = bytes->size();
     bytes->append(key);
@@ -97,16 +137,44 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resourc
     cached->head = all.substr(head_begin, head_end - head_begin);
     cached->bytes = std::move(bytes);
     cached->resource = found;
+    std::erase_if(cached->resource.coded, [](const http::CodedRepresentation& coded) {
+        return !coded.body.has_known_size(); // for one client
+    });
+    for (const http::CodedRepresentation& coded : cached->resource.coded)
+        cached->codings.push_back(make_cached_coding(coded, found, server_header, config));
     return cached;
 }
 
 void CachedFile::set_date(std::int64_t second, std::string_view line_and_end) {
     if (second == dated) return;
-    for (const std::string_view each : {head, head_304}) {
-        const auto end = static_cast<std::size_t>(each.data() + each.size() - bytes->data());
-        line_and_end.copy(bytes->data() + end - kDateLine, kDateLine);
-    }
+    write_date(*bytes, {head, head_304}, line_and_end);
     dated = second;
+}
+
+void CachedCoding::set_date(std::int64_t second, std::string_view line_and_end) {
+    if (second == dated) return;
+    write_date(*bytes, {head, head_304}, line_and_end);
+    dated = second;
+}
+
+CachedCoding* CachedFile::coded_as(http::Coding coding) {
+    for (const auto& each : codings)
+        if (each->coding == coding) return each.get();
+    return nullptr;
+}
+
+void CachedFile::take_codings_of(CachedFile& earlier) {
+    if (size != earlier.size || mtime != earlier.mtime || ctime != earlier.ctime ||
+        file->inode != earlier.file->inode || file->device != earlier.file->device)
+        return;
+    useless |= earlier.useless;
+    for (std::size_t i = 0; i < earlier.codings.size(); ++i) {
+        if (coded_as(earlier.codings[i]->coding)) continue;
+        codings.push_back(std::move(earlier.codings[i]));
+        resource.coded.push_back(std::move(earlier.resource.coded[i]));
+    }
+    earlier.codings.clear();
+    earlier.resource.coded.clear();
 }
 
 CachedFile* KeyIndex::find(std::uint64_t hash, std::string_view key) const {
@@ -193,7 +261,12 @@ bool FileCache::fresh(CachedFile& file, std::uint64_t now_ms) const {
 
 void FileCache::insert(std::unique_ptr<CachedFile> file, std::uint64_t now_ms) {
     file->hash = siphash(secret_, file->key);
-    if (CachedFile* const old = by_key_.find(file->hash, file->key)) drop(*old);
+    if (CachedFile* const old = by_key_.find(file->hash, file->key)) {
+        bytes_ -= old->cost();
+        file->take_codings_of(*old);
+        bytes_ += old->cost();
+        drop(*old);
+    }
     if (file->cost() > bounds_.bytes) return;
     file->resolved_ms = now_ms;
     file->used_ms = now_ms;

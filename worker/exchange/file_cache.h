@@ -32,6 +32,20 @@ namespace fsrv::exchange {
 // "Date: Wed, 25 Nov 2026 10:00:00 GMT" and the end of the line and of the head.
 inline constexpr std::size_t kDateLine = 39;
 
+// What answers out of memory who takes a coded representation.
+struct CachedCoding {
+    http::Coding coding = http::Coding::gzip;
+    std::string_view head; // as CachedFile's
+    std::string_view head_304;
+    std::string_view content; // not behind the head
+    std::string_view etag;
+    http::Body body;
+    std::int64_t dated = -1;
+    std::shared_ptr<std::string> bytes; // the heads and the tag
+
+    void set_date(std::int64_t second, std::string_view line_and_end);
+};
+
 // What a hit touches comes first and lies close together: of many files, most of its cost is
 // memory that no processor cache has.
 struct CachedFile {
@@ -48,6 +62,8 @@ struct CachedFile {
     std::string_view content;  // the body, when it is in memory: follows the head, or is lendable
     bool lendable = false;     // in pages of its own
     bool shows_removal = true; // `file` does
+    bool codable = false;      // Accept-Encoding may make a difference
+    std::uint8_t useless = 0;  // codings that do not gain, a bit each
 
     std::string_view head_304; // of the answer to who has the file
     ListHook<CachedFile> hook;
@@ -55,10 +71,21 @@ struct CachedFile {
     std::shared_ptr<std::string> bytes;
     http::Resource resource; // whole; of a small file the body is in memory
     std::shared_ptr<const http::OpenFile> file;
+    std::vector<std::unique_ptr<CachedCoding>> codings; // of resource.coded
 
+    CachedCoding* coded_as(http::Coding coding);
+    void set_useless(http::Coding coding) { useless |= bit_of(coding); }
+    bool is_useless(http::Coding coding) const { return (useless & bit_of(coding)) != 0; }
+    // What was coded of another look at the same version; no effect if it is another.
+    void take_codings_of(CachedFile& earlier);
     bool in_memory() const { return content.data() != nullptr; }
     void set_date(std::int64_t second, std::string_view line_and_end); // kDateLine bytes
     std::size_t cost() const;                                          // bytes of memory, about
+
+  private:
+    static std::uint8_t bit_of(http::Coding coding) {
+        return static_cast<std::uint8_t>(1U << static_cast<unsigned>(coding));
+    }
 };
 
 // The cached files by their keys: a table of hashes with open addressing, so that a look-up touches
@@ -86,8 +113,9 @@ class KeyIndex final {
     std::size_t taken_ = 0;
 };
 
-// What is made of a find() that found a file worth keeping: reads it if it is small. Nothing for
-// what is no such file, or if it cannot be read. Any thread; blocks as `read` does.
+// What is made of a find() that found a file worth keeping: reads it if it is small, and keeps
+// coded representations that are in memory. Nothing for what is no such file, or if it cannot be
+// read. Any thread; blocks as `read` does.
 std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resource& found,
                                              bool server_header, const http::PlanConfig& config,
                                              disk::PageArena& arena,

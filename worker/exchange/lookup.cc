@@ -3,6 +3,7 @@
 #include "common/check.h"
 #include "common/limits.h"
 #include "worker/disk/page_cache.h"
+#include "worker/http/accept_encoding.h"
 
 #include <algorithm>
 #include <chrono>
@@ -90,7 +91,7 @@ bool Lookup::begin(const LookupServices& services, http::Target target) {
     reach_ = {};
     if (services.io == IoMode::inline_) {
         find_and_plan();
-        return true;
+        if (plan) return true;
     }
     if (services.io == IoMode::automatic && find_in_memory()) return true;
     reach_ = reach_for(services.mounts, target_);
@@ -115,10 +116,16 @@ void Lookup::find_and_plan() {
                            .cancelled = &cancelled_};
     http::FindResult found = s.store.find(target_, ask, reach_);
     if (reach_.wants || reach_.wants_listing || reach_.wants_thread) return; // once more, then
+    const http::Coding coding = found && found->negotiated && s.codings
+                                    ? http::wanted_coding(request_)
+                                    : http::Coding::identity;
+    const Codings::Given given = code(found, coding);
+    if (given == Codings::Given::needs_thread) return;
     if (found && to_be_kept_) {
         found_ = make_cached_file(http::cache_key(target_), *found, s.server_header, s.plan_config,
                                   s.cache.arena(),
                                   reach_.in_memory ? disk::read_in_memory : disk::read_whole);
+        if (found_ && given == Codings::Given::useless) found_->set_useless(coding);
     }
     listings_full_ = !found && found.error().listings_full;
     plan = http::plan_resource(request_, std::move(found), s.plan_config, wall_now());
@@ -126,6 +133,12 @@ void Lookup::find_and_plan() {
         warm_up(plan->body, queued_us_ / 1'000);
     else if (!is_warm(plan->body))
         plan.reset();
+}
+
+// Never on the loop what takes long.
+Codings::Given Lookup::code(http::FindResult& found, http::Coding coding) const {
+    if (coding == http::Coding::identity) return Codings::Given::no;
+    return services_->codings->add(*found, coding, under_way_);
 }
 
 void Lookup::submit(disk::JobKind kind) {

@@ -1,6 +1,7 @@
 // Lookup: finds what a request asks for and plans the answer: resolve, open, fstat, plan. On the
 // loop if all of it is in memory (--io auto), else as a job of the pool, which is charged to one
-// device after the other until it has been where it must wait (content/reach.h).
+// device after the other until it has been where it must wait (content/reach.h). A file that is to
+// be coded whole is coded there, whatever --io says.
 //
 // Lifetime: in the memory of its home, with the request, and not to be touched there while it is
 // under way; cancel() ends the interest in it earlier. Thread: the loop's; run() alone is called by
@@ -11,6 +12,7 @@
 #include "worker/content/mounts.h"
 #include "worker/content/store.h"
 #include "worker/disk/pool.h"
+#include "worker/exchange/codings.h"
 #include "worker/exchange/file_cache.h"
 #include "worker/http/plan.h"
 #include "worker/http/request.h"
@@ -36,6 +38,7 @@ struct LookupServices {
     const http::PlanConfig& plan_config;
     IoMode io;
     bool server_header;
+    Codings* codings = nullptr; // none: --compress off
 };
 
 // Who has it in memory.
@@ -79,6 +82,7 @@ class Lookup final : public disk::Job {
 
     bool find_in_memory();
     void find_and_plan();
+    Codings::Given code(http::FindResult& found, http::Coding coding) const;
     void submit(disk::JobKind kind);
     void probe(dev_t device) const;
 

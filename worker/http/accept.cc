@@ -2,24 +2,12 @@
 
 #include "worker/http/request.h"
 #include "worker/http/text.h"
+#include "worker/http/weight.h"
 
 #include <algorithm>
 
 namespace fsrv::http {
 namespace {
-
-// weight = "0" [ "." 0*3DIGIT ] / "1" [ "." 0*3("0") ], in thousandths; -1: malformed.
-int parse_weight(std::string_view text) {
-    if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1')) return -1;
-    int value = (text[0] - '0') * 1000;
-    if (text.size() > 1 && text[1] != '.') return -1;
-    int unit = 100;
-    for (std::size_t i = 2; i < text.size(); ++i, unit /= 10) {
-        if (text[i] < '0' || text[i] > '9') return -1;
-        value += (text[i] - '0') * unit;
-    }
-    return value <= 1000 ? value : -1;
-}
 
 struct Weights { // of types asked for by name, in thousandths; 0: not wanted
     int text = 0;
@@ -32,12 +20,7 @@ Weights parse_accept(std::string_view accept) {
     while (!accept.empty()) {
         auto element = take_until(accept, ',');
         const auto type = trim(take_until(element, ';'));
-        int weight = 1000;
-        while (!element.empty()) {
-            const auto parameter = trim(take_until(element, ';'));
-            if (parameter.starts_with("q=") || parameter.starts_with("Q="))
-                weight = parse_weight(parameter.substr(2));
-        }
+        const int weight = weight_of(element);
         if (weight <= 0) continue;
         if (equal_ignoring_case(type, "text/plain")) weights.text = std::max(weights.text, weight);
         if (equal_ignoring_case(type, "text/html") ||

@@ -6,35 +6,54 @@
 #include <utility>
 
 namespace fsrv::http {
+namespace {
+
+std::uint64_t length_of(const Segment& segment) {
+    if (const auto* memory = std::get_if<MemoryExtent>(&segment)) return memory->length;
+    if (const auto* file = std::get_if<FileExtent>(&segment)) return file->length;
+    return 0;
+}
+
+template <typename Extent>
+Segment part_of(Extent extent, std::uint64_t offset, std::uint64_t length) {
+    extent.offset += offset;
+    extent.length = length;
+    return extent;
+}
+
+} // namespace
 
 std::shared_ptr<const char> shared_bytes(std::shared_ptr<const std::string> text) {
     const char* const first = text->data();
     return {std::move(text), first};
 }
 
+bool Body::has_known_size() const {
+    return std::none_of(segments.begin(), segments.end(), [](const Segment& segment) {
+        return std::holds_alternative<Stream>(segment);
+    });
+}
+
 std::uint64_t Body::size() const {
     std::uint64_t sum = 0;
-    for (const Segment& segment : segments)
-        sum += std::visit([](const auto& extent) { return extent.length; }, segment);
+    for (const Segment& segment : segments) sum += length_of(segment);
     return sum;
 }
 
 void Body::append_slice(const Body& whole, std::uint64_t offset, std::uint64_t length) {
+    FSRV_CHECK(whole.has_known_size(), "a stream cannot be sliced");
     for (const Segment& segment : whole.segments) {
         if (length == 0) return;
-        const auto has = std::visit([](const auto& extent) { return extent.length; }, segment);
+        const auto has = length_of(segment);
         if (offset >= has) {
             offset -= has;
             continue;
         }
         const auto take = std::min(length, has - offset);
-        segments.push_back(segment);
-        std::visit(
-            [&](auto& extent) {
-                extent.offset += offset;
-                extent.length = take;
-            },
-            segments.back());
+        if (const auto* memory = std::get_if<MemoryExtent>(&segment))
+            segments.push_back(part_of(*memory, offset, take));
+        else
+            segments.push_back(part_of(std::get<FileExtent>(segment), offset, take));
         offset = 0;
         length -= take;
     }

@@ -1,6 +1,7 @@
-// Body: what is sent after a head, as a list of segments: bytes in memory, or an extent of an open
-// file. A range is a slice, a multipart answer is a list. (A producer, which cannot be sliced, will
-// be the third kind.) Copyable; extents share the file.
+// Body: what is sent after a head, as a list of segments: bytes in memory, an extent of an open
+// file, or a stream of bytes that are made while it is sent. A range is a slice, a multipart answer
+// is a list; a stream cannot be sliced, and nobody knows its length. Copyable; extents share the
+// file. Of the copies of a body with a stream only one may be played.
 #pragma once
 
 #include "common/clock.h"
@@ -9,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -58,7 +60,40 @@ struct MemoryExtent {
     bool of_listing = false; // within the bound of listings that a worker has at a time
 };
 
-using Segment = std::variant<MemoryExtent, FileExtent>;
+// Makes bytes, one after the other: each is made once. What it needs for that it may take with the
+// first produce(), so that one that is never played costs little.
+class Producer {
+  public:
+    enum class State : std::uint8_t {
+        more,
+        end,     // there were no more, and all of them are of one version of what they are made of
+        changed, // what they are made of is no longer what it was
+        unreadable, // it cannot be read
+        broken,     // they cannot be made: no memory
+    };
+    struct Made {
+        std::size_t bytes = 0; // of the room; 0 unless `state` is more or end
+        State state = State::more;
+    };
+    Producer() = default;
+    Producer(const Producer&) = delete;
+    Producer& operator=(const Producer&) = delete;
+    virtual ~Producer() = default;
+
+    // Blocks as long as it takes: never on the loop. By any thread, by one at a time, and not after
+    // it said anything but State::more, which comes with one byte at least.
+    virtual Made produce(std::span<char> room) = 0;
+    // The client takes nothing: what others may need may go until the next produce(). Not while one
+    // is under way. Thread: the loop's.
+    virtual void rest() {}
+};
+
+struct Stream {
+    std::shared_ptr<Producer> producer;
+    std::shared_ptr<const OpenFile> file; // what it reads, whose device is charged; may be none
+};
+
+using Segment = std::variant<MemoryExtent, FileExtent, Stream>;
 
 // The text's first byte, which keeps all of it.
 std::shared_ptr<const char> shared_bytes(std::shared_ptr<const std::string> text);
@@ -66,8 +101,10 @@ std::shared_ptr<const char> shared_bytes(std::shared_ptr<const std::string> text
 struct Body {
     std::vector<Segment> segments;
 
+    bool has_known_size() const; // false: there is a stream
+    // What is known of it: streams count nothing.
     std::uint64_t size() const;
-    // Appends bytes [offset, offset+length) of `whole`, which must have them.
+    // Appends bytes [offset, offset+length) of `whole`, which must have them, and no stream.
     void append_slice(const Body& whole, std::uint64_t offset, std::uint64_t length);
     void append_bytes(std::string bytes);
 

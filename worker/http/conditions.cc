@@ -138,6 +138,15 @@ Validators make_validators(const FileState& file, FileTime now) {
     return validators;
 }
 
+Validators coded_validators(const Validators& identity, Coding coding, bool weak) {
+    Validators validators = identity;
+    if (identity.etag.empty()) return validators;
+    validators.etag.pop_back(); // the quote
+    validators.etag.append("-").append(suffix_of(coding)).append("\"");
+    if (weak && !is_weak(validators.etag)) validators.etag.insert(0, "W/");
+    return validators;
+}
+
 Precondition evaluate_preconditions(const Request& request, const Validators& validators,
                                     std::int64_t now) {
     const auto modified = validators.last_modified;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/clock.h"
+#include "worker/http/coding.h"
 #include "worker/http/request.h"
 
 #include <cstdint>
@@ -34,6 +35,11 @@ struct FileState {
 // a file may have the same. The tag then is a weak one of size, ctime and inode, which differ on
 // other machines and change with what changes no byte; none where ctime says nothing either.
 Validators make_validators(const FileState& file, FileTime now);
+
+// Of what a coding makes of a representation with such validators: a tag of its own, made of the
+// identity's and as strong as that, so the same wherever the identity has the same and the coding
+// makes the same bytes. `weak`: it may not.
+Validators coded_validators(const Validators& identity, Coding coding, bool weak);
 
 enum class Precondition {
     proceed,      // evaluate Range

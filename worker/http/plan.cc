@@ -1,5 +1,6 @@
 #include "worker/http/plan.h"
 
+#include "worker/http/accept_encoding.h"
 #include "worker/http/conditions.h"
 #include "worker/http/date.h"
 #include "worker/http/fields.h"
@@ -77,16 +78,28 @@ void append_cache_fields(std::string& out, std::string_view lines) {
     }
 }
 
-Plan plan_not_modified(const Resource& resource) {
+constexpr std::string_view kVaryByCoding = "Vary: Accept-Encoding\r\n";
+
+Plan plan_not_modified(const Resource& resource, const Validators& validators) {
     Plan plan{.status = 304};
-    if (!resource.validators->etag.empty())
-        add_field(plan.fields, "ETag", resource.validators->etag);
+    if (!validators.etag.empty()) add_field(plan.fields, "ETag", validators.etag);
+    if (resource.negotiated) plan.fields.append(kVaryByCoding);
     append_cache_fields(plan.fields, resource.extra_fields);
     return plan;
 }
 
-Plan plan_unsatisfiable(const Request& request, std::uint64_t size) {
-    Plan plan = plan_status(request, 416, "no byte of the range exists");
+// What a file's condition or range has led to.
+Plan plan_file_status(const Request& request, const Resource& resource, int status,
+                      std::string_view what) {
+    Plan plan = plan_status(request, status, what);
+    constexpr std::string_view kVary = "Vary: Accept\r\n";
+    if (const auto at = plan.fields.find(kVary); resource.negotiated && at != std::string::npos)
+        plan.fields.replace(at, kVary.size(), "Vary: Accept, Accept-Encoding\r\n");
+    return plan;
+}
+
+Plan plan_unsatisfiable(const Request& request, const Resource& resource, std::uint64_t size) {
+    Plan plan = plan_file_status(request, resource, 416, "no byte of the range exists");
     fmt::format_to(std::back_inserter(plan.fields), "Content-Range: bytes */{}\r\n", size);
     return plan;
 }
@@ -113,23 +126,32 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
     if (!found) return plan_miss(request, found.error());
     Resource& resource = *found;
 
+    const CodedRepresentation* const coded =
+        resource.coded.empty() ? nullptr : resource.coded_as(wanted_coding(request));
+    const Validators* validators = resource.validators ? &*resource.validators : nullptr;
+    if (coded) validators = &coded->validators;
+
     auto precondition = Precondition::proceed;
-    if (resource.validators)
-        precondition = evaluate_preconditions(request, *resource.validators, now.seconds);
+    if (validators) precondition = evaluate_preconditions(request, *validators, now.seconds);
     if (precondition == Precondition::failed)
-        return plan_status(request, 412, "the file is not the one that was meant");
-    if (precondition == Precondition::not_modified) return plan_not_modified(resource);
+        return plan_file_status(request, resource, 412, "the file is not the one that was meant");
+    if (precondition == Precondition::not_modified) return plan_not_modified(resource, *validators);
 
     const auto size = resource.body.size();
     RangeResult ranges;
-    if (precondition == Precondition::proceed)
+    if (precondition == Precondition::proceed && !coded)
         ranges = wanted_ranges(request, resource, size, config);
-    if (ranges.verdict == RangeVerdict::unsatisfiable) return plan_unsatisfiable(request, size);
+    if (ranges.verdict == RangeVerdict::unsatisfiable)
+        return plan_unsatisfiable(request, resource, size);
 
     Plan plan;
     std::string& fields = plan.fields;
     fields.reserve(384 + resource.extra_fields.size() + resource.content_disposition.size());
-    if (ranges.verdict == RangeVerdict::whole) {
+    if (coded) {
+        add_field(fields, "Content-Type", resource.content_type);
+        add_field(fields, "Content-Encoding", token_of(coded->coding));
+        plan.body = coded->body;
+    } else if (ranges.verdict == RangeVerdict::whole) {
         add_field(fields, "Content-Type", resource.content_type);
         plan.body = std::move(resource.body);
     } else if (ranges.ranges.size() == 1) {
@@ -145,18 +167,19 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
         fields.append("\r\n");
         plan.body = make_multipart(resource.body, resource.content_type, ranges, size, boundary);
     }
-    if (resource.body_made) add_field(fields, "Content-Length", plan.body.size());
+    if (resource.body_made && plan.body.has_known_size())
+        add_field(fields, "Content-Length", plan.body.size());
     fields.append("X-Content-Type-Options: nosniff\r\n");
     if (!resource.content_disposition.empty())
         add_field(fields, "Content-Disposition", resource.content_disposition);
-    if (resource.validators) {
-        if (!resource.validators->etag.empty())
-            add_field(fields, "ETag", resource.validators->etag);
-        if (resource.validators->last_modified)
-            if (const auto date = format_date(*resource.validators->last_modified))
+    if (validators) {
+        if (!validators->etag.empty()) add_field(fields, "ETag", validators->etag);
+        if (validators->last_modified)
+            if (const auto date = format_date(*validators->last_modified))
                 add_field(fields, "Last-Modified", *date);
-        if (config.max_ranges > 0) fields.append("Accept-Ranges: bytes\r\n");
+        if (config.max_ranges > 0 && !coded) fields.append("Accept-Ranges: bytes\r\n");
     }
+    if (resource.negotiated) fields.append(kVaryByCoding);
     fields.append(resource.extra_fields);
     if (request.method == Method::head) plan.body = {};
     return plan;

@@ -1,18 +1,36 @@
-// Resource: what was found for a target: its representation and what HTTP says of it. A file, a
+// Resource: what was found for a target: its representations and what HTTP says of them. A file, a
 // folder's listing, later an archive or a remote object: the plan does not care which.
 #pragma once
 
 #include "common/result.h"
 #include "worker/http/body.h"
+#include "worker/http/coding.h"
 #include "worker/http/conditions.h"
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace fsrv::http {
 
+// A coded representation beside the identity. Of the same type, and as old.
+struct CodedRepresentation {
+    Coding coding = Coding::gzip;
+    Body body; // may be a stream: of unknown length
+    Validators validators;
+};
+
 struct Resource {
-    Body body; // the whole representation
+    const CodedRepresentation* coded_as(Coding coding) const {
+        for (const CodedRepresentation& each : coded)
+            if (each.coding == coding) return &each;
+        return nullptr;
+    }
+
+    Body body; // the whole identity
+    // Its type gains by a coding: Accept-Encoding decides, and Vary says so, whatever is sent.
+    bool negotiated = false;
+    std::vector<CodedRepresentation> coded; // those that could be had
     // False: of a HEAD, whose body nobody made. It is empty then, and no Content-Length is sent
     // (RFC 9110 9.3.2).
     bool body_made = true;

@@ -30,6 +30,7 @@ void append_response_head(std::string& out, const Plan& plan, const HeadContext&
         out.append("Connection: close\r\n");
     else if (context.minor_version == 0)
         out.append("Connection: keep-alive\r\n");
+    if (context.chunked) out.append("Transfer-Encoding: chunked\r\n");
     out.append(plan.fields).append("\r\n");
 }
 

@@ -11,6 +11,7 @@ namespace fsrv::http {
 struct HeadContext {
     unsigned minor_version = 1; // of the request: decides how persistence is announced
     bool keep_alive = true;
+    bool chunked = false; // so the body is framed: nobody knows its length
     bool server_header = true;
     std::string_view date; // IMF-fixdate of now
 };

@@ -65,7 +65,7 @@ void TransferBoard::show(std::uint64_t now_ms) {
             {.id = answer.id,
              .started_ms = answer.started_ms,
              .sent = answer.body.sent(),
-             .total = answer.body.size(),
+             .total = answer.body.has_known_size() ? answer.body.size() : 0,
              .paused = connection.state() == session::State::paused,
              .client = client_text(answer.client),
              .target = std::string(target_of(answer.record.fields().request_line))});

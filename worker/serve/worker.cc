@@ -23,11 +23,17 @@ std::size_t usable_files(const Heritage& heritage) {
     return allowed > reserved ? allowed - reserved : 0;
 }
 
+std::size_t coded_bytes(const Heritage& heritage) {
+    if (heritage.options->compress == Compression::off) return 0;
+    return static_cast<std::size_t>(heritage.budgets.cache_bytes) / limits::kCodedShare;
+}
+
 exchange::FileCache::Bounds cache_bounds(const Heritage& heritage) {
     const Options& options = *heritage.options;
     if (options.io != IoMode::automatic) return {};
     return {.files = std::min<std::size_t>(options.cache_files, usable_files(heritage) / 2),
-            .bytes = static_cast<std::size_t>(heritage.budgets.cache_bytes)};
+            .bytes =
+                static_cast<std::size_t>(heritage.budgets.cache_bytes) - coded_bytes(heritage)};
 }
 
 std::size_t connection_limit(const Heritage& heritage) {
@@ -77,6 +83,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       names_(options().server_names, iteration_),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
+      codings_({.kept_bytes = coded_bytes(heritage_), .threads = options().threads}),
       log_(log_writer(heritage_)),
       connections_(connection_limit(heritage_)),
       inquiries_(static_cast<std::size_t>(options().max_header_size), closer_),
@@ -91,7 +98,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                              .cache = cache_,
                              .plan_config = plan_config_,
                              .io = options().io,
-                             .server_header = options().server_header},
+                             .server_header = options().server_header,
+                             .codings = &codings_},
                  .bodies = {.iteration = iteration_,
                             .chunks = chunks_,
                             .page_cache = page_cache_,

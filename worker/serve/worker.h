@@ -92,6 +92,7 @@ class Worker final {
     exchange::NameCheck names_;
     content::Mounts mounts_;
     exchange::FileCache cache_;
+    exchange::Codings codings_;
     std::unique_ptr<log::LogWriter> log_;
     session::Connections connections_;
     session::Turns turns_;

@@ -191,7 +191,8 @@ bool Http1::take_head() {
     q.begin += result.head_bytes;
     exchange::Exchange::Outcome outcome = exchange_.ask(q, client_);
     if (outcome.ready) {
-        if (!respond_at_once(*outcome.ready)) respond(exchange_.plan_for(q, *outcome.ready));
+        if (!respond_at_once(*outcome.ready, outcome.coded))
+            respond(exchange_.plan_for(q, *outcome.ready));
         return true;
     }
     if (outcome.plan) {
@@ -253,10 +254,15 @@ void Http1::refuse(const http::Refusal& refusal, CloseReason reason) {
 }
 
 void Http1::frame(exchange::Answer& answer, const http::Plan& plan, bool keep_alive) {
+    const unsigned minor_version = inquiry_ ? inquiry_->request.minor_version : 1;
+    const bool chunked = !answer.body.has_known_size();
+    FSRV_CHECK(!chunked || minor_version > 0, "HTTP/1.0 has no chunks");
+    chunks_ = chunked ? std::make_unique<ChunkFraming>() : nullptr;
     answer.head.reserve(plan.fields.size() + 160);
     http::append_response_head(answer.head, plan,
-                               {.minor_version = inquiry_ ? inquiry_->request.minor_version : 1,
+                               {.minor_version = minor_version,
                                 .keep_alive = keep_alive,
+                                .chunked = chunked,
                                 .server_header = services_.options.server_header,
                                 .date = services_.exchanges.iteration.date()});
     keep_alive_ = keep_alive;
@@ -269,10 +275,10 @@ void Http1::begin_sending() {
 }
 
 // False: not this way.
-bool Http1::respond_at_once(const exchange::CachedFile& file) {
+bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::CachedCoding* coded) {
     const http::Request& request = inquiry_->request;
     const std::optional<ReadyAnswer> ready =
-        ready_answer(request, file, transport_.lends(), services_);
+        ready_answer(request, file, coded, transport_.lends(), services_);
     if (!ready) return false;
     const auto& [status, head, content, path] = *ready;
     const ssize_t n = send_ready(*ready, transport_, services_);
@@ -281,8 +287,9 @@ bool Http1::respond_at_once(const exchange::CachedFile& file) {
         next_request();
         return true;
     }
-    exchange::Answer& answer = exchange_.begin(request, client_, status,
-                                               content.empty() ? http::Body() : file.resource.body);
+    const http::Body& whole = coded ? coded->body : file.resource.body;
+    exchange::Answer& answer =
+        exchange_.begin(request, client_, status, content.empty() ? http::Body() : whole);
     answer.head = head;
     keep_alive_ = true;
     skip_body_ = false;
@@ -299,7 +306,7 @@ bool Http1::respond_at_once(const exchange::CachedFile& file) {
 bool Http1::send_some() {
     exchange::Answer& answer = *exchange_.answer();
     const std::uint64_t before = answer.sent();
-    const Played played = play(answer, transport_, services_);
+    const Played played = play(answer, transport_, services_, chunks_.get());
     const std::uint64_t sent = answer.sent();
     if (sent != before) touch();
     if (before < kSwiftBytes && sent >= kSwiftBytes && now_ms() - answer.started_ms <= kSwiftMs)
@@ -362,6 +369,7 @@ bool Http1::finish_response() {
         exchange::Exchange::honest_answer(exchange_.answer()->end_reason).has_value();
     const std::unique_ptr<exchange::Answer> done =
         exchange_.end(failed ? name_of(exchange_.answer()->end_reason) : "complete");
+    chunks_.reset();
     if (!keep_alive_) {
         // A reset would destroy the answer on its way if the client still sends. One that announced
         // its end does not, or so little later that it has a small answer by then.

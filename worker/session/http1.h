@@ -6,6 +6,7 @@
 #include "worker/exchange/exchange.h"
 #include "worker/http/parser.h"
 #include "worker/http/plan.h"
+#include "worker/session/chunk_framing.h"
 #include "worker/session/connection.h"
 
 #include <cstddef>
@@ -58,7 +59,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     bool take_proxy_header();
     bool became_http2();
     bool take_head();
-    bool respond_at_once(const exchange::CachedFile& file);
+    bool respond_at_once(const exchange::CachedFile& file, const exchange::CachedCoding* coded);
     void respond(http::Plan plan);
     void respond_unavailable(http::Plan plan);
     void refuse(const http::Refusal& refusal, CloseReason reason = CloseReason::bad_request);
@@ -79,6 +80,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
 
     exchange::Exchange exchange_;
     std::unique_ptr<Http1Inquiry> inquiry_;
+    std::unique_ptr<ChunkFraming> chunks_; // of an answer of unknown length, while it is sent
     exchange::Client client_;
     bool swift_ = false;      // has one of the places for those whose queue may grow
     bool wants_proxy_header_; // first of all

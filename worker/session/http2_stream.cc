@@ -131,7 +131,8 @@ bool Http2Stream::load() {
     const exchange::Ways ways{
         .file = false, .pages = false, .window = false, .read_bytes = limits::kCodedBytes};
     piece_ = exchange_.answer()->body.next(ways, limits::kChunkBytes, vectors_);
-    is_loaded_ = piece_.kind == exchange::Piece::Kind::bytes;
+    is_loaded_ = piece_.kind == exchange::Piece::Kind::bytes ||
+                 piece_.kind == exchange::Piece::Kind::end; // of a stream, which no byte announced
     return is_loaded_;
 }
 
@@ -141,7 +142,9 @@ Http2Stream::Part Http2Stream::read(std::size_t most) {
     for (unsigned i = 0; i < piece_.vectors; ++i) there += vectors_[i].iov_len;
     part_ = std::min(there, most);
     const exchange::BodyReader& body = exchange_.answer()->body;
-    return {.bytes = part_, .last = body.sent() + part_ == body.size()};
+    const bool last = body.has_known_size() ? body.sent() + part_ == body.size()
+                                            : piece_.kind == exchange::Piece::Kind::end;
+    return {.bytes = part_, .last = last};
 }
 
 void Http2Stream::take(std::size_t bytes, std::string& out) {

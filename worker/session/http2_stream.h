@@ -53,7 +53,10 @@ class Http2Stream final : public exchange::ExchangeHome {
 
     // After submit(): of the answer. Its status, and the fields.
     const http::HeadFields& fields() const { return fields_; }
-    bool has_body() const { return exchange_.answer()->body.size() > 0; }
+    bool has_body() const {
+        const exchange::BodyReader& body = exchange_.answer()->body;
+        return !body.has_known_size() || body.size() > 0;
+    }
     void head_was_submitted(); // fields() is not needed any more
 
     // What can be sent of the body now, `most` bytes at most.

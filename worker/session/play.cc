@@ -14,7 +14,8 @@ namespace {
 using exchange::BodyReader;
 using exchange::Piece;
 
-constexpr unsigned kVectors = 16;
+constexpr unsigned kVectors = 17;
+constexpr unsigned kBefore = 2; // of them, before those of the body
 
 Played played(BodyReader::Refused refused) {
     switch (refused) {
@@ -27,15 +28,17 @@ Played played(BodyReader::Refused refused) {
 
 class Turn final {
   public:
-    Turn(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services)
+    Turn(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services,
+         ChunkFraming* chunks)
         : answer_(answer),
           transport_(transport),
           services_(services),
+          chunks_(chunks),
           joins_head_(services.joins_head(answer.body.size())) {}
 
     Played run() {
         while (spent_ < limits::kTurnBytes || answer_.body.at_end()) {
-            const bool lends = transport_.lends();
+            const bool lends = transport_.lends() && chunks_ == nullptr;
             const exchange::Ways ways{.file = lends,
                                       .pages = lends && services_.lender.able(),
                                       .window = lends,
@@ -43,8 +46,8 @@ class Turn final {
                                       .read_bytes =
                                           lends ? limits::kChunkBytes : limits::kCodedBytes};
             const Piece piece = answer_.body.next(ways, limits::kTurnBytes - spent_,
-                                                  std::span(vectors_).subspan(1));
-            const Played played = send(piece);
+                                                  std::span(vectors_).subspan(kBefore));
+            const Played played = chunks_ ? send_in_chunks(piece) : send(piece);
             if (played != Played::yield) return played;
         }
         return Played::yield;
@@ -73,15 +76,48 @@ class Turn final {
     // With what is left of the head.
     Played send_bytes(const Piece& piece) {
         const std::string_view head = answer_.head_left();
-        vectors_[0] = wire::to_vector(head);
-        const std::span<iovec> all = head.empty() ? std::span(vectors_).subspan(1, piece.vectors)
-                                                  : std::span(vectors_).first(piece.vectors + 1);
+        vectors_[kBefore - 1] = wire::to_vector(head);
+        const std::span<iovec> all = std::span(vectors_).subspan(
+            head.empty() ? kBefore : kBefore - 1, piece.vectors + (head.empty() ? 0 : 1));
         const ssize_t n =
             transport_.write(all, piece.more_follows && (head.empty() || joins_head_));
         if (n < 0) return played(answer_.body.refused(piece, errno));
         const std::size_t of_head = std::min(static_cast<std::size_t>(n), head.size());
         answer_.advance_head(of_head);
         return took(piece, static_cast<std::size_t>(n) - of_head);
+    }
+
+    Played send_in_chunks(const Piece& piece) {
+        if (piece.kind == Piece::Kind::wait) return Played::wait_disk;
+        if (piece.kind != Piece::Kind::bytes && piece.kind != Piece::Kind::end)
+            return Played::failed;
+        if (piece.kind == Piece::Kind::end && chunks_->is_complete()) return finish();
+        const std::span<iovec> offered = std::span(vectors_).subspan(kBefore, piece.vectors);
+        std::size_t bytes = 0;
+        for (const iovec& vector : offered) bytes += vector.iov_len;
+        const std::string_view head = answer_.head_left();
+        const std::string_view framing = chunks_->before(bytes);
+        vectors_[0] = wire::to_vector(head);
+        vectors_[1] = wire::to_vector(framing);
+        cut(offered, chunks_->of_chunk(bytes));
+        const ssize_t n = transport_.write(std::span(vectors_).first(kBefore + piece.vectors),
+                                           piece.more_follows);
+        if (n < 0) return played(answer_.body.refused(piece, errno));
+        auto left = static_cast<std::size_t>(n);
+        const std::size_t of_head = std::min(left, head.size());
+        left -= of_head;
+        const std::size_t of_framing = std::min(left, framing.size());
+        left -= of_framing;
+        if (of_head > 0) answer_.advance_head(of_head);
+        chunks_->sent(of_framing, left);
+        return took(piece, left);
+    }
+
+    static void cut(std::span<iovec> vectors, std::size_t bytes) {
+        for (iovec& vector : vectors) {
+            vector.iov_len = std::min(vector.iov_len, bytes);
+            bytes -= vector.iov_len;
+        }
     }
 
     // By itself, before what goes to the socket without a buffer of ours.
@@ -120,15 +156,17 @@ class Turn final {
     exchange::Answer& answer_;
     wire::Transport& transport_;
     const SessionServices& services_;
+    ChunkFraming* const chunks_;
     const bool joins_head_;
     std::uint64_t spent_ = 0;             // of limits::kTurnBytes
-    std::array<iovec, kVectors> vectors_; // the first is the head's
+    std::array<iovec, kVectors> vectors_; // the first are for the head, and what frames a chunk
 };
 
 } // namespace
 
-Played play(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services) {
-    return Turn(answer, transport, services).run();
+Played play(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services,
+            ChunkFraming* chunks) {
+    return Turn(answer, transport, services, chunks).run();
 }
 
 } // namespace fsrv::session

@@ -1,6 +1,7 @@
 // Plays an answer to a client, head and body, piece by piece: what HTTP/1 sends is just that.
 #pragma once
 
+#include "worker/session/chunk_framing.h"
 #include "worker/session/services.h"
 #include "worker/wire/transport.h"
 
@@ -15,6 +16,8 @@ enum class Played {
 };
 
 // A turn of it: what there is room for, limits::kTurnBytes at most. Thread: the loop's.
-Played play(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services);
+// `chunks`: of a body of unknown length; none: it goes as it is.
+Played play(exchange::Answer& answer, wire::Transport& transport, const SessionServices& services,
+            ChunkFraming* chunks = nullptr);
 
 } // namespace fsrv::session

@@ -7,8 +7,9 @@ namespace fsrv::session {
 namespace {
 
 // What to answer when all is as in most requests: 200, or 304 to who has the file with this tag.
-// Nothing when the request asks for more than that.
-std::optional<int> plain_status(const http::Request& request, const exchange::CachedFile& file) {
+// Nothing when the request asks for more than that. Accept-Encoding has been looked at: the tag is
+// that of what it wants.
+std::optional<int> plain_status(const http::Request& request, std::string_view etag) {
     if (request.minor_version != 1 || !request.keep_alive || request.has_body()) return {};
     int status = 200;
     bool has_date = false; // which a tag overrules
@@ -18,7 +19,7 @@ std::optional<int> plain_status(const http::Request& request, const exchange::Ca
         if (name.size() <= 3 || !http::equal_ignoring_case(name.substr(0, 3), "if-")) continue;
         if (http::equal_ignoring_case(name, "if-modified-since")) {
             has_date = true;
-        } else if (status == 200 && value == file.resource.validators->etag &&
+        } else if (status == 200 && value == etag &&
                    http::equal_ignoring_case(name, "if-none-match")) {
             status = 304;
         } else {
@@ -32,10 +33,17 @@ std::optional<int> plain_status(const http::Request& request, const exchange::Ca
 } // namespace
 
 std::optional<ReadyAnswer> ready_answer(const http::Request& request,
-                                        const exchange::CachedFile& file, bool lends,
+                                        const exchange::CachedFile& file,
+                                        const exchange::CachedCoding* coded, bool lends,
                                         const SessionServices& services) {
-    const std::optional<int> status = plain_status(request, file);
+    const std::optional<int> status =
+        plain_status(request, coded ? coded->etag : file.resource.validators->etag);
     if (!status || services.exchanges.ending.draining) return std::nullopt;
+    if (coded) {
+        if (*status == 304) return ReadyAnswer{.status = 304, .head = coded->head_304};
+        if (request.method == http::Method::head) return ReadyAnswer{.head = coded->head};
+        return ReadyAnswer{.head = coded->head, .content = coded->content};
+    }
     if (*status == 304) return ReadyAnswer{.status = 304, .head = file.head_304};
     if (request.method == http::Method::head) return ReadyAnswer{.head = file.head};
     if (!file.in_memory() || (file.lendable && lends && !services.lender.able()))

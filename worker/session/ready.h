@@ -18,9 +18,11 @@ struct ReadyAnswer {
 };
 
 // What answers the request out of the file's memory, if it asks for nothing but the plain answer to
-// GET or HEAD, or has the file. Nothing: it has to be planned. `lends`: Transport::lends().
+// GET or HEAD, or has the file. `coded`: the representation that it wants, if not the identity.
+// Nothing: it has to be planned. `lends`: Transport::lends().
 std::optional<ReadyAnswer> ready_answer(const http::Request& request,
-                                        const exchange::CachedFile& file, bool lends,
+                                        const exchange::CachedFile& file,
+                                        const exchange::CachedCoding* coded, bool lends,
                                         const SessionServices& services);
 
 // As Transport::write() does.

@@ -77,6 +77,7 @@ int serve_until_drained(Heritage heritage) {
          .hidden = options.hidden,
          .symlinks = options.symlinks,
          .in_place_writes = options.in_place_writes,
+         .compress = options.compress == Compression::automatic,
          .max_listing_bytes = static_cast<std::size_t>(heritage.budgets.listing_bytes)},
         std::move(mime));
     serve::Surroundings surroundings{.mounts =

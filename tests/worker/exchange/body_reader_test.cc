@@ -2,6 +2,7 @@
 
 #include "tests/support/await.h"
 #include "tests/support/files.h"
+#include "tests/support/pattern_producer.h"
 #include "worker/disk/page_arena.h"
 #include "worker/wire/transport.h"
 
@@ -308,6 +309,105 @@ TEST_P(BodyReaderTest, WhoGivesAReadUpFails) {
     body_.reset(); // so does its client
     blocker.gate.release();
     while (!pool_.is_idle()) await_wake();
+    EXPECT_EQ(file.use_count(), 1);
+}
+
+using test::PatternProducer;
+
+TEST_P(BodyReaderTest, AStreamArrivesAmongOtherBytes) {
+    const std::uint64_t size = 3 * limits::kChunkBytes + 17;
+    test::write_pattern(dir_ / "f", 1000);
+    for (const std::size_t piece : {std::size_t{1'000}, limits::kChunkBytes, SIZE_MAX}) {
+        received_.clear();
+        http::Body body = http::Body::of(std::string("[before]"));
+        body.append_slice(http::Body::of(open_file(dir_ / "f")), 10, 20);
+        body.segments.push_back(test::body_of(std::make_shared<PatternProducer>(
+                                                  size, http::Producer::State::end, piece))
+                                    .segments.front());
+        body.append_bytes("[after]");
+        body.append_slice(http::Body::of(open_file(dir_ / "f")), 30, 20);
+        begin(std::move(body));
+        EXPECT_FALSE(body_->has_known_size());
+        EXPECT_EQ(play(), Step::complete);
+        EXPECT_TRUE(received_ == "[before]" + test::pattern(10, 20) + test::pattern(0, size) +
+                                     "[after]" + test::pattern(30, 20));
+        EXPECT_EQ(body_->sent(), received_.size());
+        EXPECT_EQ(body_->size(), received_.size());
+        EXPECT_TRUE(body_->at_end());
+        EXPECT_FALSE(body_->holds_buffer());
+    }
+}
+
+TEST_P(BodyReaderTest, AnEmptyStreamIsOverWhenItsProducerHasSaidSo) {
+    begin(test::body_of(std::make_shared<PatternProducer>(0, http::Producer::State::end)));
+    EXPECT_FALSE(body_->at_end());
+    EXPECT_EQ(play(), Step::complete);
+    EXPECT_EQ(received_, "");
+    EXPECT_TRUE(body_->at_end());
+}
+
+TEST_P(BodyReaderTest, AStreamThatFailsIsNeverComplete) {
+    using State = http::Producer::State;
+    const std::pair<State, CloseReason> rows[] = {{State::changed, CloseReason::file_changed},
+                                                  {State::unreadable, CloseReason::read_error},
+                                                  {State::broken, CloseReason::internal}};
+    for (const auto& [state, reason] : rows) {
+        for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{300'000}}) {
+            received_.clear();
+            begin(test::body_of(std::make_shared<PatternProducer>(size, state)));
+            EXPECT_EQ(play(), Step::failed);
+            EXPECT_EQ(body_->failure(), reason);
+            EXPECT_EQ(received_.size(), size);
+            EXPECT_FALSE(body_->at_end());
+        }
+    }
+}
+
+// What was made is made once: a client that pauses gets all of it.
+TEST_P(BodyReaderTest, WhatAStreamHasMadeOutlivesAReleasedBuffer) {
+    const std::uint64_t size = 2 * limits::kChunkBytes + 100;
+    const auto producer = std::make_shared<PatternProducer>(size, http::Producer::State::end);
+    begin(test::body_of(producer));
+    bool kept = false;
+    while (true) {
+        const Step last = step();
+        if (last == Step::complete) break;
+        ASSERT_NE(last, Step::failed);
+        if (last == Step::wait_writable) {
+            const unsigned calls = producer->calls;
+            body_->release_buffer();
+            kept |= body_->holds_buffer();
+            EXPECT_EQ(producer->calls, calls) << "nothing is made ahead";
+            client_reads();
+        }
+    }
+    client_reads();
+    EXPECT_TRUE(kept);
+    EXPECT_GT(producer->rests, 0U);
+    EXPECT_TRUE(received_ == test::pattern(0, size));
+}
+
+TEST_P(BodyReaderTest, AStreamIsAbandonedWithWhatItNeeds) {
+    const auto file = std::make_shared<http::OpenFile>();
+    Blocker blocker;
+    ASSERT_EQ(pool_.submit(blocker, 0, disk::JobKind::read), disk::Submitted::yes);
+    auto producer = std::make_shared<PatternProducer>(1000, http::Producer::State::end);
+    const std::weak_ptr<PatternProducer> watched = producer;
+    http::Body body;
+    body.segments.emplace_back(http::Stream{.producer = std::move(producer), .file = file});
+    begin(body);
+    EXPECT_EQ(send(), Step::wait_disk);
+    EXPECT_TRUE(body_->read_under_way());
+    EXPECT_FALSE(body_->holds_buffer());
+    body_->give_up_read(CloseReason::disk_silent);
+    EXPECT_EQ(send(), Step::failed);
+    EXPECT_EQ(body_->failure(), CloseReason::disk_silent);
+    begin(std::move(body));
+    EXPECT_EQ(send(), Step::wait_disk);
+    body_.reset(); // so does its client
+    blocker.gate.release();
+    while (!pool_.is_idle()) await_wake();
+    EXPECT_TRUE(watched.expired());
     EXPECT_EQ(file.use_count(), 1);
 }
 

@@ -2,6 +2,7 @@
 #include "worker/exchange/exchange.h"
 
 #include "tests/support/await.h"
+#include "tests/support/decode.h"
 #include "tests/support/files.h"
 #include "tests/worker/content/support.h"
 
@@ -34,7 +35,9 @@ class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome 
   protected:
     ExchangeTest() {
         tree_.file("file", "content");
-        test::set_mtime(tree_.at("file"));
+        tree_.file("page.html", test::gaining_text(10'000));
+        tree_.file("noise.txt", test::noise(10'000));
+        for (const char* name : {"file", "page.html", "noise.txt"}) test::set_mtime(tree_.at(name));
         iteration_.begin(1'000);
     }
     ~ExchangeTest() override {
@@ -72,12 +75,18 @@ class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome 
     Options options_;
     Iteration iteration_;
     Ending ending_;
-    content::LocalStore store_{tree_.config(), content::MimeTypes()};
+    static content::StoreConfig compressing(content::StoreConfig config) {
+        config.compress = true;
+        return config;
+    }
+
+    content::LocalStore store_{compressing(tree_.config()), content::MimeTypes()};
     content::Mounts mounts_{tree_.root(), store_.root_device()};
     disk::Pool pool_{disk::Pool::Config{}};
     disk::ChunkPool chunks_;
     disk::PageCache page_cache_;
     FileCache cache_{store_, {.files = 10, .bytes = 1 << 20}};
+    Codings codings_{{.kept_bytes = 1 << 20, .threads = 4}};
     NameCheck names_{options_.server_names, iteration_};
     http::PlanConfig plan_config_;
     std::unique_ptr<ScoreSlot> score_ = std::make_unique<ScoreSlot>();
@@ -92,7 +101,8 @@ class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome 
                                            .cache = cache_,
                                            .plan_config = plan_config_,
                                            .io = GetParam(),
-                                           .server_header = true},
+                                           .server_header = true,
+                                           .codings = &codings_},
                                .bodies = {.iteration = iteration_,
                                           .chunks = chunks_,
                                           .page_cache = page_cache_,
@@ -104,6 +114,56 @@ class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome 
     Exchange exchange_{services_, *this};
     std::optional<http::Plan> plan_;
 };
+
+// Made once, by the pool whatever the mode; from then on it is ready.
+TEST_P(ExchangeTest, WhatIsCodedIsKept) {
+    OwnInquiry inquiry;
+    const auto ask = [&](std::string_view target, std::string_view coding) {
+        inquiry.ask("GET", target);
+        inquiry.request.minor_version = 1;
+        inquiry.request.field_count = 1;
+        inquiry.request.fields[0] = {.name = "Accept-Encoding", .value = coding};
+        return exchange_.ask(inquiry, {});
+    };
+    for (const char* coding : {"gzip", "zstd", "br"}) {
+        SCOPED_TRACE(coding);
+        Exchange::Outcome outcome = ask("/page.html", coding);
+        EXPECT_FALSE(outcome.ready);
+        EXPECT_FALSE(outcome.plan) << "it has to be made";
+        plan_.reset();
+        await([&] { return plan_.has_value(); });
+        EXPECT_NE(plan_->fields.find(std::string("Content-Encoding: ") + coding + "\r\n"),
+                  std::string::npos);
+        outcome = ask("/page.html", coding);
+        ASSERT_TRUE(outcome.ready);
+        ASSERT_TRUE(outcome.coded);
+        EXPECT_TRUE(test::decoded(coding, outcome.coded->content) == test::gaining_text(10'000));
+        EXPECT_NE(outcome.coded->head.find("\r\nDate: "), std::string::npos);
+        EXPECT_TRUE(outcome.coded->head.ends_with("\r\n\r\n"));
+        EXPECT_TRUE(outcome.coded->head_304.starts_with("HTTP/1.1 304 "));
+        EXPECT_NE(outcome.coded->head_304.find(outcome.coded->etag), std::string::npos);
+    }
+    // All of them are there, and the identity.
+    for (const char* coding : {"gzip", "zstd", "br", "identity"}) {
+        const Exchange::Outcome outcome = ask("/page.html", coding);
+        ASSERT_TRUE(outcome.ready) << coding;
+        EXPECT_EQ(outcome.coded != nullptr, coding != std::string_view("identity"));
+    }
+}
+
+TEST_P(ExchangeTest, WhatDoesNotGainIsReadyAsItIs) {
+    OwnInquiry inquiry;
+    for (int time = 0; time < 2; ++time) {
+        inquiry.ask("GET", "/noise.txt");
+        inquiry.request.minor_version = 1;
+        inquiry.request.field_count = 1;
+        inquiry.request.fields[0] = {.name = "Accept-Encoding", .value = "zstd"};
+        const Exchange::Outcome outcome = exchange_.ask(inquiry, {});
+        EXPECT_EQ(outcome.ready != nullptr, time == 1);
+        EXPECT_FALSE(outcome.coded);
+        if (!outcome.ready && !outcome.plan) await([&] { return plan_.has_value(); });
+    }
+}
 
 TEST_P(ExchangeTest, EveryRequestGetsOneAnswer) {
     struct Row {

@@ -17,11 +17,12 @@ std::string show(const Body& body) {
     for (const Segment& segment : body.segments) {
         if (const auto* memory = std::get_if<MemoryExtent>(&segment)) {
             out += memory->view();
+            EXPECT_GT(memory->length, 0U);
         } else {
             const auto& extent = std::get<FileExtent>(segment);
             out += "[" + std::to_string(extent.offset) + "+" + std::to_string(extent.length) + "]";
+            EXPECT_GT(extent.length, 0U);
         }
-        EXPECT_GT(std::visit([](const auto& extent) { return extent.length; }, segment), 0U);
     }
     return out;
 }
@@ -75,6 +76,21 @@ TEST(Body, SlicesAreAppendedInOrder) {
     body.append_slice(whole, 0, 1);
     body.append_bytes("b");
     EXPECT_EQ(show(body), "a[90+10][0+1]b");
+}
+
+TEST(Body, WithAStreamHasNoLengthThatIsKnown) {
+    Body body = Body::of("abc");
+    EXPECT_TRUE(body.has_known_size());
+    body.segments.emplace_back(Stream{});
+    EXPECT_FALSE(body.has_known_size());
+    EXPECT_EQ(body.size(), 3U);
+}
+
+TEST(BodyDeathTest, ASliceOfAStreamIsABug) {
+    Body whole = Body::of("abc");
+    whole.segments.emplace_back(Stream{});
+    Body body;
+    EXPECT_DEATH(body.append_slice(whole, 0, 1), "stream");
 }
 
 TEST(BodyDeathTest, SliceBeyondTheEndIsABug) {

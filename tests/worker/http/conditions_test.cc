@@ -303,5 +303,28 @@ TEST(Validators, TimesThatSayNothingMakeNoStrongTagAndNoDate) {
     }
 }
 
+TEST(Validators, OfACodedRepresentationAreItsOwn) {
+    const struct {
+        const char* identity;
+        Coding coding;
+        bool weak;
+        const char* coded;
+    } table[] = {
+        {"\"1-2-3\"", Coding::zstd, false, "\"1-2-3-zst\""},
+        {"\"1-2-3\"", Coding::br, false, "\"1-2-3-br\""},
+        {"\"1-2-3\"", Coding::gzip, true, "W/\"1-2-3-gz\""},
+        {"W/\"1-2-3\"", Coding::gzip, false, "W/\"1-2-3-gz\""},
+        {"W/\"1-2-3\"", Coding::gzip, true, "W/\"1-2-3-gz\""},
+        {"", Coding::gzip, false, ""},
+    };
+    for (const auto& row : table) {
+        const Validators identity{.etag = row.identity, .last_modified = 7, .settled = false};
+        const Validators coded = coded_validators(identity, row.coding, row.weak);
+        EXPECT_EQ(coded.etag, row.coded);
+        EXPECT_EQ(coded.last_modified, 7);
+        EXPECT_FALSE(coded.settled);
+    }
+}
+
 } // namespace
 } // namespace fsrv::http::test

@@ -303,5 +303,91 @@ TEST(Plan, FileFromTheFutureIsAsOldAsTheAnswer) { // CD09
     EXPECT_TRUE(field(made, "ETag")->starts_with('"'));
 }
 
+// A text of 1,000 bytes, and what codings make of it.
+Resource coded_file() {
+    Resource file = file_of(1000);
+    file.negotiated = true;
+    for (const Coding coding : {Coding::gzip, Coding::zstd})
+        file.coded.push_back(
+            {.coding = coding,
+             .body = Body::of("in " + std::string(token_of(coding))),
+             .validators = coded_validators(*file.validators, coding, coding == Coding::zstd)});
+    return file;
+}
+
+TEST(Plan, ChoosesARepresentationByAcceptEncoding) {
+    const std::string tag = coded_file().validators->etag;
+    const std::string gzip_tag = tag.substr(0, tag.size() - 1) + "-gz\"";
+    const std::string zstd_tag = "W/" + tag.substr(0, tag.size() - 1) + "-zst\"";
+    const struct {
+        const char* name;
+        std::vector<std::string> fields;
+        int status;
+        std::string coding; // of the answer; empty: identity
+        std::string etag;
+    } table[] = {
+        {"no field", {}, 200, "", tag},
+        {"gzip", {"Accept-Encoding: gzip"}, 200, "gzip", gzip_tag},
+        {"the server's order", {"Accept-Encoding: gzip, zstd"}, 200, "zstd", zstd_tag},
+        {"one that is not there", {"Accept-Encoding: br, gzip;q=0.5"}, 200, "", tag},
+        {"Range", {"Accept-Encoding: gzip", "Range: bytes=0-9"}, 206, "", tag},
+        {"bad Range", {"Accept-Encoding: gzip", "Range: bytes=9-0"}, 416, "", ""},
+        {"its tag", {"Accept-Encoding: gzip", "If-None-Match: " + gzip_tag}, 304, "", gzip_tag},
+        {"its tag, weak",
+         {"Accept-Encoding: zstd", "If-None-Match: " + zstd_tag},
+         304,
+         "",
+         zstd_tag},
+        {"another one's tag",
+         {"Accept-Encoding: gzip", "If-None-Match: " + tag},
+         200,
+         "gzip",
+         gzip_tag},
+        {"a coded one's tag for the identity", {"If-None-Match: " + gzip_tag}, 200, "", tag},
+        {"If-Match", {"Accept-Encoding: gzip", "If-Match: " + gzip_tag}, 200, "gzip", gzip_tag},
+        {"If-Match, another one's", {"Accept-Encoding: gzip", "If-Match: " + tag}, 412, "", ""},
+        {"If-Match, weak", {"Accept-Encoding: zstd", "If-Match: " + zstd_tag}, 412, "", ""},
+        {"date", {"Accept-Encoding: gzip", "If-Modified-Since: " MODIFIED}, 304, "", gzip_tag},
+        {"If-Range with a coded one's tag",
+         {"Accept-Encoding: gzip", "Range: bytes=0-9", "If-Range: " + gzip_tag},
+         200,
+         "",
+         tag},
+        {"no-transform", {"Accept-Encoding: gzip", "Cache-Control: no-transform"}, 200, "", tag},
+    };
+    for (const auto& row : table) {
+        for (const char* method : {"GET /t", "HEAD /t"}) {
+            SCOPED_TRACE(std::string(method) + " " + row.name);
+            const bool head = method[0] == 'H';
+            const Plan made = plan(method, row.fields, coded_file());
+            if (row.status == 206 || row.status == 416) {
+                EXPECT_EQ(made.status, head ? 200 : row.status);
+            } else {
+                EXPECT_EQ(made.status, row.status);
+            }
+            EXPECT_EQ(field(made, "Content-Encoding").value_or(""), row.coding);
+            EXPECT_EQ(field(made, "ETag").value_or(""), head && row.status == 416 ? tag : row.etag);
+            EXPECT_NE(field(made, "Vary").value_or("").find("Accept-Encoding"), std::string::npos);
+            EXPECT_EQ(field(made, "Accept-Ranges").has_value(),
+                      row.coding.empty() && (made.status == 200 || made.status == 206));
+            if (!row.coding.empty() && !head) {
+                EXPECT_EQ(bytes_of(made.body), "in " + row.coding);
+            }
+        }
+    }
+    EXPECT_EQ(field(plan("GET /t", {}, file_of(1000)), "Vary"), std::nullopt);
+}
+
+TEST(Plan, AStreamHasNoLength) {
+    Resource file = coded_file();
+    file.coded[0].body.segments = {Stream{}};
+    const Asked asked = ask("GET /t", {"Accept-Encoding: gzip"});
+    const Plan made = plan_resource(asked.request, std::move(file), {}, kNow);
+    EXPECT_EQ(made.status, 200);
+    EXPECT_EQ(field(made, "Content-Encoding"), "gzip");
+    EXPECT_EQ(field(made, "Content-Length"), std::nullopt);
+    EXPECT_FALSE(made.body.has_known_size());
+}
+
 } // namespace
 } // namespace fsrv::http::test

@@ -1,12 +1,19 @@
 // Http1 over a socketpair, with a real folder and by a hand clock: no worker, no listener, no wait.
 #include "worker/session/http1.h"
 
+#include "tests/support/await.h"
+#include "tests/support/decode.h"
+#include "tests/support/pattern_producer.h"
 #include "tests/worker/session/session_test.h"
+#include "worker/session/play.h"
 
 namespace fsrv::session {
 namespace {
 
-using Http1Test = SessionTest<Http1>;
+class Http1Test : public SessionTest<Http1> {
+  protected:
+    std::string hears_all(const Http1& connection);
+};
 
 unsigned answers_in(std::string_view heard) {
     unsigned count = 0;
@@ -128,6 +135,146 @@ TEST_F(Http1Test, ADrainingServerAnswersWhatHasComeAndEnds) {
     const std::string heard = hears();
     EXPECT_NE(heard.find("\r\nConnection: close\r\n"), std::string::npos) << heard;
     EXPECT_TRUE(heard.ends_with("contentEND")) << heard;
+}
+
+// What the client hears until that connection waits for the next request.
+std::string Http1Test::hears_all(const Http1& connection) {
+    std::string heard = hears();
+    EXPECT_TRUE(test::await([&] {
+        pollfd wake{.fd = pool_.wake_fd(), .events = POLLIN, .revents = 0};
+        ::poll(&wake, 1, 10);
+        pool_.dispatch();
+        go_on();
+        heard += hears();
+        return connection.state() == State::idle;
+    }));
+    return heard + hears();
+}
+
+TEST_F(Http1Test, WhatIsCodedWhileItIsSentLeavesTheConnectionInStep) {
+    const std::string text = test::gaining_text(limits::kMostCodedAtOnce + 1);
+    tree_.file("log.txt", text);
+    test::set_mtime(tree_.at("log.txt"));
+    const Http1& connection =
+        come("GET /log.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+    const std::string heard = hears_all(connection);
+    EXPECT_NE(heard.find("\r\nTransfer-Encoding: chunked\r\n"), std::string::npos);
+    EXPECT_NE(heard.find("\r\nContent-Encoding: gzip\r\n"), std::string::npos);
+    EXPECT_EQ(heard.find("Content-Length"), std::string::npos);
+    EXPECT_TRUE(heard.ends_with("\r\n0\r\n\r\n"));
+    says("GET /file HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on();
+    EXPECT_TRUE(hears().ends_with("\r\n\r\ncontent"));
+}
+
+TEST_F(Http1Test, AClientThatGoesAwayLeavesNothingOfItsStream) {
+    tree_.file("log.txt", test::gaining_text(limits::kMostCodedAtOnce + 1));
+    test::set_mtime(tree_.at("log.txt"));
+    come("GET /log.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+    client_.reset();
+    EXPECT_TRUE(test::await([&] {
+        pollfd wake{.fd = pool_.wake_fd(), .events = POLLIN, .revents = 0};
+        ::poll(&wake, 1, 10);
+        pool_.dispatch();
+        go_on();
+        connections_.destroy_buried();
+        return codings_.at_work() == 0 && pool_.is_idle();
+    }));
+}
+
+// A reader of its own: what is framed is the same whatever makes the bytes.
+class Chunks : public Http1Test, public disk::FileReader {
+  protected:
+    void on_chunk_read() override { answer_->body.settle_read(); }
+    void on_disk_ill() override {}
+
+    // Plays all of it to a client that takes `step` bytes whenever it is to go on.
+    Played play_all(http::Body body, std::size_t step) {
+        int ends[2] = {-1, -1};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        const int room = 8 * 1024;
+        ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+        client_.reset(ends[1]);
+        wire::Transport transport(ends[0]);
+        answer_.emplace(exchanges_.bodies, *this, std::move(body));
+        answer_->head = "HEAD\r\n\r\n";
+        ChunkFraming framing;
+        heard_.clear();
+        while (true) {
+            const Played played = play(*answer_, transport, sessions_, &framing);
+            if (played == Played::complete || played == Played::failed) {
+                transport.close();
+                take(SIZE_MAX);
+                return played;
+            }
+            while (answer_->body.read_under_way()) {
+                EXPECT_TRUE(test::await_fd(pool_.wake_fd(), POLLIN));
+                pool_.dispatch();
+            }
+            if (played == Played::wait_writable) take(step);
+        }
+    }
+    void take(std::size_t most) {
+        std::string buffer(65536, 0);
+        ssize_t n = 0;
+        while (most > 0 &&
+               (n = ::recv(client_.get(), buffer.data(), std::min(most, buffer.size()), 0)) > 0) {
+            heard_.append(buffer.data(), static_cast<std::size_t>(n));
+            most -= static_cast<std::size_t>(n);
+        }
+    }
+    // The body; "" unless all of it has come, to the last chunk.
+    std::string decoded() const {
+        std::string_view rest = heard_;
+        const std::string_view head = "HEAD\r\n\r\n";
+        if (!rest.starts_with(head)) return "";
+        rest.remove_prefix(head.size());
+        std::string body;
+        while (true) {
+            const std::size_t line = rest.find("\r\n");
+            if (line == std::string_view::npos) return "";
+            const std::size_t length = std::stoull(std::string(rest.substr(0, line)), nullptr, 16);
+            rest.remove_prefix(line + 2);
+            if (rest.size() < length + 2 || rest.substr(length, 2) != "\r\n") return "";
+            body.append(rest.substr(0, length));
+            rest.remove_prefix(length + 2);
+            if (length == 0) return rest.empty() ? body : "";
+        }
+    }
+
+    std::optional<exchange::Answer> answer_;
+    std::string heard_;
+};
+
+TEST_F(Chunks, ABodyOfUnknownLengthIsFramedHoweverItIsTaken) {
+    for (const std::size_t step : {std::size_t{1'001}, SIZE_MAX}) {
+        const std::uint64_t size = 2 * limits::kChunkBytes + 5;
+        http::Body body = http::Body::of(std::string("[before]"));
+        body.segments.push_back(test::body_of(std::make_shared<test::PatternProducer>(
+                                                  size, http::Producer::State::end, 100'000))
+                                    .segments.front());
+        body.append_slice(http::Body::of(std::string("[after]")), 0, 7);
+        EXPECT_EQ(play_all(std::move(body), step), Played::complete);
+        EXPECT_TRUE(decoded() == "[before]" + test::pattern(0, size) + "[after]") << step;
+    }
+}
+
+TEST_F(Chunks, OfNothingAreTheLastOneAlone) {
+    EXPECT_EQ(play_all(test::body_of(
+                           std::make_shared<test::PatternProducer>(0, http::Producer::State::end)),
+                       SIZE_MAX),
+              Played::complete);
+    EXPECT_EQ(heard_, "HEAD\r\n\r\n0\r\n\r\n");
+}
+
+TEST_F(Chunks, TheLastOneNeverComesWhenTheProducerHasFailed) {
+    EXPECT_EQ(play_all(test::body_of(std::make_shared<test::PatternProducer>(
+                           1'000, http::Producer::State::changed)),
+                       SIZE_MAX),
+              Played::failed);
+    EXPECT_EQ(answer_->body.failure(), CloseReason::file_changed);
+    EXPECT_FALSE(heard_.ends_with("0\r\n\r\n"));
+    EXPECT_EQ(decoded(), "");
 }
 
 } // namespace

@@ -85,7 +85,13 @@ class SessionTest : public testing::Test {
     Options options_;
     exchange::Iteration iteration_;
     exchange::Ending ending_;
-    content::LocalStore store_{tree_.config(), content::MimeTypes()};
+    static content::StoreConfig compressing(content::StoreConfig config) {
+        config.compress = true;
+        return config;
+    }
+
+    content::LocalStore store_{compressing(tree_.config()), content::MimeTypes()};
+    exchange::Codings codings_{{.kept_bytes = 1 << 20, .threads = 4}};
     content::Mounts mounts_{tree_.root(), store_.root_device()};
     disk::Pool pool_{{.threads = 1}};
     disk::FileCloser closer_{pool_};
@@ -114,7 +120,8 @@ class SessionTest : public testing::Test {
                                                       .cache = cache_,
                                                       .plan_config = plan_config_,
                                                       .io = IoMode::inline_,
-                                                      .server_header = true},
+                                                      .server_header = true,
+                                                      .codings = &codings_},
                                           .bodies = {.iteration = iteration_,
                                                      .chunks = chunks_,
                                                      .page_cache = page_cache_,
