@@ -218,7 +218,7 @@ void Http2::start_with(std::string_view received) {
     }
     if (!received.empty() && !take(received)) return;
     read_once();
-    if (state() == State::idle && drain_ms_ == 0) advance();
+    if (state() != State::closing && state() != State::lingering) advance();
 }
 
 void Http2::on_event() {
