@@ -292,5 +292,88 @@ INSTANTIATE_TEST_SUITE_P(All, Http2Attack, testing::ValuesIn(kAttacks), [](const
     return name;
 });
 
+// A hundred streams that wait for a window have nothing of the worker's after --stall-timeout, and
+// end after --pause-timeout.
+TEST_F(Http2Attacks, WindowsOfNothingHoldNoMemoryAndEnd) {
+    start({"--stall-timeout", "500ms", "--pause-timeout", "3s", "--io", "inline"});
+    const std::uint64_t before = resident_kib(worker_);
+    std::vector<std::unique_ptr<Http2Client>> clients;
+    for (unsigned i = 0; i < 5; ++i) {
+        auto& client = *clients.emplace_back(
+            std::make_unique<Http2Client>(server_->port(), Http2Setup{.window = 1}));
+        for (unsigned stream = 0; stream < 100; ++stream) client.get("/big.bin");
+        for (std::uint32_t stream = 1; stream < 200; stream += 2)
+            while (client.received(stream) < 1) ASSERT_TRUE(client.read());
+    }
+    expect_honest_ones_answered();
+    for (const auto& client : clients) {
+        for (std::uint32_t stream = 1; stream < 200; stream += 2) {
+            ASSERT_TRUE(client->await(stream));
+            EXPECT_EQ(client->of(stream).reset, h2::kCancel);
+            EXPECT_FALSE(client->of(stream).whole);
+        }
+        EXPECT_EQ(client->ask("/-/health", {}, "HEAD").status, 200) << "the connection goes on";
+        EXPECT_TRUE(client->goaways().empty());
+    }
+    if (!kSanitized) {
+        EXPECT_LT(resident_kib(worker_), before + kMarginKiB);
+    }
+}
+
+// Always a byte: it moves, so it is never paused, but slower than --min-rate.
+TEST_F(Http2Attacks, AWindowThatOpensByBytesIsTooSlow) {
+    start({"--stall-timeout", "500ms", "--min-rate", "1KiB"});
+    Http2Client client(server_->port(), {.window = 1});
+    const std::uint32_t stream = client.get("/big.bin");
+    for (std::uint64_t before = 0; !client.of(stream).over();) {
+        if (client.received(stream) > before) client.send(h2::window_update(stream, 1));
+        before = client.received(stream);
+        ASSERT_TRUE(client.read());
+        expect_honest_ones_answered(); // which takes its time
+    }
+    EXPECT_EQ(client.of(stream).reset, h2::kCancel);
+    EXPECT_EQ(client.ask("/-/health", {}, "HEAD").status, 200);
+}
+
+TEST_F(Http2Attacks, AHeadOrAPrefaceThatNeverEndsHasItsTime) {
+    start({"--header-timeout", "500ms", "--idle-timeout", "1s"});
+    const struct {
+        std::string bytes;
+        std::string_view reason;
+    } table[] = {
+        {"PRI * HTT", "header-timeout"},
+        {std::string(h2::kPreface.substr(0, 16)), "idle-timeout"},
+        {std::string(h2::kPreface), "idle-timeout"},
+        {std::string(h2::kPreface) + h2::settings() +
+             h2::frame(h2::kHeaders, 0, 1, h2::block({{":method", "GET"}})),
+         "header-timeout"},
+    };
+    for (const auto& [bytes, reason] : table) {
+        SCOPED_TRACE(reason);
+        const double before = ends().at(std::string(reason));
+        RawClient client(server_->port());
+        for (const char c : bytes) ASSERT_TRUE(client.send({&c, 1}));
+        client.read_to_end();
+        client.close();
+        EXPECT_TRUE(await([&] { return ends().at(std::string(reason)) > before; }));
+        expect_honest_ones_answered();
+    }
+}
+
+// Fifty times a second a player may break off what it loads and ask for another part.
+TEST_F(Http2Attacks, APlayerThatSeeksIsNone) {
+    start();
+    Http2Client client(server_->port(), {.keeps_bodies = false});
+    for (unsigned i = 0; i < 500; ++i) {
+        const std::uint32_t stream =
+            client.get("/big.bin", {{"range", "bytes=" + std::to_string(i * 10'000) + "-"}});
+        while (client.received(stream) == 0) ASSERT_TRUE(client.read());
+        EXPECT_EQ(client.of(stream).status, 206);
+        ASSERT_TRUE(client.send(h2::reset(stream)));
+    }
+    EXPECT_EQ(client.ask("/t.bin").status, 200);
+    EXPECT_TRUE(client.goaways().empty());
+}
+
 } // namespace
 } // namespace fsrv::test
