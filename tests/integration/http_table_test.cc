@@ -2,12 +2,17 @@
 // that only concern the soundness of a request's bytes are in bad_input_test, paths in path_test,
 // the range grid in range_test.
 
+#include "tests/support/certificates.h"
 #include "tests/support/files.h"
+#include "tests/support/http2_client.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
 
+#include <algorithm>
+#include <cctype>
 #include <gtest/gtest.h>
+#include <sstream>
 
 namespace fsrv::test {
 namespace {
@@ -112,6 +117,79 @@ TEST_P(HttpTable, AnswersEveryRowAndStaysInStep) {
                 << "the next answer on the connection";
         }
     }
+}
+
+// Rows that HTTP/2 has no words for: what a request has in it, and why not.
+constexpr std::pair<const char*, const char*> kOnlyHttp1[] = {
+    {"GET http://", "a target has no authority there: :authority is a field of its own"},
+    {"|Connection:", "malformed (RFC 9113 8.2.2)"},
+    {"CONNECT ", "has no :path (RFC 9113 8.5)"},
+};
+
+struct RequestParts {
+    std::string method, target;
+    h2::Fields fields;
+};
+
+RequestParts parts_of(const std::string& request) {
+    RequestParts parts;
+    std::istringstream lines(request);
+    std::string line;
+    std::getline(lines, line, '|');
+    parts.method = line.substr(0, line.find(' '));
+    parts.target = line.substr(line.find(' ') + 1);
+    while (std::getline(lines, line, '|')) {
+        std::string name = line.substr(0, line.find(':'));
+        for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        parts.fields.emplace_back(name, line.substr(line.find(':') + 2));
+    }
+    return parts;
+}
+
+TEST_P(HttpTable, HttpTwoSaysTheSame) {
+    const Certificate certificate = make_certificate();
+    const TempDir conf;
+    write_file(conf / "pair.pem", certificate.pem + certificate.key_pem);
+    std::filesystem::permissions(conf / "pair.pem", std::filesystem::perms::owner_read);
+    Server clear(root_.path(), args()), tls(root_.path(), args({"--tls-cert", conf / "pair.pem"}));
+    const std::string etag = fetch(clear.port(), "/t.bin").field("ETag").value_or("");
+    Http2Client over_clear(clear.port()), over_tls(tls.port(), {.tls = true});
+    ASSERT_TRUE(over_clear.connected() && over_tls.connected());
+    std::size_t left_out = 0;
+    for (const Row& row : kRows) {
+        SCOPED_TRACE(row.name);
+        const std::string request = substitute(row.request, etag, root_.str());
+        const bool only_http1 =
+            std::any_of(std::begin(kOnlyHttp1), std::end(kOnlyHttp1), [&](const auto& entry) {
+                return request.find(entry.first) != std::string::npos;
+            });
+        if (only_http1) {
+            ++left_out;
+            continue;
+        }
+        const RequestParts parts = parts_of(request);
+        RawClient http1(clear.port());
+        const Response one = http1.ask(request_bytes(request), parts.method == "HEAD");
+        h2::Fields expected;
+        for (const auto& [name, value] : one.fields) {
+            std::string lower;
+            for (const char c : name)
+                lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+            if (lower != "connection" && lower != "date") expected.emplace_back(lower, value);
+        }
+        for (Http2Client* const client : {&over_clear, &over_tls}) {
+            const Http2Answer two = client->ask(parts.target, parts.fields, parts.method);
+            EXPECT_EQ(two.status, one.status);
+            EXPECT_EQ(two.status, row.status);
+            EXPECT_EQ(two.body, one.body);
+            EXPECT_TRUE(two.whole);
+            h2::Fields fields;
+            for (const auto& field : two.fields)
+                if (field.first != ":status" && field.first != "date") fields.push_back(field);
+            EXPECT_EQ(fields, expected);
+        }
+    }
+    EXPECT_EQ(left_out, 4U);
 }
 
 TEST_P(HttpTable, MultipartAnswersHoldTheRangesInOrder) {

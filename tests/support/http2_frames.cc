@@ -3,6 +3,8 @@
 namespace fsrv::test::h2 {
 namespace {
 
+constexpr std::size_t kMostPayload = 16'384; // SETTINGS_MAX_FRAME_SIZE, as it is at first
+
 char byte(std::uint32_t value, unsigned shift) {
     return static_cast<char>((value >> shift) & 0xff);
 }
@@ -65,8 +67,16 @@ Fields request_fields(std::string_view method, std::string_view path, const Fiel
 
 std::string request(std::uint32_t stream, std::string_view path, const Fields& more,
                     std::string_view method) {
-    return frame(kHeaders, kEndHeaders | kEndStream, stream,
-                 block(request_fields(method, path, more)));
+    const std::string all = block(request_fields(method, path, more));
+    const std::string_view first = std::string_view(all).substr(0, kMostPayload);
+    if (first.size() == all.size()) return frame(kHeaders, kEndHeaders | kEndStream, stream, first);
+    std::string bytes = frame(kHeaders, kEndStream, stream, first);
+    for (std::size_t at = kMostPayload; at < all.size(); at += kMostPayload) {
+        const std::uint8_t flags = at + kMostPayload >= all.size() ? kEndHeaders : 0;
+        bytes +=
+            frame(kContinuation, flags, stream, std::string_view(all).substr(at, kMostPayload));
+    }
+    return bytes;
 }
 
 } // namespace fsrv::test::h2

@@ -52,7 +52,7 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 std::string block(const Fields& fields);
 // The four pseudo-fields of a request, then these.
 Fields request_fields(std::string_view method, std::string_view path, const Fields& more = {});
-// HEADERS that are a whole request.
+// HEADERS that are a whole request, with CONTINUATION where it needs some.
 std::string request(std::uint32_t stream, std::string_view path, const Fields& more = {},
                     std::string_view method = "GET");
 

@@ -143,6 +143,15 @@ TEST_F(Http2Test, ARequestMayComeByteByByte) {
     EXPECT_EQ(peer_->of(file).body, "content");
 }
 
+// No answer follows from it that would get the connection a turn.
+TEST_F(Http2Test, WhatIsNoRequestMayComeWithTheConnection) {
+    peer_ = std::make_unique<Http2Peer>();
+    const std::int32_t malformed = peer_->ask("GET", "no slash");
+    connection_ = &come(peer_->to_say());
+    talk();
+    EXPECT_TRUE(peer_->of(malformed).reset || !peer_->status(malformed).empty());
+}
+
 TEST_F(Http2Test, AHundredStreamsAreAnsweredSideBySide) {
     meet();
     std::vector<std::int32_t> streams;
