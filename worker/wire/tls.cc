@@ -20,7 +20,9 @@
 #include <utility>
 
 namespace fsrv::wire {
-namespace {
+
+// Of OpenSSL, with their ends. By name: Parts has some.
+namespace openssl {
 
 template <auto* Free>
 struct Freed {
@@ -34,6 +36,17 @@ using BioPtr = std::unique_ptr<BIO, Freed<BIO_free>>;
 using CertPtr = std::unique_ptr<X509, Freed<X509_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using MethodPtr = std::unique_ptr<BIO_METHOD, Freed<BIO_meth_free>>;
+
+} // namespace openssl
+
+using openssl::BioPtr;
+using openssl::CertPtr;
+using openssl::CtxPtr;
+using openssl::Freed;
+using openssl::KeyPtr;
+using openssl::MethodPtr;
+
+namespace {
 
 // A record of this size fits into one packet, so that a client can decrypt what has come. Once so
 // many bytes have gone without a pause, records are as large as they may be, which costs less.

@@ -66,11 +66,13 @@ ssize_t Transport::write(std::string_view bytes) {
         const iovec vector = to_vector(bytes);
         return tls_->write({&vector, 1});
     }
-    return quick_send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const iovec vector = to_vector(bytes);
+    return quick_writev(fd_, &vector, 1);
 }
 
 ssize_t Transport::write(std::span<iovec> vectors, bool more_follows) {
     if (tls_) return tls_->write(vectors);
+    if (!more_follows) return quick_writev(fd_, vectors.data(), vectors.size());
     const msghdr message{.msg_name = nullptr,
                          .msg_namelen = 0,
                          .msg_iov = vectors.data(),
@@ -78,7 +80,7 @@ ssize_t Transport::write(std::span<iovec> vectors, bool more_follows) {
                          .msg_control = nullptr,
                          .msg_controllen = 0,
                          .msg_flags = 0};
-    return quick_sendmsg(fd_, message, MSG_NOSIGNAL | MSG_DONTWAIT | (more_follows ? MSG_MORE : 0));
+    return quick_sendmsg(fd_, message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
 }
 
 ssize_t Transport::write_file(int file, std::uint64_t offset, std::uint64_t length) {

@@ -2,7 +2,8 @@
 // and every call that moves bytes. The only code that writes to a client.
 //
 // Calls that move bytes never wait. They return what recv(2) and send(2) do: a number of bytes, or
-// -1 and errno; after EAGAIN, is_ready() is false for what has to come.
+// -1 and errno; after EAGAIN, is_ready() is false for what has to come. The process ignores
+// SIGPIPE.
 //
 // Readiness is told edge by edge (loop/poller.h): came() keeps it in mind until a call finds
 // nothing more. Thread: the loop's.

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <gtest/gtest.h>
 #include <memory>
 #include <poll.h>
@@ -25,6 +26,7 @@ template <class Session>
 class SessionTest : public testing::Test {
   protected:
     SessionTest() {
+        ::signal(SIGPIPE, SIG_IGN); // as a worker has it
         tree_.file("file", "content");
         test::set_mtime(tree_.at("file"));
         test::write_pattern(tree_.at("large"), kLarge);

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -17,6 +18,7 @@ namespace {
 class TransportTest : public testing::Test, public loop::PollTarget {
   protected:
     TransportTest() {
+        ::signal(SIGPIPE, SIG_IGN); // as a worker has it
         const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_in address{};
         address.sin_family = AF_INET;
