@@ -348,15 +348,17 @@ TEST_F(Http2Attacks, AHeadOrAPrefaceThatNeverEndsHasItsTime) {
              h2::frame(h2::kHeaders, 0, 1, h2::block({{":method", "GET"}})),
          "header-timeout"},
     };
-    for (const auto& [bytes, reason] : table) {
+    for (const auto& row : table) {
+        const std::string& bytes = row.bytes;
+        const std::string reason(row.reason);
         SCOPED_TRACE(reason);
-        const double before = ends().at(std::string(reason));
+        const double before = ends().at(reason);
         RawClient client(server_->port());
         for (const char c : bytes) ASSERT_TRUE(client.send({&c, 1}));
         client.read_to_end();
         client.close();
-        EXPECT_TRUE(await([&] { return ends().at(std::string(reason)) > before; },
-                          Deadline(std::chrono::seconds(10))))
+        EXPECT_TRUE(
+            await([&] { return ends().at(reason) > before; }, Deadline(std::chrono::seconds(10))))
             << bytes.size() << " bytes: " << testing::PrintToString(ends());
         expect_honest_ones_answered();
     }
