@@ -174,6 +174,10 @@ bool Http1::became_http2() {
 
 bool Http1::take_head() {
     if (became_http2()) return false;
+    if (services_.options.http2 && is_first_ && Http2::may_begin(inquiry_->unparsed())) {
+        wait_for(EPOLLIN);
+        return false;
+    }
     is_first_ = false;
     Http1Inquiry& q = *inquiry_;
     const http::HeadResult result = q.parser.parse_head(q.unparsed(), q.request);

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kMostData = 16 * 1024 - 9;
 constexpr std::size_t kCollected = 32 * 1024; // then it is sent
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+constexpr std::string_view kPrefaceLine = kPreface.substr(0, kPreface.find('\r'));
 
 struct DeleteOption {
     void operator()(nghttp2_option* option) const { nghttp2_option_del(option); }
@@ -173,7 +174,11 @@ Http2::~Http2() {
 }
 
 bool Http2::begins(std::string_view received) {
-    return received.starts_with(kPreface.substr(0, kPreface.find("\r\n")));
+    return received.starts_with(kPrefaceLine);
+}
+
+bool Http2::may_begin(std::string_view received) {
+    return received.size() < kPrefaceLine.size() && kPrefaceLine.starts_with(received);
 }
 
 bool Http2::make_session() {

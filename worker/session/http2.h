@@ -46,6 +46,8 @@ class Http2 final : public Connection, public Http2Streams {
     // What a client that speaks it by prior knowledge sends first, up to where HTTP/1 would take it
     // for a head (RFC 9113 3.4).
     static bool begins(std::string_view received);
+    // So little of it has come that it may be something else yet.
+    static bool may_begin(std::string_view received);
 
     void start(bool overloaded) override;
     void start_with(std::string_view received); // which was read before

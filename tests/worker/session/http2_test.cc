@@ -108,6 +108,10 @@ TEST_F(Http2Test, IsToldFromHttp1ByItsFirstLine) {
     for (const char* sent :
          {"", "PRI", "PRI * HTTP/1.1\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "pri * HTTP/2.0"})
         EXPECT_FALSE(Http2::begins(sent)) << sent;
+    for (const char* sent : {"P", "PRI ", "PRI * HTTP/2."})
+        EXPECT_TRUE(Http2::may_begin(sent)) << sent;
+    for (const char* sent : {"PO", "pri", "PRI * HTTP/2.0", "PRI * HTTP/1"})
+        EXPECT_FALSE(Http2::may_begin(sent)) << sent;
 }
 
 TEST_F(Http2Test, ARequestIsAnswered) {
