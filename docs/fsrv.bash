@@ -26,6 +26,7 @@ _fsrv() {
     --tls-cert) from=(-f -W 'auto') ;;
     --tls-key) from=(-f) ;;
     --tls-min) from=(-W '1.2 1.3') ;;
+    --redirect-port) return ;;
     --tls-client-ca) from=(-f) ;;
     --workers) from=(-W 'auto') ;;
     --requests-per-worker) return ;;
@@ -49,6 +50,8 @@ _fsrv() {
     --min-rate) return ;;
     --max-connections) return ;;
     --max-header-size) return ;;
+    --http2) from=(-W 'on off') ;;
+    --http2-resets) return ;;
     --max-ranges) return ;;
     --server-header) from=(-W 'on off') ;;
     --access-log) from=(-f -W '- off') ;;
@@ -56,7 +59,7 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) from=(-W 'reload upgrade stop status top workers') ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --tls-cert --tls-key --tls-min --tls-client-ca --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --tls-cert --tls-key --tls-min --redirect-port --tls-client-ca --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --http2 --http2-resets --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

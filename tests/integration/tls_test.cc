@@ -11,8 +11,10 @@
 
 #include <csignal>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <set>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 namespace fsrv::test {
@@ -555,6 +557,56 @@ TEST_F(TlsServer, ARenewedCertificateBreaksNoneOfTwentyDownloads) {
     EXPECT_EQ(idle.await_end(), Got::fin) << "it is idle, and has to ask the others";
     EXPECT_TRUE(idle.end_was_announced());
     expect_no_key_in_logs(server);
+}
+
+// That was free a moment ago.
+std::uint16_t free_port() {
+    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(fd.get(), any, size), 0);
+    EXPECT_EQ(::getsockname(fd.get(), any, &size), 0);
+    return ntohs(address.sin_port);
+}
+
+TEST_F(TlsServer, TheRedirectPortSendsToHttpsOnEveryWorkerAndAfterUpgrades) {
+    fs::create_directories(root_ / ".well-known" / "acme-challenge");
+    write_file(root_ / ".well-known" / "acme-challenge" / "token", "proof");
+    const std::uint16_t clear = free_port();
+    Server server(root_.path(), setup(with_control(
+                                    {"--workers", "2", "--redirect-port", std::to_string(clear)})));
+    ASSERT_TRUE(server.started());
+    const auto expect_redirects = [&] {
+        for (int i = 0; i < 20; ++i) {
+            RawClient client(clear);
+            const Response response = client.ask(get("/t.bin?x=y"));
+            EXPECT_EQ(response.status, 308);
+            expect_sound(response);
+            EXPECT_EQ(response.field("Location"),
+                      "https://localhost:" + std::to_string(server.port()) + "/t.bin?x=y");
+            EXPECT_EQ(client.ask(get("/-/health")).status, 200) << "on the same connection";
+            EXPECT_EQ(client.ask(get("/.well-known/acme-challenge/token")).body, "proof");
+            EXPECT_EQ(client.ask(get("/.well-known/acme-challenge/../../t.bin")).status, 308);
+        }
+        EXPECT_TRUE(answers(server));
+        EXPECT_FALSE(TlsClient(clear).shaken());
+    };
+    expect_redirects();
+    ASSERT_TRUE(ran_well(ctl("reload"), "reload"));
+    expect_redirects();
+    ASSERT_TRUE(ran_well(ctl("upgrade"), "upgrade"));
+    server.follow();
+    expect_redirects();
+    if (have_program("curl")) {
+        const RunResult result = here({"curl", "-sS", "-f", "-k", "-L", "-o", "copy",
+                                       "http://127.0.0.1:" + std::to_string(clear) + "/big.bin"});
+        EXPECT_TRUE(ran_well(result, "curl -L"));
+        expect_same(here_ / "copy", root_ / "big.bin");
+    }
+    EXPECT_EQ(run({fsrv_binary(), "--check", "--redirect-port", "80"}).exit_status, 2);
 }
 
 TEST_F(TlsServer, AKeyOfRootAloneServesForAnotherUser) {
