@@ -536,7 +536,13 @@ TEST_F(TlsServer, OlderVersionsThanAreWantedAreRefused) {
 }
 
 TEST_F(TlsServer, ARenewedCertificateBreaksNoneOfTwentyDownloads) {
-    Server server(root_.path(), setup({"--workers", "2"}));
+    Server server(root_.path(), setup({"--workers", "2", "--admin", "127.0.0.1:0"}));
+    const Admin admin(server);
+    const auto expires = [&] {
+        return static_cast<std::int64_t>(admin.metrics().sum(
+            "fsrv_tls_certificate_expires_timestamp_seconds", {{"certificate", at("pair.pem")}}));
+    };
+    EXPECT_EQ(expires(), made_.not_after);
     std::vector<std::unique_ptr<TlsClient>> downloads;
     for (int i = 0; i < 20; ++i) {
         downloads.push_back(stalled(server));
@@ -544,11 +550,15 @@ TEST_F(TlsServer, ARenewedCertificateBreaksNoneOfTwentyDownloads) {
     }
     TlsClient idle(server.port());
     EXPECT_EQ(idle.ask(get("/t.bin")).status, 200);
-    const Certificate next = for_loopback();
+    const Certificate next = make_certificate({.to_s = 30 * 86'400, .hosts = {"DNS:localhost"}});
     install(next);
     ASSERT_TRUE(server.log().await_line("renewed: generation 2 serves with 2 workers"));
     // Who was accepted before the old workers heard of it has the old one yet.
     EXPECT_TRUE(await([&] { return TlsClient(server.port()).certificate() == next.der(); }));
+    EXPECT_TRUE(await([&] { return expires() == next.not_after; }));
+    const Json status = admin.status();
+    EXPECT_EQ(status["certificates"].items.at(0)["expires"].text, std::to_string(next.not_after));
+    EXPECT_EQ(status["certificates"].items.at(0)["name"].text, at("pair.pem"));
     for (const auto& client : downloads) {
         const std::string bytes = client->read_bytes(kSize);
         EXPECT_TRUE(is_pattern(bytes, 0, kSize)) << bytes.size();
