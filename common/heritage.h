@@ -9,6 +9,7 @@
 #include "common/tls_material.h"
 #include "common/unique_fd.h"
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +26,8 @@ struct ListenSocket {
     int fd = -1;
     unsigned slot = 0; // whose it is; kSharedSlot: everybody's (a Unix socket)
     bool unix_socket = false;
+    std::uint16_t redirects_to =
+        0; // https at this port: clear, and all are sent there; 0: it serves
 };
 inline constexpr unsigned kSharedSlot = ~0U;
 

@@ -268,7 +268,7 @@ constexpr CommandSpec kCommands[] = {
     {"config", "FILE", "read options from this TOML file"},
     {"check", "", "say whether the options are good, and exit"},
     {"dump-config", "", "print all options as a TOML file, and exit"},
-    {"ctl", "COMMAND", "tell a server: reload, upgrade, stop, status, top, workers N"},
+    {"ctl", "COMMAND", "reload, upgrade, stop, status, top or workers N"},
     {"version", "", "print the version, and exit"},
     {"help", "", "print this page, and exit"},
 };

@@ -94,6 +94,10 @@ std::optional<UsageError> check_together(const Resolved& resolved) {
         return refused("tls-key", "wants --tls-cert, the file of the certificate that it is for");
     if (!o.speaks_tls() && !o.tls_client_ca.empty())
         return refused("tls-client-ca", "wants --tls-cert: only TLS asks for certificates");
+    if (!o.speaks_tls() && o.redirect_port != 0)
+        return refused("redirect-port", "wants --tls-cert: there is no https to send anybody to");
+    if (o.redirect_port != 0 && o.redirect_port == o.port)
+        return refused("redirect-port", "has to be another one than --port, which speaks https");
     return std::nullopt;
 }
 

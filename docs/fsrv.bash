@@ -26,6 +26,7 @@ _fsrv() {
     --tls-cert) from=(-f -W 'auto') ;;
     --tls-key) from=(-f) ;;
     --tls-min) from=(-W '1.2 1.3') ;;
+    --redirect-port) return ;;
     --tls-client-ca) from=(-f) ;;
     --workers) from=(-W 'auto') ;;
     --requests-per-worker) return ;;

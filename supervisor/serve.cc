@@ -100,6 +100,7 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
     const unsigned slots = options.workers.most;
     auto sockets = ListenSockets::open({.hosts = options.host,
                                         .port = options.port,
+                                        .redirect_port = options.redirect_port,
                                         .unix_socket = unix_place(config),
                                         .slots = slots,
                                         .offered = std::move(offered)});

@@ -1,6 +1,8 @@
 #include "common/figures/sampler.h"
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 namespace fsrv {
 namespace {
@@ -28,6 +30,20 @@ double load_of(const ScoreReading& reading) {
     const double by_connections = limit > 0 ? connections / limit : 0;
     const double by_lag = serving > 0 ? lag_ms / serving / kFullLagMs : 0;
     return std::clamp(std::max(by_connections, by_lag), 0.0, 1.0);
+}
+
+// Of the same name the one that expires first: names are cut, and a figure has one value.
+std::vector<CertificateRow> one_of_each_name(std::span<const CertificateRow> all) {
+    std::vector<CertificateRow> rows;
+    for (const CertificateRow& row : all) {
+        const auto same =
+            std::ranges::find(rows, row.name, [](const CertificateRow& r) { return r.name; });
+        if (same == rows.end())
+            rows.push_back(row);
+        else
+            same->not_after = std::min(same->not_after, row.not_after);
+    }
+    return rows;
 }
 
 } // namespace
@@ -71,7 +87,8 @@ Status Sampler::status(const ScoreReading& reading, std::uint64_t now_ms) const 
                   .load = load_of(reading),
                   .totals = reading.totals,
                   .rates = {.requests = totals_.requests.rate, .bytes = totals_.bytes.rate},
-                  .history = {history_.begin(), history_.end()}};
+                  .history = {history_.begin(), history_.end()},
+                  .certificates = one_of_each_name(reading.certificates)};
     std::uint64_t under_way = 0;
     for (const auto& process : reading.processes) {
         if (process.row.admin) continue;

@@ -54,7 +54,12 @@ struct Status {
     std::vector<WorkerStatus> workers;
     std::vector<DownloadStatus> downloads; // those that run longest first
     std::uint64_t downloads_not_shown = 0;
+    std::vector<CertificateRow> certificates; // that TLS is spoken with, one of each name
 
+    // Seconds since the epoch, as the server counts them.
+    std::int64_t now_s() const {
+        return static_cast<std::int64_t>(server.started_s) + static_cast<std::int64_t>(uptime_s);
+    }
     // Why no new client should be sent here; empty: it should.
     std::string_view not_ready_because() const;
 };

@@ -1,7 +1,6 @@
 #include "supervisor/sockets/listen_sockets.h"
 
 #include "common/limits.h"
-#include "supervisor/sockets/tcp_sockets.h"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -58,7 +57,7 @@ Result<ListenSockets, StartError> ListenSockets::open(Request request) {
     }
     result.shared_ = !inherited.empty();
     if (!activated.empty())
-        result.serve_activated(std::move(activated), request.slots);
+        result.serve_activated(std::move(activated), request);
     else if (auto ok = result.bind_own(request, inherited); !ok)
         return unexpected(std::move(ok.error()));
     if (!request.unix_socket.path.empty())
@@ -76,18 +75,39 @@ Result<void, StartError> ListenSockets::bind_own(const Request& request,
     auto tcp = open_tcp_sockets(
         {.hosts = request.hosts, .port = request.port, .slots = request.slots}, inherited);
     if (!tcp) return unexpected(std::move(tcp.error()));
-    addresses_ = std::move(tcp->addresses);
+    addresses_ = tcp->addresses;
     port_ = tcp->port;
-    for (TcpSockets::Socket& socket : tcp->sockets) {
-        sockets_.push_back({.fd = socket.fd.get(), .slot = socket.slot});
-        names_.emplace_back(kInheritedName);
-        fds_.push_back(std::move(socket.fd));
-    }
+    keep(std::move(*tcp), 0);
+    if (request.redirect_port == 0) return {};
+    auto clear = open_tcp_sockets({.hosts = request.hosts,
+                                   .port = request.redirect_port,
+                                   .slots = request.slots,
+                                   .option = "--redirect-port"},
+                                  inherited);
+    if (!clear) return unexpected(std::move(clear.error()));
+    redirect_port_ = clear->port;
+    keep(std::move(*clear), port_);
     return {};
 }
 
-void ListenSockets::serve_activated(std::vector<AdoptedSocket> activated, unsigned slots) {
+void ListenSockets::keep(TcpSockets bound, std::uint16_t redirects_to) {
+    for (TcpSockets::Socket& socket : bound.sockets) {
+        sockets_.push_back(
+            {.fd = socket.fd.get(), .slot = socket.slot, .redirects_to = redirects_to});
+        names_.emplace_back(kInheritedName);
+        fds_.push_back(std::move(socket.fd));
+    }
+}
+
+void ListenSockets::serve_activated(std::vector<AdoptedSocket> activated, const Request& request) {
     activated_ = true;
+    redirect_port_ = request.redirect_port;
+    const auto redirects = [&](const AdoptedSocket& socket) {
+        return socket.path.empty() && redirect_port_ != 0 &&
+               socket.address.port() == redirect_port_;
+    };
+    for (const AdoptedSocket& socket : activated)
+        if (port_ == 0 && socket.path.empty() && !redirects(socket)) port_ = socket.address.port();
     for (std::size_t i = 0; i < activated.size(); ++i) {
         AdoptedSocket& socket = activated[i];
         names_.push_back(socket.name);
@@ -104,9 +124,10 @@ void ListenSockets::serve_activated(std::vector<AdoptedSocket> activated, unsign
             static_cast<std::size_t>(std::count_if(activated.begin(), here, is_alike));
         const auto all =
             static_cast<std::size_t>(std::count_if(activated.begin(), activated.end(), is_alike));
-        sockets_.push_back({.fd = socket.fd.get(), .slot = slot_for(before, all, slots)});
-        if (before > 0) continue;
-        port_ = port_ == 0 ? socket.address.port() : port_;
+        sockets_.push_back({.fd = socket.fd.get(),
+                            .slot = slot_for(before, all, request.slots),
+                            .redirects_to = redirects(socket) ? port_ : std::uint16_t{0}});
+        if (before > 0 || redirects(socket)) continue;
         addresses_.push_back(socket.address);
         if (socket.all_ip) addresses_.push_back(any_ipv4(socket.address.port()));
     }
@@ -139,7 +160,10 @@ std::vector<ListenSockets::Handed> ListenSockets::for_successor() const {
 
 unsigned ListenSockets::mend() const {
     unsigned mended = 0;
-    for (const ListenSocket& socket : sockets_) mended += mend_socket(socket, port_) ? 1 : 0;
+    for (const ListenSocket& socket : sockets_) {
+        const std::uint16_t port = socket.redirects_to != 0 ? redirect_port_ : port_;
+        mended += mend_socket(socket, port) ? 1 : 0;
+    }
     return mended;
 }
 

@@ -7,6 +7,7 @@
 #include "common/result.h"
 #include "supervisor/sockets/addresses.h"
 #include "supervisor/sockets/offered_sockets.h"
+#include "supervisor/sockets/tcp_sockets.h"
 #include "supervisor/sockets/unix_listener.h"
 #include "supervisor/start_error.h"
 
@@ -23,18 +24,20 @@ class ListenSockets final {
     struct Request {
         std::span<const std::string> hosts; // none: all addresses
         std::uint16_t port = 0;             // 0: any free one, the same for all
+        std::uint16_t redirect_port = 0;    // likewise in clear, to send all to `port`; 0: none
         UnixPlace unix_socket{};            // without a path: none
         unsigned slots = 1;
         std::vector<OfferedSocket> offered;
     };
-    // Per address and slot one TCP socket, and one Unix socket for all. A port that any other
+    // Per address, port and slot one TCP socket, and one Unix socket for all. A port that any other
     // program listens on, another fsrv included, is an error although the sockets share it among
     // each other (SO_REUSEPORT).
     //
-    // Offered sockets of the service manager are served instead of hosts and port, all of them,
-    // however many: see slot_for(). Those of a predecessor (kInheritedName) take the place of what
-    // would be bound to the same address or path, however many: so nobody waits on a socket that an
-    // upgrade which fails would close. What is no longer wanted is closed.
+    // Offered sockets of the service manager are served instead of hosts and ports, all of them,
+    // however many: see slot_for(). Those of the redirect port redirect. Those of a predecessor
+    // (kInheritedName) take the place of what would be bound to the same address or path, however
+    // many: so nobody waits on a socket that an upgrade which fails would close. What is no longer
+    // wanted is closed.
     static Result<ListenSockets, StartError> open(Request request);
 
     ListenSockets() = default;
@@ -43,7 +46,8 @@ class ListenSockets final {
     ~ListenSockets(); // closes, and removes the Unix socket's file unless it is shared
 
     std::span<const ListenSocket> sockets() const { return sockets_; }
-    std::span<const Address> addresses() const { return addresses_; } // those that are bound
+    // Those that are bound, but for the redirect port.
+    std::span<const Address> addresses() const { return addresses_; }
     std::uint16_t port() const { return port_; } // of the first address; 0: there is none
     std::span<const std::string> unix_names() const { return unix_names_; } // absolute, or "@name"
 
@@ -73,7 +77,8 @@ class ListenSockets final {
   private:
     Result<void, StartError> bind_own(const Request& request,
                                       std::vector<AdoptedSocket>& inherited);
-    void serve_activated(std::vector<AdoptedSocket> activated, unsigned slots);
+    void keep(TcpSockets bound, std::uint16_t redirects_to);
+    void serve_activated(std::vector<AdoptedSocket> activated, const Request& request);
     Result<void, StartError> open_unix(const UnixPlace& place,
                                        std::vector<AdoptedSocket>& inherited);
 
@@ -81,7 +86,7 @@ class ListenSockets final {
     std::vector<std::string> names_;    // of each, for a successor
     std::vector<UniqueFd> fds_;
     std::vector<Address> addresses_;
-    std::uint16_t port_ = 0;
+    std::uint16_t port_ = 0, redirect_port_ = 0;
     std::optional<UnixListener> unix_;
     std::vector<std::string> unix_names_;
     bool activated_ = false; // fds_ are the service manager's

@@ -99,8 +99,9 @@ const AdoptedSocket* in_the_way(const Address& address, std::span<const AdoptedS
     return nullptr;
 }
 
-StartError why_not_bound(const BindFailure& failure, std::uint16_t port, bool last_of_many,
+StartError why_not_bound(const BindFailure& failure, const TcpPlace& place, bool last_of_many,
                          std::span<const AdoptedSocket> inherited) {
+    const std::uint16_t port = place.port;
     const std::string where = address_text(failure.address);
     std::string why;
     switch (failure.error.code) {
@@ -113,16 +114,16 @@ StartError why_not_bound(const BindFailure& failure, std::uint16_t port, bool la
             break;
         }
         why = fmt::format("port {} is in use already on {}, by another program or another fsrv; "
-                          "choose another one with --port, or "
-                          "any free one with --port 0",
-                          port, where);
+                          "choose another one with {}{}",
+                          port, where, place.option,
+                          place.option == "--port" ? ", or any free one with --port 0" : "");
         break;
     case EACCES:
     case EPERM:
         why = fmt::format("not allowed to use port {} on {}: ports below 1024 want a privilege; "
                           "choose another one with "
-                          "--port, start as root with --user, or grant CAP_NET_BIND_SERVICE",
-                          port, where);
+                          "{}, start as root with --user, or grant CAP_NET_BIND_SERVICE",
+                          port, where, place.option);
         break;
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
@@ -173,8 +174,7 @@ Result<TcpSockets, StartError> open_tcp_sockets(TcpPlace place,
         if (opened) return std::move(*opened);
         if (may_choose && opened.error().error.code == EADDRINUSE && attempt < kFreePortAttempts)
             continue;
-        return unexpected(
-            why_not_bound(opened.error(), place.port, addresses->size() > 1, inherited));
+        return unexpected(why_not_bound(opened.error(), place, addresses->size() > 1, inherited));
     }
 }
 

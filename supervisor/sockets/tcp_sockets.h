@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fsrv {
@@ -18,6 +19,7 @@ struct TcpPlace {
     std::span<const std::string> hosts; // none: all addresses
     std::uint16_t port = 0;             // 0: any free one, the same for all
     unsigned slots = 1;
+    std::string_view option = "--port"; // that chooses it, for messages
 };
 
 struct TcpSockets {

@@ -347,6 +347,9 @@ TEST(Options, WhatTlsDoesNotTakeTogetherIsRefused) {
     const std::pair<std::vector<std::string>, std::string> table[] = {
         {{"--tls-key", "k"}, "--tls-key: wants --tls-cert"},
         {{"--tls-client-ca", "k"}, "--tls-client-ca: wants --tls-cert"},
+        {{"--redirect-port", "80"}, "--redirect-port: wants --tls-cert"},
+        {{"--redirect-port", "443", "--port", "443", "--tls-cert", "a"},
+         "--redirect-port: has to be another one than --port"},
         {{"--tls-cert", "auto", "--tls-cert", "a"}, "--tls-cert: auto stands alone"},
         {{"--tls-cert", "auto", "--tls-key", "k"}, "--tls-key: the certificate that"},
         {{"--tls-min", "1.1"}, "--tls-min: expected 1.2 or 1.3, not \"1.1\""},

@@ -11,8 +11,10 @@
 
 #include <csignal>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <set>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 namespace fsrv::test {
@@ -389,7 +391,7 @@ TEST_F(TlsServer, WhoDripsOrBreaksOffAHandshakeIsClosedAndCounted) {
     EXPECT_EQ(gone.end(), Got::fin);
     ASSERT_TRUE(reset.send(hello));
     reset.reset();
-    ASSERT_TRUE(noise.send(std::string("\x16\x03\x01\x00\x05 nonsense", 15)));
+    ASSERT_TRUE(noise.send(std::string("\x16\x03\x01\x00\x05 nonsense", 14)));
     noise.read_to_end();
     // It never stops, and its time is over all the same.
     const Deadline deadline;
@@ -534,7 +536,13 @@ TEST_F(TlsServer, OlderVersionsThanAreWantedAreRefused) {
 }
 
 TEST_F(TlsServer, ARenewedCertificateBreaksNoneOfTwentyDownloads) {
-    Server server(root_.path(), setup({"--workers", "2"}));
+    Server server(root_.path(), setup({"--workers", "2", "--admin", "127.0.0.1:0"}));
+    const Admin admin(server);
+    const auto expires = [&] {
+        return static_cast<std::int64_t>(admin.metrics().sum(
+            "fsrv_tls_certificate_expires_timestamp_seconds", {{"certificate", at("pair.pem")}}));
+    };
+    EXPECT_EQ(expires(), made_.not_after);
     std::vector<std::unique_ptr<TlsClient>> downloads;
     for (int i = 0; i < 20; ++i) {
         downloads.push_back(stalled(server));
@@ -542,11 +550,15 @@ TEST_F(TlsServer, ARenewedCertificateBreaksNoneOfTwentyDownloads) {
     }
     TlsClient idle(server.port());
     EXPECT_EQ(idle.ask(get("/t.bin")).status, 200);
-    const Certificate next = for_loopback();
+    const Certificate next = make_certificate({.to_s = 30 * 86'400, .hosts = {"DNS:localhost"}});
     install(next);
     ASSERT_TRUE(server.log().await_line("renewed: generation 2 serves with 2 workers"));
     // Who was accepted before the old workers heard of it has the old one yet.
     EXPECT_TRUE(await([&] { return TlsClient(server.port()).certificate() == next.der(); }));
+    EXPECT_TRUE(await([&] { return expires() == next.not_after; }));
+    const Json status = admin.status();
+    EXPECT_EQ(status["certificates"].items.at(0)["expires"].text, std::to_string(next.not_after));
+    EXPECT_EQ(status["certificates"].items.at(0)["name"].text, at("pair.pem"));
     for (const auto& client : downloads) {
         const std::string bytes = client->read_bytes(kSize);
         EXPECT_TRUE(is_pattern(bytes, 0, kSize)) << bytes.size();
@@ -555,6 +567,56 @@ TEST_F(TlsServer, ARenewedCertificateBreaksNoneOfTwentyDownloads) {
     EXPECT_EQ(idle.await_end(), Got::fin) << "it is idle, and has to ask the others";
     EXPECT_TRUE(idle.end_was_announced());
     expect_no_key_in_logs(server);
+}
+
+// That was free a moment ago.
+std::uint16_t free_port() {
+    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(fd.get(), any, size), 0);
+    EXPECT_EQ(::getsockname(fd.get(), any, &size), 0);
+    return ntohs(address.sin_port);
+}
+
+TEST_F(TlsServer, TheRedirectPortSendsToHttpsOnEveryWorkerAndAfterUpgrades) {
+    fs::create_directories(root_ / ".well-known" / "acme-challenge");
+    write_file(root_ / ".well-known" / "acme-challenge" / "token", "proof");
+    const std::uint16_t clear = free_port();
+    Server server(root_.path(), setup(with_control(
+                                    {"--workers", "2", "--redirect-port", std::to_string(clear)})));
+    ASSERT_TRUE(server.started());
+    const auto expect_redirects = [&] {
+        for (int i = 0; i < 20; ++i) {
+            RawClient client(clear);
+            const Response response = client.ask(get("/t.bin?x=y"));
+            EXPECT_EQ(response.status, 308);
+            expect_sound(response);
+            EXPECT_EQ(response.field("Location"),
+                      "https://localhost:" + std::to_string(server.port()) + "/t.bin?x=y");
+            EXPECT_EQ(client.ask(get("/-/health")).status, 200) << "on the same connection";
+            EXPECT_EQ(client.ask(get("/.well-known/acme-challenge/token")).body, "proof");
+            EXPECT_EQ(client.ask(get("/.well-known/acme-challenge/../../t.bin")).status, 308);
+        }
+        EXPECT_TRUE(answers(server));
+        EXPECT_FALSE(TlsClient(clear).shaken());
+    };
+    expect_redirects();
+    ASSERT_TRUE(ran_well(ctl("reload"), "reload"));
+    expect_redirects();
+    ASSERT_TRUE(ran_well(ctl("upgrade"), "upgrade"));
+    server.follow();
+    expect_redirects();
+    if (have_program("curl")) {
+        const RunResult result = here({"curl", "-sS", "-f", "-k", "-L", "-o", "copy",
+                                       "http://127.0.0.1:" + std::to_string(clear) + "/big.bin"});
+        EXPECT_TRUE(ran_well(result, "curl -L"));
+        expect_same(here_ / "copy", root_ / "big.bin");
+    }
+    EXPECT_EQ(run({fsrv_binary(), "--check", "--redirect-port", "80"}).exit_status, 2);
 }
 
 TEST_F(TlsServer, AKeyOfRootAloneServesForAnotherUser) {

@@ -15,6 +15,7 @@ TEST(FixedOptions, WhatIsMadeOnceIsRefusedByName) {
     const std::pair<const char*, void (*)(Options&)> table[] = {
         {"host", [](Options& o) { o.host = {"::1"}; }},
         {"port", [](Options& o) { o.port = 1; }},
+        {"redirect-port", [](Options& o) { o.redirect_port = 1; }},
         {"unix", [](Options& o) { o.unix_path = "/x"; }},
         {"unix-mode", [](Options& o) { o.unix_mode = 0600; }},
         {"user", [](Options& o) { o.user = "x"; }},

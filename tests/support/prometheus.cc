@@ -104,6 +104,25 @@ class Reader final {
         family.samples.push_back(std::move(sample));
     }
 
+    // Up to its closing quote, which goes too.
+    static std::optional<std::string> label_value(std::string_view& rest) {
+        std::string value;
+        for (std::size_t i = 0; i < rest.size(); ++i) {
+            if (rest[i] == '"') {
+                rest.remove_prefix(i + 1);
+                return value;
+            }
+            if (rest[i] != '\\') {
+                value += rest[i];
+                continue;
+            }
+            const char escaped = ++i < rest.size() ? rest[i] : '\0';
+            if (escaped != 'n' && escaped != '"' && escaped != '\\') return std::nullopt;
+            value += escaped == 'n' ? '\n' : escaped;
+        }
+        return std::nullopt;
+    }
+
     static bool labels(std::string_view& rest, Sample& sample) {
         rest.remove_prefix(1);
         while (!rest.starts_with('}')) {
@@ -112,12 +131,8 @@ class Reader final {
             const std::string name(rest.substr(0, equals));
             if (!is_name(name, true) || name.starts_with("__")) return false;
             rest.remove_prefix(equals + 2);
-            const std::size_t quote = rest.find('"');
-            if (quote == std::string_view::npos) return false;
-            const std::string value(rest.substr(0, quote));
-            if (value.find_first_of("\\\n") != std::string::npos) return false; // none of ours has
-            if (!sample.labels.emplace(name, value).second) return false;
-            rest.remove_prefix(quote + 1);
+            const auto value = label_value(rest);
+            if (!value || !sample.labels.emplace(name, *value).second) return false;
             if (rest.starts_with(',')) rest.remove_prefix(1);
         }
         rest.remove_prefix(1);

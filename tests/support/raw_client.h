@@ -25,8 +25,8 @@ class RawClient {
     explicit RawClient(std::uint16_t port, const ClientSetup& setup = {});
     explicit RawClient(const std::string& unix_path);
     virtual ~RawClient() = default;
-    RawClient(const RawClient&) = delete;
-    RawClient& operator=(const RawClient&) = delete;
+    RawClient(RawClient&&) = default;
+    RawClient& operator=(RawClient&&) = default;
 
     bool connected() const { return static_cast<bool>(fd_); }
     int fd() const { return fd_.get(); }

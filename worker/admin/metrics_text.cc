@@ -1,7 +1,9 @@
 #include "worker/admin/metrics_text.h"
 
 #include "common/close_reason.h"
+#include "common/escape.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <iterator>
@@ -11,7 +13,26 @@ namespace {
 
 using Out = std::back_insert_iterator<std::string>;
 
-// Help and labels come from tables of ours: nothing in them needs an escape.
+// Bytes of others; a scraper takes nothing that is no UTF-8.
+std::string label_value(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        const char c = text.front();
+        if (length == 0)
+            out += "\xEF\xBF\xBD"; // U+FFFD
+        else if (c == '\n')
+            out += "\\n";
+        else if (c == '"' || c == '\\')
+            (out += '\\') += c;
+        else
+            out += text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out;
+}
+
+// Help, and labels but that, come from tables of ours: nothing in them needs an escape.
 void head(Out out, std::string_view name, std::string_view help, std::string_view type) {
     fmt::format_to(out, "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }
@@ -58,6 +79,7 @@ void histogram(Out out, const MetricSpec& spec, const MetricTotals& totals) {
 }
 
 void derived(Out out, const DerivedSpec& spec, const Status& status) {
+    if (spec.id == Derived::certificate_expires && status.certificates.empty()) return;
     head(out, spec.name, spec.help, "gauge");
     const auto plain = [&](auto value) { fmt::format_to(out, "{} {}\n", spec.name, value); };
     switch (spec.id) {
@@ -77,6 +99,11 @@ void derived(Out out, const DerivedSpec& spec, const Status& status) {
         break;
     }
     case Derived::draining: plain(status.server.draining ? 1 : 0); break;
+    case Derived::certificate_expires:
+        for (const CertificateRow& row : status.certificates)
+            fmt::format_to(out, "{}{{certificate=\"{}\"}} {}\n", spec.name, label_value(row.name),
+                           row.not_after);
+        break;
     case Derived::load: plain(status.load); break;
     }
 }

@@ -86,6 +86,13 @@ void write(Writer& json, const DownloadStatus& download) {
     json.close('}');
 }
 
+void write(Writer& json, const CertificateRow& certificate) {
+    json.open('{');
+    json.key("name").text(certificate.name);
+    json.key("expires").number(static_cast<std::uint64_t>(certificate.not_after));
+    json.close('}');
+}
+
 } // namespace
 
 std::string status_json(const Status& status) {
@@ -126,6 +133,9 @@ std::string status_json(const Status& status) {
     for (const DownloadStatus& download : status.downloads) write(json, download);
     json.close(']');
     json.key("downloads_not_shown").number(status.downloads_not_shown);
+    json.key("certificates").open('[');
+    for (const CertificateRow& certificate : status.certificates) write(json, certificate);
+    json.close(']');
     json.close('}');
     return json.take();
 }

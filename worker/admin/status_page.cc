@@ -1,7 +1,9 @@
 #include "worker/admin/status_page.h"
 
 #include "common/figures/figures_text.h"
+#include "common/limits.h"
 #include "common/number_text.h"
+#include "worker/http/date.h"
 #include "worker/http/page.h"
 
 #include <algorithm>
@@ -223,6 +225,20 @@ void workers_section(Html out, const Status& status) {
     fmt::format_to(out, "</tbody></table></div></section>\n");
 }
 
+void certificates_section(Html out, const Status& status) {
+    if (status.certificates.empty()) return;
+    fmt::format_to(out, "<section><h2>Certificates</h2>\n<div class=\"box\"><table><thead><tr>"
+                        "<th>File</th><th>Expires</th><th>In</th></tr></thead>\n<tbody>\n");
+    for (const CertificateRow& row : status.certificates) {
+        const std::int64_t left_s = row.not_after - status.now_s();
+        fmt::format_to(out, "<tr><td>{}</td><td>{}</td><td class=\"{}\">{}</td></tr>\n",
+                       escape_html(row.name), http::format_date(row.not_after).value_or(""),
+                       left_s < limits::kTlsExpirySoonS ? "bad" : "good",
+                       duration_text(static_cast<double>(left_s)));
+    }
+    fmt::format_to(out, "</tbody></table></div></section>\n");
+}
+
 } // namespace
 
 std::string duration_text(double seconds) {
@@ -267,6 +283,7 @@ std::string status_page(const Status& status) {
     tiles(out, status);
     downloads_section(out, status);
     workers_section(out, status);
+    certificates_section(out, status);
     fmt::format_to(out,
                    "<footer><span>fsrv {}</span><span>pid {}</span><span>generation {}</span>"
                    "<span>{} requests answered, {} sent since the start</span>"

@@ -27,9 +27,11 @@ Client client_of(const log::Peer& peer, const ExchangeServices& services) {
             .is_checked = !is_trusted && is_loopback(peer.address) && !services.names.any()};
 }
 
-Client client_of_proxy(const http::ProxyHeader& header, const Options& options) {
+Client client_of_proxy(const http::ProxyHeader& header, const Client& proxy,
+                       const Options& options) {
     return {.peer = {.address = header.source, .port = header.port},
-            .is_trusted = any_holds(options.trusted_proxies, header.source)};
+            .is_trusted = any_holds(options.trusted_proxies, header.source),
+            .redirects_to = proxy.redirects_to};
 }
 
 void Inquiry::on_planned() {
@@ -54,6 +56,8 @@ void Inquiry::on_orphaned() {
 Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     const http::Request& request = inquiry.request;
     services_.score.set_last_request(request.target);
+    if (client.redirects_to != 0 && !http::stays_clear(request.origin))
+        return {.plan = http::plan_redirect(request, client.redirects_to)};
     if (client.is_checked && !services_.names.passes(request.host)) {
         return {.plan = http::plan_status(request, 421,
                                           "on a loopback address this server does not answer to "

@@ -57,10 +57,12 @@ struct Client {
     log::Peer peer;          // of the connection
     bool is_trusted = false; // its word on where a client is counts
     bool is_checked = false; // its browser may have been led here: Host has to be a name of ours
+    std::uint16_t redirects_to = 0; // it is only to be sent to https at this port; 0: no
 };
 // Who connects, and who it says that it is in a PROXY header that has a source.
 Client client_of(const log::Peer& peer, const ExchangeServices& services);
-Client client_of_proxy(const http::ProxyHeader& header, const Options& options);
+Client client_of_proxy(const http::ProxyHeader& header, const Client& proxy,
+                       const Options& options);
 
 class Exchange;
 

@@ -95,6 +95,12 @@ bool is_authority(std::string_view text) {
     return rest.empty() || (rest.front() == ':' && is_port(rest.substr(1)));
 }
 
+std::string_view without_port(std::string_view authority) {
+    const std::size_t bracket = authority.rfind(']');
+    return authority.substr(0,
+                            authority.find(':', bracket == std::string_view::npos ? 0 : bracket));
+}
+
 std::optional<AbsoluteForm> split_absolute(std::string_view target) {
     for (const std::string_view scheme : {"http://", "https://"}) {
         if (!starts_ignoring_case(target, scheme)) continue;

@@ -12,6 +12,9 @@ namespace fsrv::http {
 // can be looked up needs more. No userinfo, no zone. Empty is not valid here.
 bool is_authority(std::string_view text);
 
+// Of a valid one, or of nothing: the host alone, brackets included.
+std::string_view without_port(std::string_view authority);
+
 struct AbsoluteForm {
     std::string_view authority;
     std::string_view

@@ -37,6 +37,8 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
 // page for browsers, application/problem+json).
 Plan plan_status(const Request& request, int status, std::string_view what);
 Plan plan_options();
+// 308 to the same over https at `port`, at the host that was asked; without one a 400.
+Plan plan_redirect(const Request& request, std::uint16_t port);
 Plan plan_health(const Request& request, bool draining);
 // Before there is a Request: the connection closes, and the form follows the Accept that the
 // refusal has. `received`: what came of the request, from its first byte on: a HEAD gets no body,

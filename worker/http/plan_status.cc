@@ -1,18 +1,21 @@
 // Answers that are made here rather than found: errors, redirects, OPTIONS, health.
 #include "common/json.h"
 #include "worker/http/accept.h"
+#include "worker/http/authority.h"
 #include "worker/http/fields.h"
 #include "worker/http/page.h"
 #include "worker/http/plan.h"
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
 namespace fsrv::http {
 namespace {
 
 constexpr std::string_view kAllow = "GET, HEAD, OPTIONS";
+constexpr std::uint16_t kHttpsPort = 443;
 
 struct StatusText {
     int status;
@@ -25,6 +28,7 @@ constexpr std::array kStatuses = {
     StatusText{206, "Partial Content", ""},
     StatusText{301, "Moved Permanently", "the folder's address ends in a slash"},
     StatusText{304, "Not Modified", ""},
+    StatusText{308, "Permanent Redirect", "the address is another one"},
     StatusText{400, "Bad Request", "the request is malformed"},
     StatusText{403, "Forbidden", "this cannot be served"},
     StatusText{404, "Not Found", "there is nothing of that name"},
@@ -101,6 +105,17 @@ Plan plan_status(const Request& request, int status, std::string_view what) {
     Plan plan = make_status_plan(status, what, error_form(request.field("Accept").value_or("")));
     plan.fields.append("Vary: Accept\r\n");
     if (request.method == Method::head) plan.body = {};
+    return plan;
+}
+
+Plan plan_redirect(const Request& request, std::uint16_t port) {
+    const std::string_view host = without_port(request.host);
+    if (host.empty()) return plan_status(request, 400, "no Host says where to go on by https");
+    Plan plan = plan_status(request, 308, "this is served over https");
+    const std::string where = port == kHttpsPort ? std::string() : ":" + std::to_string(port);
+    add_field(
+        plan.fields, "Location",
+        fmt::format("https://{}{}{}", host, where, request.origin == "*" ? "/" : request.origin));
     return plan;
 }
 

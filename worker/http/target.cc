@@ -214,6 +214,12 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
                   .query = query};
 }
 
+bool stays_clear(std::string_view origin) {
+    const auto target = parse_target(origin, false);
+    return target && (target->kind == Target::Kind::health ||
+                      target->path.starts_with(".well-known/acme-challenge/"));
+}
+
 std::string cache_key(const Target& target) {
     std::string key = target.kind == Target::Kind::api ? "?" : "";
     if (key.empty() || target.absolute) key += '/';

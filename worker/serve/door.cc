@@ -39,26 +39,31 @@ void Door::tick() {
         if (listener->is_due(now_ms())) listener->resume();
 }
 
-void Door::let_in(int fd, const log::Peer& peer, bool clear) {
+void Door::let_in(int fd, const log::Peer& peer, const ListenSocket& from) {
     using Admission = session::Connections::Admission;
     ScoreSlot& score = services_.exchanges.score;
     session::Connections& connections = services_.connections;
     score.count(Metric::accepted);
     const Admission admission = connections.admit(now_ms());
     if (admission == Admission::turned_away) {
-        turn_away(fd, clear || !services_.tls);
+        turn_away(fd, !speaks_tls(from));
         return;
     }
-    session::Connection* const connection = make(fd, peer, clear);
+    session::Connection* const connection = make(fd, peer, from);
     connections.add(*connection, admission, now_ms());
     score.set(Metric::connections, connections.count());
     connection->start(admission == Admission::overloaded);
 }
 
-session::Connection* Door::make(int fd, const log::Peer& peer, bool clear) {
-    const exchange::Client client = exchange::client_of(peer, services_.exchanges);
+bool Door::speaks_tls(const ListenSocket& socket) const {
+    return services_.tls && !socket.unix_socket && socket.redirects_to == 0;
+}
+
+session::Connection* Door::make(int fd, const log::Peer& peer, const ListenSocket& from) {
+    exchange::Client client = exchange::client_of(peer, services_.exchanges);
+    client.redirects_to = from.redirects_to;
     wire::Transport transport(fd);
-    if (services_.tls && !clear)
+    if (speaks_tls(from))
         return new session::Handshake(services_, std::move(transport), client, next_id_++);
     return new session::Http1(services_, std::move(transport), client, next_id_++,
                               services_.options.proxy_protocol);

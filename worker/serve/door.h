@@ -35,13 +35,13 @@ class Door final {
     std::uint64_t now_ms() const { return services_.exchanges.iteration.now_ms(); }
     bool accepting() const { return !services_.exchanges.ending.draining && accept_.is_there(); }
     // A new connection: sheds others, or refuses it, when there are too many.
-    // `clear`: over a Unix socket, which never speaks TLS.
-    void let_in(int fd, const log::Peer& peer, bool clear);
+    void let_in(int fd, const log::Peer& peer, const ListenSocket& from);
     void cannot_accept(int error); // out of descriptors or memory: all pause
     void tell_of_trouble(int error);
 
   private:
-    session::Connection* make(int fd, const log::Peer& peer, bool clear);
+    bool speaks_tls(const ListenSocket& socket) const;
+    session::Connection* make(int fd, const log::Peer& peer, const ListenSocket& from);
     void turn_away(int fd, bool clear); // with a 503 that costs nothing, or, of TLS, without
 
     session::SessionServices& services_;

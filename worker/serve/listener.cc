@@ -78,7 +78,7 @@ void Listener::accept_batch(unsigned limit) {
         const int fd = ::accept4(socket_.fd, reinterpret_cast<sockaddr*>(&address), &length,
                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            door_.let_in(fd, to_peer(address), socket_.unix_socket);
+            door_.let_in(fd, to_peer(address), socket_);
         } else if (errno == EAGAIN) {
             return;
         } else if (is_out_of_room(errno)) {

@@ -71,7 +71,7 @@ bool Handshake::take_proxy_header() {
     }
     transport_.read(std::span(services_.scratch).first(header.bytes));
     wants_proxy_header_ = false;
-    if (header.has_source) client_ = exchange::client_of_proxy(header, services_.options);
+    if (header.has_source) client_ = exchange::client_of_proxy(header, client_, services_.options);
     transport_.speak_tls(*services_.tls);
     return true;
 }

@@ -151,7 +151,7 @@ bool Http1::take_proxy_header() {
     wants_proxy_header_ = false;
     q.begin += header.bytes;
     if (header.has_source) {
-        client_ = exchange::client_of_proxy(header, services_.options);
+        client_ = exchange::client_of_proxy(header, client_, services_.options);
     }
     if (!q.is_used_up()) return true;
     drop_inquiry();

@@ -245,10 +245,16 @@ std::string TlsContext::Parts::configure(SSL_CTX& ctx, const TlsMaterial& materi
     SSL_CTX_set_tlsext_servername_arg(&ctx, this);
     SSL_CTX_set_alpn_select_cb(&ctx, &Parts::on_alpn, this);
     if (tickets) SSL_CTX_set_tlsext_ticket_key_evp_cb(&ctx, &Parts::on_ticket);
-    static constexpr unsigned char kOurs[] = "fsrv";
+    // A session that began where other clients were welcome, before a reload say, would skip the
+    // look at the client's certificate: it is none of these.
+    std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> welcome{};
+    unsigned welcome_size = 0;
+    if (EVP_Digest(material.client_ca.data(), material.client_ca.size(), welcome.data(),
+                   &welcome_size, EVP_sha256(), nullptr) != 1)
+        return why();
     if (SSL_CTX_set_min_proto_version(&ctx, least) != 1 ||
         SSL_CTX_set_cipher_list(&ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
-        SSL_CTX_set_session_id_context(&ctx, kOurs, sizeof kOurs - 1) != 1)
+        SSL_CTX_set_session_id_context(&ctx, welcome.data(), welcome_size) != 1)
         return why();
     if (material.client_ca.empty()) return {};
     const BioPtr cas = bio_of(material.client_ca);

@@ -328,13 +328,15 @@ const std::vector<std::string> kLoopback{"127.0.0.1"};
 struct Wanted {
     std::uint16_t port = 0;
     unsigned slots = 1;
-    std::string unix_path;
+    std::string unix_path = {};
+    std::uint16_t redirect_port = 0;
 };
 
 Result<ListenSockets, StartError> start(const Wanted& wanted,
                                         std::vector<OfferedSocket> inherited = {}) {
     return ListenSockets::open({.hosts = kLoopback,
                                 .port = wanted.port,
+                                .redirect_port = wanted.redirect_port,
                                 .unix_socket = {.path = wanted.unix_path},
                                 .slots = wanted.slots,
                                 .offered = std::move(inherited)});
@@ -388,6 +390,41 @@ TEST(InheritedSockets, TakeThePlaceOfWhatWouldBeBoundWhateverTheNumberOfSlots) {
         const std::vector<ino_t> before = inodes(*first), after = inodes(*second);
         for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(after.at(i), before.at(i));
     }
+}
+
+// Of all that redirect; each to the port of the others.
+std::vector<std::uint16_t> redirecting(const ListenSockets& sockets) {
+    std::vector<std::uint16_t> ports;
+    for (const ListenSocket& socket : sockets.sockets()) {
+        if (socket.redirects_to == 0) {
+            EXPECT_TRUE(socket.unix_socket || port_of(socket.fd) == sockets.port());
+        } else {
+            EXPECT_EQ(socket.redirects_to, sockets.port());
+            ports.push_back(port_of(socket.fd));
+        }
+    }
+    return ports;
+}
+
+TEST(InheritedSockets, OfTheRedirectPortRedirectOn) {
+    const std::uint16_t clear = start({})->port();
+    const auto first = start({.slots = 2, .redirect_port = clear});
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_EQ(redirecting(*first), (std::vector<std::uint16_t>{clear, clear}));
+    EXPECT_EQ(first->addresses().size(), 1U) << "it is no place to be shown";
+    const auto second =
+        start({.port = first->port(), .slots = 2, .redirect_port = clear}, copies(*first));
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_EQ(inodes(*second), inodes(*first));
+    EXPECT_EQ(redirecting(*second), (std::vector<std::uint16_t>{clear, clear}));
+    const auto third = start({.port = first->port(), .slots = 2}, copies(*first));
+    ASSERT_TRUE(third) << third.error().message;
+    EXPECT_EQ(third->sockets().size(), 2U) << "it is not wanted any more";
+    const auto taken = start({.redirect_port = clear});
+    ASSERT_FALSE(taken);
+    EXPECT_NE(taken.error().message.find("choose another one with --redirect-port"),
+              std::string::npos)
+        << taken.error().message;
 }
 
 TEST(InheritedSockets, GiveWayToAnotherPort) {

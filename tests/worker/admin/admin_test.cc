@@ -103,6 +103,7 @@ TEST(StatusPage, DurationsAreForPeople) {
 TEST(MetricsText, IsSoundWhateverTheNumbersAre) {
     for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0} / 4}) {
         ScoreReading reading = one_worker();
+        reading.certificates = {{.name = "a.pem", .not_after = static_cast<std::int64_t>(number)}};
         MetricWords words;
         for (const MetricSpec& spec : metric_table()) {
             switch (shape_of(spec.id).kind) {
@@ -120,6 +121,20 @@ TEST(MetricsText, IsSoundWhateverTheNumbersAre) {
         for (const DerivedSpec& spec : derived_table())
             EXPECT_TRUE(exposition.families.contains(std::string(spec.name))) << spec.name;
     }
+}
+
+TEST(MetricsText, CertificatesHaveOneSampleForEachNameWhateverItIs) {
+    ScoreReading reading = one_worker();
+    reading.certificates = {{.name = "/etc/a.pem", .not_after = 1'800'000'000},
+                            {.name = "b\"\\\n\xFF", .not_after = 1'700'000'001},
+                            {.name = "/etc/a.pem", .not_after = 1'750'000'000}};
+    const std::string text = metrics_text(status_of(reading));
+    const test::Exposition exposition = test::read_exposition(text);
+    for (const std::string& problem : exposition.problems) ADD_FAILURE() << problem;
+    const std::string name = "fsrv_tls_certificate_expires_timestamp_seconds";
+    EXPECT_EQ(exposition.sum(name, {{"certificate", "/etc/a.pem"}}), 1'750'000'000);
+    EXPECT_EQ(exposition.sum(name, {{"certificate", "b\"\\\n\xEF\xBF\xBD"}}), 1'700'000'001);
+    EXPECT_NE(text.find(R"(certificate="b\"\\\n)"), std::string::npos);
 }
 
 TEST(MetricsText, HistogramsAreInSecondsAndCumulative) {
@@ -151,6 +166,8 @@ TEST(PrometheusReader, FindsWhatPromtoolWouldFind) {
         help + "x_total 1\nx_total 1\n",
         help + "x_total{a=\"1\",a=\"2\"} 1\n",
         help + "x_total{1a=\"1\"} 1\n",
+        help + "x_total{a=\"\\x\"} 1\n",
+        help + "x_total{a=\"\\\"} 1\n",
         help + "y 1\n",
         help,
         "x_total 1\n",
@@ -204,6 +221,7 @@ TEST(StatusJson, IsADocumentWithAllThatThePageShows) {
     status.history = {{.requests = 1, .bytes = 2}, {.requests = 3, .bytes = 4}};
     status.downloads = {some_download()};
     status.downloads.at(0).name = "\"\\\n\x01\xFF</script>";
+    status.certificates = {{.name = "a.pem", .not_after = 1'800'000'000}};
     const auto json = JsonReader::read(status_json(status));
     ASSERT_TRUE(json) << status_json(status);
     EXPECT_EQ((*json)["workers"].items.size(), 2U);
@@ -213,6 +231,8 @@ TEST(StatusJson, IsADocumentWithAllThatThePageShows) {
     EXPECT_EQ(download["name"].text, "\"\\\n\x01\xEF\xBF\xBD</script>");
     EXPECT_EQ(download["remaining"].text, "30.000");
     EXPECT_EQ(download["id"].text, "100-3-5");
+    EXPECT_EQ((*json)["certificates"].items.at(0)["name"].text, "a.pem");
+    EXPECT_EQ((*json)["certificates"].items.at(0)["expires"].text, "1800000000");
 }
 
 TEST(StatusPage, EscapesWhatOthersChose) {
@@ -225,6 +245,22 @@ TEST(StatusPage, EscapesWhatOthersChose) {
     EXPECT_EQ(page.find("<img"), std::string::npos);
     EXPECT_EQ(page.find("onerror=\""), std::string::npos);
     EXPECT_EQ(page.find('\xFF'), std::string::npos);
+}
+
+TEST(StatusPage, CertificatesAreShownWithTheirEndIfThereAreAny) {
+    Status status = status_of(one_worker());
+    EXPECT_EQ(status_page(status).find("Certificates"), std::string::npos);
+    const std::int64_t now_s = status.now_s();
+    EXPECT_EQ(now_s, 1'700'000'060);
+    status.certificates = {{.name = "<b>&\xFF", .not_after = now_s + 90'000},
+                           {.name = "late.pem", .not_after = now_s + 90 * 86'400}};
+    const std::string page = status_page(status);
+    EXPECT_EQ(page.find("<b>&"), std::string::npos);
+    EXPECT_NE(page.find("<td class=\"bad\">1 d 1 h</td>"), std::string::npos);
+    EXPECT_NE(page.find("<td>late.pem</td><td>Mon, 12 Feb 2024 22:14:20 GMT</td><td class=\"good\">"
+                        "90 d 0 h</td>"),
+              std::string::npos)
+        << page;
 }
 
 TEST(StatusPage, ADownloadThatRunsHasNeverAHundredPercent) {

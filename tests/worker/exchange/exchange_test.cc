@@ -195,6 +195,30 @@ TEST_P(ExchangeTest, ANameOfSomebodyElseIsRefusedToWhomIsChecked) {
     EXPECT_EQ(status_of(inquiry, {.is_checked = true}), 200);
 }
 
+TEST_P(ExchangeTest, WhoIsToUseHttpsIsSentThereButForHealthAndProofsForACAs) {
+    tree_.folder(".well-known/acme-challenge");
+    tree_.file(".well-known/acme-challenge/token", "proof");
+    const std::tuple<const char*, const char*, int> rows[] = {
+        {"GET", "/file", 308},
+        {"HEAD", "/none", 308},
+        {"POST", "/file", 308},
+        {"GET", "/%00", 308},
+        {"GET", "/-/health", 200},
+        {"GET", "/-/other", 308},
+        {"GET", "/.well-known/acme-challenge/token", 200},
+        {"GET", "/.well-known/acme-challenge/none", 404},
+        {"GET", "/.well-known/acme-challenge/../../file", 308},
+        {"GET", "/.well-known/acme-challenge/", 308},
+        {"GET", "/.well-known/other", 308},
+        {"GET", "/files?path=file", 308},
+    };
+    OwnInquiry inquiry;
+    for (const auto& [method, target, status] : rows) {
+        inquiry.ask(method, target);
+        EXPECT_EQ(status_of(inquiry, {.redirects_to = 443}), status) << method << " " << target;
+    }
+}
+
 TEST_P(ExchangeTest, HealthSaysThatTheEndIsNear) {
     OwnInquiry inquiry;
     inquiry.ask("GET", "/-/health");

@@ -36,6 +36,35 @@ TEST(PlanStatus, RedirectNamesItsPlace) {
     EXPECT_EQ(bytes_of(made.body).find("t/"), std::string::npos);
 }
 
+TEST(PlanStatus, RedirectToHttpsKeepsHostPathAndQuery) {
+    struct Row {
+        const char* line;
+        const char* host;
+        std::uint16_t port;
+        const char* location;
+    };
+    const Row rows[] = {
+        {"GET /a%20b?c=d", "x.example", 443, "https://x.example/a%20b?c=d"},
+        {"GET /", "x.example:80", 443, "https://x.example/"},
+        {"GET /", "x.example:80", 8443, "https://x.example:8443/"},
+        {"HEAD /", "[2001:db8::1]", 443, "https://[2001:db8::1]/"},
+        {"POST /", "[::1]:8080", 8443, "https://[::1]:8443/"},
+        {"GET //evil.example/x", "x.example", 443, "https://x.example//evil.example/x"},
+        {"GET http://other.example:81/x?y", "x.example", 443, "https://other.example/x?y"},
+        {"OPTIONS *", "x.example", 443, "https://x.example/"},
+    };
+    for (const Row& row : rows) {
+        const Asked asked =
+            parse(fmt::format("{} HTTP/1.1\r\nHost: {}\r\n\r\n", row.line, row.host));
+        ASSERT_EQ(asked.result.status, HeadStatus::complete) << row.line;
+        const Plan made = plan_redirect(asked.request, row.port);
+        EXPECT_EQ(made.status, 308) << row.line;
+        EXPECT_EQ(field(made, "Location"), row.location) << row.line;
+        EXPECT_FALSE(made.close);
+        expect_sound(made, asked.request.method);
+    }
+}
+
 TEST(PlanStatus, ErrorTakesTheFormThatIsAskedFor) {
     const auto error = [](std::string_view accept) {
         const Asked asked = ask("GET /", {"Accept: " + std::string(accept)});

@@ -527,6 +527,35 @@ TEST(TlsTickets, ResumeWhereverTheKeysAreTheSame) {
     }
 }
 
+// Else who had one from before the clients needed certificates would never need one.
+TEST(TlsTickets, AreNoGoodWhereOtherClientsAreWelcome) {
+    const Certificate ca = make_certificate({.name = "ca", .is_ca = true});
+    const Certificate other = make_certificate({.name = "other", .is_ca = true});
+    const Certificate mine = make_certificate({.name = "me", .issuer = &ca});
+    TicketKeys keys;
+    keys.open(1000);
+    const auto open_to_all = make_context({.tickets = keys.ring()});
+    const auto of_ca = make_context({.client_ca = ca.pem, .tickets = keys.ring()});
+    const auto of_ca_too = make_context({.client_ca = ca.pem, .tickets = keys.ring()});
+    const auto of_other = make_context({.client_ca = other.pem, .tickets = keys.ring()});
+    for (const auto& [number, name] : kVersions) {
+        const auto begin = [&, version = number](TlsContext& context) {
+            Link link(context, {.version = version, .own = &mine});
+            EXPECT_EQ(link.shake(), Tls::Handshake::done);
+            link.talk();
+            return link.client.session();
+        };
+        const auto ends = [&, version = number](TlsContext& context, SSL_SESSION* session) {
+            Link link(context, {.version = version, .resumes = session});
+            const Tls::Handshake end = link.shake();
+            return end == Tls::Handshake::done && link.facts().resumed;
+        };
+        EXPECT_FALSE(ends(*of_ca, begin(*open_to_all).get())) << name;
+        EXPECT_FALSE(ends(*of_other, begin(*of_ca).get())) << name;
+        EXPECT_TRUE(ends(*of_ca_too, begin(*of_ca).get())) << name << ": it was proved before";
+    }
+}
+
 TEST(TlsTickets, OfAnOlderKeyResumeAndAreReplacedUntilItIsForgotten) {
     for (const auto& [number, name] : kVersions) {
         TicketKeys keys;
