@@ -98,7 +98,7 @@ inline constexpr std::uint64_t kLeastCoded = 512;
 inline constexpr std::uint64_t kMostCodedAtOnce = 4 * 1024 * 1024;
 // Of what a file does not become shorter by a 16th, the identity is sent.
 inline constexpr std::size_t kLeastGain = 16;
-// Streams under way in a worker: each has up to 10 MiB of memory, paused ones too.
+// Streams under way in a worker: each has up to 12 MiB of memory, paused ones too.
 inline constexpr unsigned kMostCodedStreams = 8;
 // Bytes of a file that a job of a stream codes: what becomes very little of them does not hold a
 // thread for long.

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import gzip
 import os
 import pathlib
+import random
 import time
 from collections.abc import Callable
 
@@ -41,6 +43,19 @@ class Bench:
                     os.fsync(f.fileno())
             hour_ago = time.time() - 3600
             os.utime(path, (hour_ago, hour_ago))
+        return "/" + name
+
+    def page(self, name, size):
+        """A page of words under the root, and beside it what gzip -6 makes of it; the page's URL path."""
+        path = self.root / name
+        if not path.exists():
+            dice = random.Random(size)
+            words = ["the", "folder", "of", "a", "<p>", "</p>", "file", "which", "server", "download", "is", "<li>", "range"]
+            text = " ".join(dice.choice(words) + str(dice.randrange(100)) for _ in range(size))[:size].encode()
+            hour_ago = time.time() - 3600
+            for file, content in ((path, text), (path.with_name(name + ".gz"), gzip.compress(text, 6))):
+                file.write_bytes(content)
+                os.utime(file, (hour_ago, hour_ago))
         return "/" + name
 
     def many_files(self, count, size, per_folder=None):

@@ -57,6 +57,10 @@ def not_modified(bench, server, seconds):
     return loads.wrk(server, seconds, bench.load_cores, path, "etag", 0, tag)
 
 
+def page(bench, server, seconds):
+    return loads.wrk(server, seconds, bench.load_cores, bench.page("20k.html", 20 * 1024), "gzip" if "gzip" in server.label else "plain")
+
+
 def connections(bench, server, seconds):
     return loads.wrk(server, seconds, bench.load_cores, bench.file("1k.bin", 1024), "close")
 
@@ -103,6 +107,8 @@ WORKERS = [(f"{kind} x{n}", kind, n, "") for n in (1, 2, 4) for kind in ("fsrv",
 WORKERS_AGAINST = {f"fsrv x{n}": [f"nginx x{n}", f"h2o x{n}"] for n in (1, 2, 4)}
 PYTHON = [(f"python {how} {n}", "python", 1, f"{how} {n}") for how in ("threaded", "async") for n in ("one", "multi")]
 PYTHON_AGAINST = {"fsrv": [label for label, *_ in PYTHON]}
+GZIP = [("fsrv gzip", "fsrv", 1, ""), ("fsrv plain", "fsrv", 1, ""), ("nginx gzip_static", "nginx", 1, "gzip_static on;")]
+GZIP_AGAINST = {"fsrv gzip": ["fsrv plain", "nginx gzip_static"]}
 WHOLE = {"1m": 1, "8m": 8, "32m": 32, "100m": 100}
 
 ALL = [
@@ -116,6 +122,7 @@ ALL = [
     Scenario("multirange", "four ranges of 4 KiB in one request", several_ranges),
     Scenario("head", "HEAD", head),
     Scenario("304", "304 to If-None-Match", not_modified),
+    Scenario("gzip", "a page of 20 KiB, kept as gzip", page, servers=GZIP, against=GZIP_AGAINST),
     Scenario("close", "a connection per request, 1 KiB", connections),
     Scenario("rate", "10,000 requests a second, 1 KiB", constant_rate),
     *(Scenario(name, f"files of {mib} MiB", whole(name, mib), unit="GB") for name, mib in WHOLE.items()),

@@ -4,6 +4,7 @@
 --   ranges SIZE          a random 64 KiB slice of SIZE bytes
 --   multirange SIZE      four slices of 4 KiB in one request
 --   etag 0 TAG           If-None-Match with that tag
+--   gzip                 Accept-Encoding: gzip
 --   close                one request per connection
 -- Prints one line for loads.py.
 
@@ -38,6 +39,7 @@ local requests = {
 }
 local headers = {
     etag = function(tag) return { ["If-None-Match"] = tag } end,
+    gzip = function() return { ["Accept-Encoding"] = "gzip" } end,
     close = function() return { Connection = "close" } end,
 }
 

@@ -39,7 +39,7 @@ enum class Effort : std::uint8_t {
 };
 
 // For `size` bytes, of which there must be as many. Nothing: no memory, or it is the identity.
-// Memory is some 1 to 10 MiB, gzip's 0.3.
+// Memory is some 4 to 12 MiB, gzip's 0.3.
 std::unique_ptr<Coder> make_coder(http::Coding coding, Effort effort, std::uint64_t size);
 
 // Of each library; for make_coder().

@@ -5,7 +5,7 @@
 namespace fsrv::content {
 namespace {
 
-constexpr int kZstdOnce = 9;
+constexpr int kZstdOnce = 6;
 constexpr int kZstdEach = 3;
 
 struct FreeZstd {

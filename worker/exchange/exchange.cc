@@ -70,15 +70,15 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     }
     const bool api = services_.options.api;
     const auto plain_key = http::plain_cache_key(request.origin, api);
-    if (plain_key)
-        if (auto kept = find_kept(request, *plain_key)) return *std::move(kept);
+    Kept kept = plain_key ? kept_for(request, *plain_key) : Kept();
+    if (kept.file) return {.ready = kept.file, .coded = kept.coded};
     auto target = http::parse_target(request.origin, api);
     if (!target)
         return {.plan = http::plan_status(request, target.error().status, target.error().what)};
     if (target->kind == http::Target::Kind::health)
         return {.plan = http::plan_health(request, services_.ending.is_near())};
-    if (!plain_key)
-        if (auto kept = find_kept(request, http::cache_key(*target))) return *std::move(kept);
+    if (!plain_key) kept = kept_for(request, http::cache_key(*target));
+    if (kept.file) return {.ready = kept.file, .coded = kept.coded};
     return find(inquiry, *std::move(target));
 }
 
@@ -106,17 +106,19 @@ http::Plan Exchange::take_plan(Inquiry& inquiry) {
     return *std::exchange(lookup.plan, std::nullopt);
 }
 
-std::optional<Exchange::Outcome> Exchange::find_kept(const http::Request& request,
-                                                     std::string_view key) {
+Exchange::Kept Exchange::kept_for(const http::Request& request, std::string_view key) {
     CachedFile* const file = cached(key);
-    if (!file) return std::nullopt;
-    if (!file->codable) return Outcome{.ready = file};
+    if (!file) return {};
+    return file->codable ? coded_for(request, *file) : Kept{.file = file};
+}
+
+Exchange::Kept Exchange::coded_for(const http::Request& request, CachedFile& file) const {
     const http::Coding coding = http::wanted_coding(request);
-    if (coding == http::Coding::identity || file->is_useless(coding)) return Outcome{.ready = file};
-    CachedCoding* const coded = file->coded_as(coding);
-    if (!coded) return std::nullopt; // it has to be made
+    if (coding == http::Coding::identity || file.is_useless(coding)) return {.file = &file};
+    CachedCoding* const coded = file.coded_as(coding);
+    if (!coded) return {}; // it has to be made
     coded->set_date(services_.iteration.date_second(), services_.iteration.date_line());
-    return Outcome{.ready = file, .coded = coded};
+    return {.file = &file, .coded = coded};
 }
 
 CachedFile* Exchange::cached(std::string_view key) {

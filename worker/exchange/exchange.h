@@ -195,8 +195,13 @@ class Exchange final : public disk::FileReader {
     void on_disk_ill() override;
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);
-    // With what is kept for it; nothing: it has to be found.
-    std::optional<Outcome> find_kept(const http::Request& request, std::string_view key);
+    // What is kept for a request; no file: it has to be found.
+    struct Kept {
+        const CachedFile* file = nullptr;
+        const CachedCoding* coded = nullptr;
+    };
+    Kept kept_for(const http::Request& request, std::string_view key);
+    Kept coded_for(const http::Request& request, CachedFile& file) const;
     CachedFile* cached(std::string_view key);
     void make_answer(int status, http::Body body, log::LogRecord record);
     log::Peer client_of(const http::Request& request, const Client& client) const;

@@ -137,7 +137,7 @@ void Lookup::find_and_plan() {
 
 // Never on the loop what takes long.
 Codings::Given Lookup::code(http::FindResult& found, http::Coding coding) const {
-    if (coding == http::Coding::identity) return Codings::Given::no;
+    if (coding == http::Coding::identity || cancelled_) return Codings::Given::no;
     return services_->codings->add(*found, coding, under_way_);
 }
 
