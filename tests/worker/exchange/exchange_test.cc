@@ -18,17 +18,21 @@ class OwnInquiry final : public Inquiry {
     bool came_back = false;
 
     void ask(std::string_view method, std::string_view target, std::string_view host = "h") {
+        line_ = std::string(method) + ' ' + std::string(target) + " HTTP/1.1";
         request = {};
         request.method = method == "GET"       ? http::Method::get
                          : method == "OPTIONS" ? http::Method::options
                                                : http::Method::other;
-        request.method_token = method;
-        request.target = request.origin = target;
+        request.method_token = std::string_view(line_).substr(0, method.size());
+        request.target = request.origin =
+            std::string_view(line_).substr(method.size() + 1, target.size());
         request.host = host;
     }
 
   private:
     void come_back() override { came_back = true; }
+
+    std::string line_; // method, target and version stand one behind the other
 };
 
 class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome {
