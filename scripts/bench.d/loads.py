@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).parent
 CONNECTIONS = 64
@@ -74,7 +75,7 @@ def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate
     times = [int(row[2]) for row in rows]
     if rate:
         interval = connections / rate * 1e6
-        times += [late for time in times for late in missed(time, interval)]
+        times += [late for took in times for late in missed(took, interval)]
     times.sort()
     if not times:
         return Result(0, seconds, float("inf"), 1)
@@ -84,10 +85,38 @@ def h2load(server, seconds, cores, path, *headers, connections=CONNECTIONS, rate
     return Result(len(rows), seconds, times[int(len(times) * 0.99)])
 
 
-def missed(time, interval):
-    """What the requests would have waited that were due while this one took `time`."""
-    while (time := time - interval) > 0:
-        yield time
+def http2(server, seconds, cores, path, streams, connections=8):
+    """As fast as HTTP/2 goes, with large windows."""
+    command = ["h2load", "-t", "1", "-c", str(connections), "-m", str(streams), "-w", "24", "-W", "24", "-D", str(seconds),
+               server.url(path)]
+    for line in run(server, command, cores, seconds + 30).splitlines():
+        if line.startswith("requests:"):
+            words = line.replace(",", "").split()
+            return Result(int(words[words.index("succeeded") - 1]), seconds, None, int(words[words.index("errored") - 1]))
+    raise LoadFailed("h2load said nothing")
+
+
+def curl(server, seconds, cores, path, gigabytes):
+    """One download, by a client that reads all of it."""
+    began = time.monotonic()
+    out = run(server, ["curl", "-skf", "--http1.1", "-o", "/dev/null", "-w", "%{size_download}", server.url(path)], cores, seconds + 60)
+    if abs(float(out) / 1e9 - gigabytes) > 1e-6:
+        raise Refused(f"{server.label}: {out} bytes came")
+    return Result(gigabytes, time.monotonic() - began)
+
+
+def handshakes(server, seconds, cores, resumed):
+    command = ["openssl", "s_time", "-connect", server.authority, "-reuse" if resumed else "-new", "-time", str(max(1, int(seconds)))]
+    for line in reversed(run(server, command, cores, seconds + 30).splitlines()):
+        if " real seconds" in line:
+            return Result(int(line.split()[0]), seconds)
+    raise LoadFailed("openssl s_time said nothing")
+
+
+def missed(took, interval):
+    """What the requests would have waited that were due while this one took so long."""
+    while (took := took - interval) > 0:
+        yield took
 
 
 def client(server, seconds, cores, what, path, *args, scale=1e-9):

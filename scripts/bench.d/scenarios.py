@@ -82,6 +82,21 @@ def whole(name, mib):
     return run
 
 
+def http2_small(bench, server, seconds):
+    return loads.http2(server, seconds, bench.load_cores, bench.file("1k.bin", 1024), 16)
+
+
+def tls_big(bench, server, seconds):
+    return loads.curl(server, seconds, bench.load_cores, bench.file("1g.bin", GIB), GIB / 1e9)
+
+
+def handshake(resumed):
+    def run(bench, server, seconds):
+        return loads.handshakes(server, seconds, bench.load_cores, resumed)
+
+    return run
+
+
 def unpinned(load):
     """The load on any core, as the servers are; two threads of it."""
 
@@ -109,6 +124,10 @@ PYTHON = [(f"python {how} {n}", "python", 1, f"{how} {n}") for how in ("threaded
 PYTHON_AGAINST = {"fsrv": [label for label, *_ in PYTHON]}
 GZIP = [("fsrv gzip", "fsrv", 1, ""), ("fsrv plain", "fsrv", 1, ""), ("nginx gzip_static", "nginx", 1, "gzip_static on;")]
 GZIP_AGAINST = {"fsrv gzip": ["fsrv plain", "nginx gzip_static"]}
+TLS = [(kind, kind, 1, "") for kind in ("fsrv", "nginx")]
+TLS_AGAINST = {"fsrv": ["nginx"]}
+TLS_H2O = [*TLS, ("h2o", "h2o", 1, "")]
+TLS_H2O_AGAINST = {"fsrv": ["nginx", "h2o"]}
 WHOLE = {"1m": 1, "8m": 8, "32m": 32, "100m": 100}
 
 ALL = [
@@ -127,6 +146,14 @@ ALL = [
     Scenario("rate", "10,000 requests a second, 1 KiB", constant_rate),
     *(Scenario(name, f"files of {mib} MiB", whole(name, mib), unit="GB") for name, mib in WHOLE.items()),
     Scenario("1g", "1 GiB downloads", downloads, unit="GB"),
+    *(Scenario(name, title, load, unit, servers=TLS, against=TLS_AGAINST, settings={"tls": True}) for name, title, load, unit in (
+        ("tls-1k", "1 KiB over TLS, keep-alive", small, "request"),
+        ("tls-100k", "100 KiB over TLS", middle, "request"),
+        ("tls-1g", "1 GiB over TLS", tls_big, "GB"),
+        ("handshake", "a full TLS handshake", handshake(False), "request"),
+        ("resume", "a resumed TLS handshake", handshake(True), "request"))),
+    Scenario("h2-1k", "1 KiB over HTTP/2 and TLS, 8 connections, 16 streams", http2_small, servers=TLS_H2O, against=TLS_H2O_AGAINST,
+             settings={"tls": True}),
     Idle("idle", "memory of an idle connection"),
     Paused("paused", "memory of a paused download"),
     Slow("slow", "1,000 slow downloads"),

@@ -22,7 +22,7 @@ http {{
   {open_files}
   keepalive_timeout 3600s; keepalive_requests 1000000000; send_timeout 3600s;
   client_body_temp_path {tmp}/b; proxy_temp_path {tmp}/p; fastcgi_temp_path {tmp}/f; uwsgi_temp_path {tmp}/u; scgi_temp_path {tmp}/s;
-  server {{ listen {address}:{port} backlog=4096 {reuseport}; root {root}; }}
+  server {{ listen {address}:{port} backlog=4096 {reuseport} {listen}; root {root}; {tls} }}
 }}
 """
 H2O = """
@@ -35,7 +35,7 @@ error-log: /dev/null
 pid-file: {tmp}/h2o.pid
 hosts:
   "*":
-    listen: {{ port: {port}, host: {address} }}
+    listen: {{ port: {port}, host: {address} {tls} }}
     paths:
       "/": {{ file.dir: {root}, file.etag: ON, file.send-compressed: OFF }}
 """
@@ -65,6 +65,12 @@ LOG = {
     "lighttpd": ("", 'server.modules += ( "mod_accesslog" )\naccesslog.filename = "{tmp}/access.log"'),
     "python": ("", ""),
 }
+# TLS, and with it HTTP/2, with one certificate for all. nginx keeps sessions as its documentation shows it.
+TLS = {
+    "fsrv": "--tls-cert {tmp}/tls.crt --tls-key {tmp}/tls.key",
+    "nginx": "ssl_certificate {tmp}/tls.crt; ssl_certificate_key {tmp}/tls.key; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:a:10m;",
+    "h2o": ", ssl: {{ certificate-file: {tmp}/tls.crt, key-file: {tmp}/tls.key }}",
+}
 # Files that stay open: for files that are asked for again, and for more files than can be open.
 OPEN_FILES = {
     "nginx": ("open_file_cache max=20000 inactive=600s; open_file_cache_valid 60s; open_file_cache_min_uses 1;",
@@ -83,10 +89,12 @@ def free_port(address):
 class Server:
     """One running server. `kind`: fsrv, nginx, h2o, lighttpd or python; `extra`: its own further settings.
     `fsrv`: the program and what it is always given; `logs`: with an access log; `again`:
-    what is asked for is asked for again, so that open files are worth keeping; `clients`: the host they are on."""
+    what is asked for is asked for again, so that open files are worth keeping; `tls`: it speaks that; `clients`: the host
+    they are on."""
 
     def __init__(self, label, kind, *, root, tmp, fsrv=(), cores=None, workers=1, extra="", logs=False, again=True,
-                 clients=hosts.HERE):
+                 tls=False, clients=hosts.HERE):
+        self.tls = tls
         self.label, self.kind, self.root, self.fsrv = label, kind, root, fsrv
         self.workers, self.extra, self.cores, self.clients = workers, extra, cores, clients
         self.tmp = pathlib.Path(tmp) / label.replace(" ", "-")
@@ -95,11 +103,12 @@ class Server:
         self.process = None
 
     def command(self):
-        slots = dict(root=self.root, tmp=self.tmp, address=self.clients.address, port=self.port, workers=self.workers, extra=self.extra,
+        tls = TLS[self.kind].format(tmp=self.tmp) if self.tls else ""
+        slots = dict(tls=tls, listen="ssl http2" if self.tls else "", root=self.root, tmp=self.tmp, address=self.clients.address, port=self.port, workers=self.workers, extra=self.extra,
                      log=self.log, open_files=self.open_files, reuseport="reuseport" if self.workers > 1 else "")
         if self.kind == "fsrv":
             return [*self.fsrv, "--host", self.clients.address, "--port", str(self.port), "--workers", str(self.workers),
-                    "--access-log", self.log, "--log-level", "warn", *self.extra.split(), "--root", str(self.root)]
+                    "--access-log", self.log, "--log-level", "warn", *tls.split(), *self.extra.split(), "--root", str(self.root)]
         if self.kind == "python":
             return ["/usr/bin/python3", str(HERE / "tornado_baseline.py"), *self.extra.split(), str(self.port), str(self.root)]
         template, run = {
@@ -114,6 +123,10 @@ class Server:
     def start(self):
         self.tmp.mkdir(exist_ok=True)
         self.port = free_port(self.clients.address)
+        if self.tls:
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                            "-keyout", self.tmp / "tls.key", "-out", self.tmp / "tls.crt", "-subj", "/CN=localhost", "-addext",
+                            "subjectAltName=DNS:localhost"], check=True, capture_output=True)
         log = open(self.tmp / "output", "wb")
         pin = (lambda: os.sched_setaffinity(0, self.cores)) if self.cores else None
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=pin,
@@ -149,7 +162,7 @@ class Server:
         return f"{self.clients.address}:{self.port}"
 
     def url(self, path):
-        return f"http://{self.authority}{path}"
+        return f"{'https' if self.tls else 'http'}://{self.authority}{path}"
 
     def pids(self):
         """The process and all that descend from it."""
