@@ -211,8 +211,8 @@ class Http2Attacks : public testing::Test {
     // Connections that ended, by reason, but for those that just went.
     std::map<std::string, double> ends() const {
         std::map<std::string, double> by_reason;
-        for (const Sample& sample :
-             admin_->metrics().families["fsrv_connections_closed_total"].samples)
+        auto now = admin_->metrics();
+        for (const Sample& sample : now.families["fsrv_connections_closed_total"].samples)
             by_reason[sample.labels.at("reason")] = sample.value;
         by_reason.erase("client-closed");
         return by_reason;
