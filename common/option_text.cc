@@ -12,13 +12,11 @@ constexpr std::string_view kUsage =
     "Serves the files of a folder over HTTP to those who download them.\n";
 
 constexpr std::string_view kClosing =
-    "Sizes are written 65536, 64KiB or 1M, times 500ms, 10s, 5m or 1h. Every option\n"
-    "is also a variable (FSRV_PORT=80) and a key of the file (port = 80). A flag\n"
-    "beats a variable, a variable the file.\n"
+    "Sizes: 65536, 64KiB, 1M; times: 500ms, 10s, 5m, 1h. Each is also a variable\n"
+    "(FSRV_PORT=80) and a key of the file (port = 80): flags win, then variables.\n"
     "\n"
     "Examples:\n"
-    "  fsrv --port 8000 ~/Downloads                 share a folder with the network\n"
-    "  fsrv --config /etc/fsrv.toml --check         is this file good?\n";
+    "  fsrv --port 8000 ~/Downloads                 share a folder with the network\n";
 
 constexpr std::size_t kWidth = 79; // a terminal of 80 columns breaks no line
 constexpr std::size_t kMeaningColumn = 28;

@@ -20,17 +20,22 @@ constexpr std::size_t kMaxRefusedLine = 256; // of bytes that are no request: a 
 
 // What the parts of a line may have once they are escaped. Together at most PIPE_BUF, so that a
 // line goes whole to a pipe that others write to, and no reader cuts it.
-constexpr std::size_t kRequestBytes = 2048;
+constexpr std::size_t kRequestBytes = 2368;
 constexpr std::size_t kRefererBytes = 640;
 constexpr std::size_t kUserAgentBytes = 512;
 constexpr std::size_t kRangeBytes = 256;
-constexpr std::size_t kServerNameBytes = 256;
-constexpr std::size_t kOtherBytes = 384; // what is ours, at its longest
-static_assert(kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes + kServerNameBytes +
-                  kOtherBytes <=
+constexpr std::size_t kOtherBytes = 320; // what is ours, at its longest
+static_assert(kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes + kOtherBytes <=
               PIPE_BUF);
+// Of TLS, at the expense of the request.
+constexpr std::size_t kServerNameBytes = 256;
+constexpr std::size_t kTlsBytes = kServerNameBytes + 112;
 
 using Append = bool (*)(std::string& out, std::string_view text, Room room); // of a format
+
+std::size_t request_room(const LogOutcome& outcome) {
+    return outcome.tls ? kRequestBytes - kTlsBytes : kRequestBytes;
+}
 
 // " HTTP/1.1" at the end of a request line; empty: it does not end so.
 std::string_view version_of(std::string_view line) {
@@ -42,13 +47,12 @@ std::string_view version_of(std::string_view line) {
 
 // A target is cut rather than the version behind it, without which nobody takes the line for a
 // request.
-void append_request(std::string& out, std::string_view line, Append append) {
+void append_request(std::string& out, std::string_view line, std::size_t room, Append append) {
     const std::size_t begin = out.size();
-    if (append(out, line, {.bytes = kRequestBytes})) return;
+    if (append(out, line, {.bytes = room})) return;
     out.resize(begin);
     const std::string_view version = version_of(line);
-    append(out, line.substr(0, line.size() - version.size()),
-           {.bytes = kRequestBytes - version.size()});
+    append(out, line.substr(0, line.size() - version.size()), {.bytes = room - version.size()});
     out += version;
 }
 
@@ -141,7 +145,7 @@ void LogLines::append_combined(const LogFields& fields, const LogOutcome& outcom
     if (fields.request_line.empty())
         text_ += '-';
     else
-        append_request(text_, fields.request_line, append_escaped);
+        append_request(text_, fields.request_line, request_room(outcome), append_escaped);
     fmt::format_to(std::back_inserter(text_), FMT_COMPILE("\" {} {} "), outcome.status,
                    outcome.body_bytes);
     append_quoted(text_, fields.referer, kRefererBytes);
@@ -166,7 +170,7 @@ void LogLines::append_json(const LogFields& fields, const LogOutcome& outcome, s
                    FMT_COMPILE(R"({{"time":"{}.{:03}Z","client":"{}","port":{},"request":")"),
                    time(outcome.started.seconds), outcome.started.nanoseconds / 1'000'000,
                    outcome.peer.text(), outcome.peer.port);
-    append_request(text_, fields.request_line, append_json_escaped);
+    append_request(text_, fields.request_line, request_room(outcome), append_json_escaped);
     fmt::format_to(std::back_inserter(text_),
                    FMT_COMPILE(R"(","status":{},"bytes":{},"seconds":{}.{:03},"range":")"),
                    outcome.status, outcome.body_bytes, ms / 1000, ms % 1000);
