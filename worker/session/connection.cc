@@ -69,10 +69,6 @@ void Connection::act() {
         on_event();
 }
 
-ssize_t Connection::receive(std::span<char> room) {
-    return transport_.read(room);
-}
-
 void Connection::go_on_soon() {
     wanted_ = 0;
     take_turn_soon();
@@ -131,7 +127,7 @@ void Connection::enter_lingering(CloseReason reason) {
 }
 
 void Connection::on_linger_readable() {
-    const ssize_t n = receive(services_.scratch);
+    const ssize_t n = transport_.read(services_.scratch);
     if (n < 0 && errno == EAGAIN) return;
     if (n > 0) lingered_bytes_ += static_cast<std::uint64_t>(n);
     if (n <= 0 || lingered_bytes_ > limits::kMaxLingerBytes) {

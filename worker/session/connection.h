@@ -81,11 +81,16 @@ class Connection : public Member, public loop::PollTarget {
     void wait_for_nothing() { wanted_ = 0; } // of the socket's
     bool watch(); // false: it is closed, for the kernel has no memory for one more
     void go_on_soon();
-    ssize_t receive(std::span<char> room);
     void enter_lingering(CloseReason reason);
     CloseReason linger_reason() const { return linger_reason_; }
-    // The client goes on with another object, which gets the transport; this one is buried.
-    wire::Transport hand_over();
+    // The client goes on with a Session, which gets the transport and is to be started; this one is
+    // buried.
+    template <class Session>
+    Session& become(const exchange::Client& client) {
+        auto* const session = new Session(services_, hand_over(), client, id_);
+        services_.connections.add(*session, Connections::Admission::yes, now_ms());
+        return *session;
+    }
     std::optional<log::TlsNote> tls_note() const;
     bool may_wait_for_taker(); // at the end of its time: it has more
     void taker_came() { waited_ms_ = 0; }
@@ -100,6 +105,7 @@ class Connection : public Member, public loop::PollTarget {
     void act();
     void on_linger_readable();
     void take_turn_soon();
+    wire::Transport hand_over();
     void release();
 
     std::uint64_t id_;

@@ -41,7 +41,7 @@ void Handshake::advance() {
     case wire::Tls::Handshake::clear_text: {
         services_.exchanges.score.count(Metric::tls_handshake_failures, TlsFailure::clear_text);
         transport_.speak_clear();
-        http1().refuse_clear_text();
+        become<Http1>(client_).refuse_clear_text();
         break;
     }
     case wire::Tls::Handshake::failed: fail(transport_.tls()->failure()); break;
@@ -87,19 +87,10 @@ void Handshake::begin_session() {
                                     facts.version == "TLSv1.3" ? TlsVersionLabel::tls_1_3
                                                                : TlsVersionLabel::tls_1_2,
                                     facts.resumed ? TlsKind::resumed : TlsKind::full);
-    if (facts.http2) {
-        auto* const session = new Http2(services_, hand_over(), client_, id());
-        services_.connections.add(*session, Connections::Admission::yes, now_ms());
-        session->start(false);
-    } else {
-        http1().start(false);
-    }
-}
-
-Http1& Handshake::http1() {
-    auto* const session = new Http1(services_, hand_over(), client_, id());
-    services_.connections.add(*session, Connections::Admission::yes, now_ms());
-    return *session;
+    if (facts.http2)
+        become<Http2>(client_).start(false);
+    else
+        become<Http1>(client_).start(false);
 }
 
 } // namespace fsrv::session

@@ -8,8 +8,6 @@
 
 namespace fsrv::session {
 
-class Http1;
-
 class Handshake final : public Connection {
   public:
     // services.tls is there.
@@ -37,7 +35,6 @@ class Handshake final : public Connection {
     bool take_proxy_header();
     void fail(TlsFailure why);
     void begin_session();
-    Http1& http1(); // which the client has from now on
 
     exchange::Client client_;
     bool wants_proxy_header_;

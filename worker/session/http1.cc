@@ -34,7 +34,7 @@ void Http1::start(bool overloaded) {
     if (overloaded) {
         // A HEAD gets no body, and what is read cannot make a reset of the close.
         take_inquiry();
-        const ssize_t n = receive(inquiry_->room());
+        const ssize_t n = transport_.read(inquiry_->room());
         if (n > 0) inquiry_->received(static_cast<std::size_t>(n));
         refuse({.status = 503, .what = "too many connections"}, CloseReason::overload);
         advance();
@@ -61,12 +61,7 @@ void Http1::take_inquiry() {
 }
 
 void Http1::drop_inquiry() {
-    if (!inquiry_) return;
-    if (inquiry_->lookup.is_under_way()) {
-        inquiry_.release()->lookup.cancel();
-    } else {
-        services_.inquiries.give_back(std::move(inquiry_));
-    }
+    services_.inquiries.give_back(std::move(inquiry_));
 }
 
 void Http1::read_once() {
@@ -74,7 +69,7 @@ void Http1::read_once() {
     Http1Inquiry& q = *inquiry_;
     if (q.room().empty() && q.begin > 0) q.make_room();
     FSRV_CHECK(!q.room().empty(), "the parser asked for more than its limit");
-    const ssize_t n = receive(q.room());
+    const ssize_t n = transport_.read(q.room());
     if (n < 0 && errno == EAGAIN) {
         if (q.is_used_up() && state() != State::skipping_body) drop_inquiry();
         return;
@@ -165,9 +160,7 @@ bool Http1::became_http2() {
     if (!services_.options.http2 || !is_first_ || !Http2::begins(inquiry_->unparsed()))
         return false;
     std::unique_ptr<Http1Inquiry> inquiry = std::move(inquiry_);
-    auto* const session = new Http2(services_, hand_over(), client_, id());
-    services_.connections.add(*session, Connections::Admission::yes, now_ms());
-    session->start_with(inquiry->unparsed());
+    become<Http2>(client_).start_with(inquiry->unparsed());
     services_.inquiries.give_back(std::move(inquiry));
     return true;
 }

@@ -52,6 +52,11 @@ std::unique_ptr<Http1Inquiry> SpareInquiries::take() {
 }
 
 void SpareInquiries::give_back(std::unique_ptr<Http1Inquiry> inquiry) {
+    if (!inquiry) return;
+    if (inquiry->lookup.is_under_way()) {
+        inquiry.release()->lookup.cancel();
+        return;
+    }
     if (inquiry->lookup.plan) closer_.let_go(std::move(inquiry->lookup.plan->body));
     if (spare_.size() >= limits::kMaxSpareInquiries) return;
     inquiry->forget();

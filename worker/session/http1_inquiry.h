@@ -50,6 +50,7 @@ class SpareInquiries final {
     SpareInquiries& operator=(const SpareInquiries&) = delete;
 
     std::unique_ptr<Http1Inquiry> take();
+    // None will do. One whose look-up is under way comes when that is over.
     void give_back(std::unique_ptr<Http1Inquiry> inquiry);
 
   private:

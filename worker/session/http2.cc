@@ -233,7 +233,7 @@ void Http2::on_event() {
 
 // What has come, and no more than one buffer of it: the rest has a turn of its own.
 void Http2::read_once() {
-    const ssize_t n = receive(services_.scratch);
+    const ssize_t n = transport_.read(services_.scratch);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) {
         close(streams_.empty() ? CloseReason::client_closed : CloseReason::client_aborted);
@@ -313,7 +313,6 @@ bool Http2::send() {
             close(streams_.empty() ? CloseReason::client_closed : CloseReason::client_aborted);
             return false;
         }
-        sent_ += taken;
         spent += taken * limits::kCopyWeight;
         if (taken > 0) {
             if (has_answers_) progressed();
@@ -506,15 +505,18 @@ void Http2::abuse(CloseReason what, bool is_sending) {
     const bool is_protocol = what == CloseReason::h2_protocol;
     nghttp2_session_terminate_session(session_, is_protocol ? NGHTTP2_PROTOCOL_ERROR
                                                             : NGHTTP2_ENHANCE_YOUR_CALM);
-    std::string& out = services_.http2_out;
-    if (unsent_.empty()) {
-        if (!is_sending) out.clear();
-        collect(out);
-        over_.reset();
-        iovec vector = wire::to_vector(out);
-        if (!out.empty()) transport_.write(std::span(&vector, 1), false);
-    }
+    if (!is_sending) services_.http2_out.clear();
+    say_last();
+    over_.reset();
     enter_lingering(what);
+}
+
+// What is collected, and what the session has to say yet; as far as there is room for it.
+void Http2::say_last() {
+    if (!unsent_.empty()) return; // half a frame is: nothing can follow
+    std::string& out = services_.http2_out;
+    collect(out);
+    if (!out.empty()) transport_.write(out);
 }
 
 void Http2::on_lingering() {
@@ -524,13 +526,10 @@ void Http2::on_lingering() {
 bool Http2::on_closing(CloseReason reason) {
     const bool cut = !streams_.empty();
     end_all(reason);
-    if (session_ && unsent_.empty() && state() == State::idle) {
+    if (session_ && state() == State::idle) {
         nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
-        std::string& out = services_.http2_out;
-        out.clear();
-        collect(out);
-        iovec vector = wire::to_vector(out);
-        if (!out.empty()) transport_.write(std::span(&vector, 1), false);
+        services_.http2_out.clear();
+        say_last();
     }
     return cut;
 }

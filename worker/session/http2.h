@@ -86,6 +86,7 @@ class Http2 final : public Connection, public Http2Streams {
     void progressed();
     void go_on_or_wait(bool blocked);
     void settle_state();
+    void say_last();
     void end_all(CloseReason reason);
     void drain();
     // is_sending: what was collected goes before its GOAWAY.
@@ -101,7 +102,6 @@ class Http2 final : public Connection, public Http2Streams {
     std::size_t asked_ = 0;           // requests that were whole, in what came last
     Allowance frames_;                // that ask for nothing
     Allowance provoked_;              // resets that a client makes us send
-    std::uint64_t sent_ = 0;          // bytes
     std::uint64_t drain_ms_ = 0;      // when its end was announced; 0: it was not
     bool told_last_ = false;          // which stream is the last
     std::optional<CloseReason> over_; // set by what nghttp2 calls: the connection has to end

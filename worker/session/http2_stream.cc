@@ -198,12 +198,7 @@ void Http2Stream::end(std::optional<CloseReason> cut_by) {
 }
 
 void Http2Stream::drop_inquiry() {
-    if (!inquiry_) return;
-    if (inquiry_->lookup.is_under_way()) {
-        inquiry_.release()->lookup.cancel();
-    } else {
-        services_.inquiries.give_back(std::move(inquiry_));
-    }
+    services_.inquiries.give_back(std::move(inquiry_));
 }
 
 } // namespace fsrv::session
