@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/option_table.h"
+#include "common/rules.h"
 
 #include <functional>
 #include <optional>
@@ -55,7 +56,11 @@ struct Environment {
 Result<Environment, UsageError> read_environment(const char* const* environment);
 
 Result<std::string, UsageError> read_config_bytes(const ConfigPath& config);
-Result<Settings, UsageError> read_config_text(std::string_view toml, std::string_view file_name);
+struct ConfigText {
+    Settings settings;
+    RuleTables tables;
+};
+Result<ConfigText, UsageError> read_config_text(std::string_view toml, std::string_view file_name);
 
 // parse_invocation(), with the content of the file from elsewhere.
 using ConfigReader = std::function<Result<std::string, UsageError>(const ConfigPath& config)>;

@@ -15,6 +15,7 @@ namespace {
 struct Resolved {
     Options options;
     Settings chosen; // as in option_table()
+    RuleTables tables;
 };
 
 std::string shown(const Setting& setting) {
@@ -101,6 +102,14 @@ std::optional<UsageError> check_together(const Resolved& resolved) {
     return std::nullopt;
 }
 
+// After the options, which they begin with.
+std::optional<UsageError> settle_rules(Resolved& resolved) {
+    auto rules = make_rules(resolved.tables, resolved.options);
+    if (!rules) return rules.error();
+    resolved.options.rules = *std::move(rules);
+    return std::nullopt;
+}
+
 Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Resolved& resolved) {
     Invocation invocation{.action = line.check ? Action::check : Action::serve,
                           .options = resolved.options,
@@ -114,7 +123,8 @@ Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Re
     } else if (line.dump_config) {
         if (const auto error = check_can_be_dumped(resolved.chosen)) return unexpected(*error);
         invocation.action = Action::dump_config;
-        invocation.output = dump_text(resolved.options, resolved.chosen);
+        invocation.output =
+            dump_text(resolved.options, resolved.chosen) + dump_rules(resolved.tables);
     }
     return invocation;
 }
@@ -150,13 +160,15 @@ Result<Invocation, UsageError> parse_invocation_with(int argc, const char* const
     if (config && !asks_no_file) {
         const auto bytes = read(*config);
         if (!bytes) return unexpected(bytes.error());
-        const auto file = read_config_text(*bytes, config->path);
+        auto file = read_config_text(*bytes, config->path);
         if (!file) return unexpected(file.error());
-        if (const auto error = settle(resolved, *file)) return unexpected(*error);
+        if (const auto error = settle(resolved, file->settings)) return unexpected(*error);
+        resolved.tables = std::move(file->tables);
     }
     if (const auto error = settle(resolved, variables->settings)) return unexpected(*error);
     if (const auto error = settle(resolved, line->settings)) return unexpected(*error);
     if (const auto error = check_together(resolved)) return unexpected(*error);
+    if (const auto error = settle_rules(resolved)) return unexpected(*error);
     auto invocation = make_invocation(*line, resolved);
     if (invocation && config && !asks_no_file) invocation->config = config->path;
     if (invocation) invocation->warnings = variables->warnings;
@@ -165,9 +177,11 @@ Result<Invocation, UsageError> parse_invocation_with(int argc, const char* const
 
 Result<Invocation, UsageError> parse_config(std::string_view toml, std::string_view file_name) {
     Resolved resolved = resolve_defaults();
-    const auto settings = read_config_text(toml, file_name);
-    if (!settings) return unexpected(settings.error());
-    if (const auto error = settle(resolved, *settings)) return unexpected(*error);
+    auto text = read_config_text(toml, file_name);
+    if (!text) return unexpected(text.error());
+    if (const auto error = settle(resolved, text->settings)) return unexpected(*error);
+    resolved.tables = std::move(text->tables);
+    if (const auto error = settle_rules(resolved)) return unexpected(*error);
     CommandLine line;
     line.dump_config = true;
     return make_invocation(line, resolved);

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/network.h"
 #include "common/result.h"
+#include "common/rules.h"
 
 #include <cstdint>
 #include <map>
@@ -69,6 +70,8 @@ struct Options {
 #include "common/options.def"
 #undef FSRV_GROUP
 #undef FSRV_OPTION
+
+    Rules rules; // of the configuration file alone
 
     bool speaks_tls() const {
         return !tls_certs.empty();
