@@ -44,6 +44,7 @@
 #include "worker/disk/file_window.h"
 #include "worker/disk/page_cache.h"
 #include "worker/disk/production.h"
+#include "worker/exchange/body_cursor.h"
 #include "worker/exchange/iteration.h"
 #include "worker/http/body.h"
 
@@ -139,11 +140,11 @@ class BodyReader final {
     bool read_under_way() const { return reading_; } // or waits for the disk
     dev_t read_device() const;                       // while it does
     bool holds_buffer() const { return chunk_ != nullptr; }
-    bool at_end() const { return sent_ == size_ && streams_left_ == 0; }
+    bool at_end() const { return sent_ == size_ && cursor_.streams_left() == 0; }
     bool has_known_size() const { return !has_streams_; }
     std::uint64_t size() const { return size_; } // of what is known of it, and what was made
     std::uint64_t sent() const { return sent_; }
-    std::uint64_t listing_bytes() const; // MemoryExtent::of_listing, taken ones too
+    std::uint64_t listing_bytes() const { return cursor_.listing_bytes(); }
     CloseReason failure() const { return failure_; }
 
   private:
@@ -162,12 +163,7 @@ class BodyReader final {
     Load produce(const http::Stream& stream);
     void settle_production();
     void abandon_job(); // the one under way
-    // Of a stream, what was made of it so far.
-    std::uint64_t length_of(std::size_t segment) const;
-    bool has_whole_length(std::size_t segment) const; // no more will be made of it
-    bool is_front_over() const;
     void leave_front();
-    const http::Stream* stream_at_front() const;
 
     // What is at the front, without a buffer of ours. Nothing: not this way.
     std::optional<Piece> in_place(const Ways& ways, std::uint64_t room, std::span<iovec> vectors);
@@ -180,25 +176,21 @@ class BodyReader final {
     Piece gather(const Ways& ways, std::span<iovec> vectors) const;
     void pass(std::uint64_t bytes, SendPath of_memory);
     void skip_finished();
-    const http::FileExtent* extent_at_front() const;
+    const http::Stream* stream_at_front() const { return cursor_.front_as<http::Stream>(); }
+    const http::FileExtent* extent_at_front() const { return cursor_.front_as<http::FileExtent>(); }
 
     const BodyServices& services_;
     disk::FileReader& reader_;
-    http::Body body_;
-    std::size_t segment_ = 0;        // of body_, at the front
-    std::uint64_t segment_sent_ = 0; // bytes of it
-    disk::Chunk* chunk_ =
-        nullptr; // bytes of the files from segment_sent_ on, when
-                 // chunk_filled_ > chunk_sent_; small extents may follow the first
+    BodyCursor cursor_;
+    // Bytes of the files from the front on, when chunk_filled_ > chunk_sent_; small extents may
+    // follow the first.
+    disk::Chunk* chunk_ = nullptr;
     std::size_t chunk_filled_ = 0;
     std::size_t chunk_sent_ = 0;
     SendPath chunk_path_ = SendPath::copied;
     std::uint64_t sent_ = 0;
     std::uint64_t size_ = 0;
-    std::size_t streams_left_ = 0; // that were not sent to their end
     bool has_streams_ = false;
-    std::uint64_t made_ = 0;             // bytes of the stream at the front
-    bool made_all_ = false;              // of it
     unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
     bool reading_ = false;
     bool failed_read_ = false;
