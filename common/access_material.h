@@ -21,6 +21,7 @@ struct Login {
     std::string password_hash;       // crypt(3), as crypto/crypt_hash.h takes it
     std::vector<std::string> groups; // none in --users
     std::string account;             // for permissions = "user"; empty: none
+    std::string place;               // "fsrv.toml:12"
 
     friend bool operator==(const Login&, const Login&) = default;
 };
@@ -28,8 +29,9 @@ struct Login {
 // An opaque bearer token: a [[token]] table.
 struct Token {
     std::string name;
-    std::string sha256; // of the token's bytes: 64 hexadecimal digits
+    std::string sha256; // of the token's bytes: 64 lower-case hexadecimal digits
     std::vector<std::string> groups;
+    std::string place; // "fsrv.toml:12"
 
     friend bool operator==(const Token&, const Token&) = default;
 };

@@ -3,6 +3,7 @@
 // them. Which rule holds for a path is found by worker/access/site.h.
 #pragma once
 
+#include "common/access_material.h"
 #include "common/network.h"
 #include "common/result.h"
 
@@ -68,30 +69,22 @@ struct PathSettings {
     friend bool operator==(const PathSettings&, const PathSettings&) = default;
 };
 
+// A rule as answers have it.
+struct ServedRule {
+    PathSettings settings;
+    // Everybody may have what is there, and whoever proves to be somebody gets the same.
+    bool open = true;
+    // Lines that an answer 200, 206 or 304 of a file says besides: Cache-Control, and Vary where
+    // the rule is not open.
+    std::string cache_fields;
+    std::string headers; // likewise, of a listing too
+};
+
 struct PathRule {
     std::string prefix;    // as Target::path has it; "" is the root
     std::string place;     // "fsrv.toml:12"
     PathSettings settings; // with what it has from shorter prefixes and from the options
     friend bool operator==(const PathRule&, const PathRule&) = default;
-};
-
-// A user who proves it by a password.
-struct Login {
-    std::string name;
-    std::string password_hash; // as crypt(3) has it
-    std::vector<std::string> groups;
-    std::string account; // local; empty: none
-    std::string place;
-    friend bool operator==(const Login&, const Login&) = default;
-};
-
-// A bearer token.
-struct Token {
-    std::string name;
-    std::string sha256; // of it: 64 lower-case hexadecimal digits
-    std::vector<std::string> groups;
-    std::string place;
-    friend bool operator==(const Token&, const Token&) = default;
 };
 
 struct Rules {

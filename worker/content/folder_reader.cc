@@ -50,18 +50,36 @@ Found look_at(const dirent& item, int folder, dev_t own, bool local) {
     return found;
 }
 
+std::string child_of(const std::string& folder, std::string_view name) {
+    std::string path;
+    path.reserve(folder.size() + 1 + name.size());
+    path += folder;
+    if (!folder.empty()) path += '/';
+    return path += name;
+}
+
 } // namespace
 
 Result<FolderReader, Errno> FolderReader::open(int folder_fd, const std::string& path,
-                                               const Resolver& resolver, bool hidden) {
+                                               const Resolver& resolver, Sight sight) {
     FolderStream stream = folder_stream(folder_fd);
     if (!stream) return unexpected(Errno::last());
-    FolderReader reader(std::move(stream), path, resolver, hidden);
+    FolderReader reader(std::move(stream), path, resolver, std::move(sight));
     struct stat own {};
     if (::fstat(reader.fd(), &own) != 0) return unexpected(Errno::last());
     reader.device_ = own.st_dev;
     reader.local_ = local_fs(reader.fd()) != LocalFs::no;
     return reader;
+}
+
+// By the rules of its own path, under the name that is asked for and, without links, its own.
+bool FolderReader::is_hidden(std::string_view name) const {
+    const bool looks_hidden = http::has_hidden_segment(name);
+    if (!sight_.policy) return looks_hidden && !sight_.hidden;
+    const std::string path = child_of(*path_, name);
+    if (looks_hidden && !sight_.policy->rule_of(path).settings.hidden) return true;
+    return sight_.policy->refusal_of(path) != 0 ||
+           (sight_.led_to && sight_.policy->refusal_of(child_of(*sight_.led_to, name)) != 0);
 }
 
 bool FolderReader::is_shown(std::string_view name, mode_t mode) const {
@@ -78,7 +96,7 @@ Result<std::optional<ShownEntry>, Errno> FolderReader::next(Reach& reach) {
             return std::nullopt;
         }
         const std::string_view name = item->d_name;
-        if (name == "." || name == ".." || (!hidden_ && http::has_hidden_segment(name))) continue;
+        if (name == "." || name == ".." || is_hidden(name)) continue;
         const Found found = look_at(*item, fd(), device_, local_);
         if (!found.known && not_to_be_had(found.error)) continue;
         ShownEntry entry{.name = name, .status = found.status, .known = found.known};
@@ -87,10 +105,12 @@ Result<std::optional<ShownEntry>, Errno> FolderReader::next(Reach& reach) {
         // not.
         entry.foreign = S_ISLNK(mode) || (found.known && found.status.st_dev != device_);
         if (entry.foreign) {
-            const auto looked = resolver_->look(
-                path_->empty() ? std::string(name) : *path_ + '/' + std::string(name), reach);
+            const auto looked = resolver_->look(child_of(*path_, name), reach);
             if (!looked && looked.error().code == kOtherDevice) return unexpected(looked.error());
             if (!looked && not_to_be_had(looked.error().code)) continue;
+            if (looked && looked->led_to && sight_.policy &&
+                sight_.policy->refusal_of(*looked->led_to) != 0)
+                continue;
             entry.known = looked.has_value();
             if (entry.known) {
                 entry.status = looked->status;

@@ -7,6 +7,7 @@
 
 #include "common/result.h"
 #include "worker/content/folder_stream.h"
+#include "worker/content/policy.h"
 #include "worker/content/resolver.h"
 
 #include <optional>
@@ -15,6 +16,13 @@
 #include <sys/stat.h>
 
 namespace fsrv::content {
+
+// What may be seen of a folder.
+struct Sight {
+    bool hidden = false;
+    const Policy* policy = nullptr;    // none: everything; outlives the reader
+    std::optional<std::string> led_to; // the folder's path without links, where there were some
+};
 
 struct ShownEntry {
     std::string_view name; // as on disk, any bytes; until the next call
@@ -28,7 +36,7 @@ class FolderReader final {
   public:
     // `folder_fd`: O_PATH will do. `path`: of the folder, below the root; outlives the reader.
     static Result<FolderReader, Errno> open(int folder_fd, const std::string& path,
-                                            const Resolver& resolver, bool hidden);
+                                            const Resolver& resolver, Sight sight);
 
     // Nothing: there are no more. Errors: of reading the folder; kOtherDevice: `reach` says which.
     Result<std::optional<ShownEntry>, Errno> next(Reach& reach);
@@ -37,14 +45,18 @@ class FolderReader final {
 
   private:
     FolderReader(FolderStream stream, const std::string& path, const Resolver& resolver,
-                 bool hidden)
-        : stream_(std::move(stream)), path_(&path), resolver_(&resolver), hidden_(hidden) {}
+                 Sight sight)
+        : stream_(std::move(stream)),
+          path_(&path),
+          resolver_(&resolver),
+          sight_(std::move(sight)) {}
+    bool is_hidden(std::string_view name) const;
     bool is_shown(std::string_view name, mode_t mode) const;
 
     FolderStream stream_;
     const std::string* path_;
     const Resolver* resolver_;
-    bool hidden_;
+    Sight sight_;
     dev_t device_ = 0;
     bool local_ = false;
 };

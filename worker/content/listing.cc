@@ -87,7 +87,7 @@ Result<UniqueFd, Errno> open_folder(int folder_fd) {
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory) {
-    auto folder = FolderReader::open(folder_fd, path, resolver, rules.hidden);
+    auto folder = FolderReader::open(folder_fd, path, resolver, rules.sight);
     if (!folder) return unexpected(folder.error());
     Listing listing;
     for (;;) {

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/result.h"
 #include "worker/content/byte_budget.h"
+#include "worker/content/folder_reader.h"
 #include "worker/content/resolver.h"
 #include "worker/http/body.h"
 
@@ -47,7 +48,7 @@ struct Listing {
 };
 
 struct ListingRules {
-    bool hidden = false;
+    Sight sight;
     std::size_t max_entries = 0;
     const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
 };

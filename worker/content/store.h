@@ -8,14 +8,17 @@
 #include "worker/content/byte_budget.h"
 #include "worker/content/listing_cache.h"
 #include "worker/content/mime.h"
+#include "worker/content/policy.h"
 #include "worker/content/resolver.h"
 #include "worker/http/resource.h"
 #include "worker/http/target.h"
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fsrv::content {
 
@@ -29,7 +32,8 @@ struct StoreConfig {
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
     InPlaceWrites in_place_writes = InPlaceWrites::on;
-    bool compress = false; // types that gain are negotiated
+    bool compress = false;   // types that gain are negotiated
+    bool has_policy = false; // Ask may have one
     std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
     // For tests.
     ResolveForm form = ResolveForm::automatic;
@@ -46,6 +50,9 @@ struct Ask {
     // Set to true by any thread: nobody waits any more, and what takes long may be given up, as a
     // 503. Outlives the call.
     const std::atomic<bool>* cancelled = nullptr;
+    // None: all paths have the store's own settings, and all who ask may have them. It has let in
+    // for the path that is asked for. Outlives the call.
+    const Policy* policy = nullptr;
 };
 
 class LocalStore final {
@@ -62,6 +69,9 @@ class LocalStore final {
         return find(target, ask, anywhere);
     }
 
+    // Below the root, as Target::path; none: it leads elsewhere, so nothing is found.
+    std::optional<std::string> path_of(const http::Target& target) const;
+
     // Frees listings that are kept no longer: to be called now and then. Any thread.
     void drop_old_listings() const { kept_listings_->drop_old(monotonic_ms()); }
 
@@ -73,17 +83,31 @@ class LocalStore final {
     }
 
   private:
-    http::FindResult find_folder(const http::Target& target, const std::string& path,
-                                 const Entry& folder, const Ask& ask, Reach& reach) const;
-    http::FindResult make_listing(const http::Target& target, const std::string& path,
-                                  const Entry& folder, const Ask& ask, Reach& reach) const;
+    // A path, and how it is looked up.
+    struct Look {
+        const std::string& path;
+        const Ask& ask;
+        const ServedRule& rule;
+        const Resolver& resolver;
+        Reach& reach;
+    };
+    Look look(const std::string& path, const Ask& ask, Reach& reach) const;
+    const Resolver& resolver(const PathSettings& settings) const;
+    Result<Entry, http::Miss> open(const Look& look) const;
+    http::FindResult find_folder(const http::Target& target, const Entry& folder,
+                                 const Look& look) const;
+    http::FindResult make_listing(const http::Target& target, const Entry& folder,
+                                  const Look& look) const;
     Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
-                                   const Ask& ask, Reach& reach) const;
-    http::Resource file_resource(Entry file, std::string path, const Reach& reach) const;
+                                   const Look& look) const;
+    http::Resource file_resource(Entry file, const Look& look) const;
 
     StoreConfig config_;
     MimeTypes mime_;
-    Resolver resolver_;
+    ServedRule own_rule_; // where there is no policy
+    // One for each way to follow links and to see hidden names; without a policy the own rule's.
+    std::vector<std::unique_ptr<Resolver>> resolvers_;
+    const Resolver& resolver_;                  // the own rule's
     std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
     std::unique_ptr<ListingCache> kept_listings_;
 };

@@ -85,6 +85,7 @@ Plan plan_not_modified(const Resource& resource, const Validators& validators) {
     if (!validators.etag.empty()) add_field(plan.fields, "ETag", validators.etag);
     if (resource.negotiated) plan.fields.append(kVaryByCoding);
     append_cache_fields(plan.fields, resource.extra_fields);
+    plan.fields.append(resource.rule_fields);
     return plan;
 }
 
@@ -146,7 +147,8 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
 
     Plan plan;
     std::string& fields = plan.fields;
-    fields.reserve(384 + resource.extra_fields.size() + resource.content_disposition.size());
+    fields.reserve(384 + resource.extra_fields.size() + resource.content_disposition.size() +
+                   resource.rule_fields.size());
     if (coded) {
         add_field(fields, "Content-Type", resource.content_type);
         add_field(fields, "Content-Encoding", token_of(coded->coding));
@@ -180,7 +182,7 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
         if (config.max_ranges > 0 && !coded) fields.append("Accept-Ranges: bytes\r\n");
     }
     if (resource.negotiated) fields.append(kVaryByCoding);
-    fields.append(resource.extra_fields);
+    fields.append(resource.extra_fields).append(resource.rule_fields);
     if (request.method == Method::head) plan.body = {};
     return plan;
 }

@@ -41,6 +41,7 @@ struct Resource {
     std::string content_disposition; // empty: inline, no such field
     std::string extra_fields;        // ready "Name: value\r\n" lines, e.g. a listing's
                                      // Content-Security-Policy and Vary
+    std::string rule_fields;         // likewise, and a 304 repeats all of them
 };
 
 // Why nothing was found, as an answer. 301: `location` (encoded, relative to the target: last
