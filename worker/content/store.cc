@@ -178,7 +178,7 @@ http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Re
     case EntryKind::file: break;
     }
     if (target.wants_folder) return miss(kNoSuchFile);
-    http::Resource resource = file_resource(*std::move(entry), asked);
+    http::Resource resource = file_resource(*std::move(entry), asked, asked.rule);
     if (api) resource.content_disposition = attachment(last_segment(resource.path));
     return resource;
 }
@@ -209,7 +209,8 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
         auto index = open(at);
         if (refused != 0 && (index || index.error().status != 404))
             return miss({refused, kNotForYou});
-        if (index && index->kind == EntryKind::file) return file_resource(*std::move(index), at);
+        if (index && index->kind == EntryKind::file)
+            return file_resource(*std::move(index), at, asked.rule);
         if (index) return miss(kNotAFile);
         if (index.error().status != 404) return unexpected(std::move(index.error()));
     }
@@ -295,7 +296,12 @@ Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool ke
     return *std::move(body);
 }
 
-http::Resource LocalStore::file_resource(Entry entry, const Look& asked) const {
+http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
+                                         const ServedRule& of_target) const {
+    // One rule decides, which is asked before any cache.
+    const bool one_rule =
+        &asked.rule == &of_target && (!entry.led_to || !asked.ask.policy ||
+                                      &asked.ask.policy->rule_of(*entry.led_to) == &of_target);
     const PathSettings& settings = asked.rule.settings;
     const std::string_view name = last_segment(asked.path);
     auto file = std::make_shared<http::OpenFile>();
@@ -318,6 +324,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked) const {
                             .negotiated = negotiated,
                             .content_type = std::move(content_type),
                             .validators = validators,
+                            .may_be_kept = one_rule && settings.permissions == Permissions::worker,
                             .path = asked.path,
                             .rule_fields = asked.rule.cache_fields + asked.rule.headers};
     if (settings.disposition == Disposition::attachment)

@@ -100,7 +100,8 @@ class LocalStore final {
                                   const Look& look) const;
     Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
                                    const Look& look) const;
-    http::Resource file_resource(Entry file, const Look& look) const;
+    // `of_target`: the rule of what was asked for, which may be its folder.
+    http::Resource file_resource(Entry file, const Look& look, const ServedRule& of_target) const;
 
     StoreConfig config_;
     MimeTypes mime_;

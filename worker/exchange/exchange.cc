@@ -68,6 +68,7 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
         return {.plan =
                     http::plan_status(request, 405, "this server offers GET, HEAD and OPTIONS")};
     }
+    if (services_.gate) return ask_by_rules(inquiry, client);
     const bool api = services_.options.api;
     const auto plain_key = http::plain_cache_key(request.origin, api);
     Kept kept = plain_key ? kept_for(request, *plain_key) : Kept();
@@ -82,11 +83,62 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     return find(inquiry, *std::move(target));
 }
 
+// The rule of a path is found before any cache is asked. What is kept of a path whose rule is open
+// is everybody's, whatever they prove; of another, of those that the rule lets in.
+Exchange::Outcome Exchange::ask_by_rules(Inquiry& inquiry, const Client& client) {
+    const http::Request& request = inquiry.request;
+    auto target = http::parse_target(request.origin, services_.options.api);
+    if (!target)
+        return {.plan = http::plan_status(request, target.error().status, target.error().what)};
+    if (target->kind == http::Target::Kind::health)
+        return {.plan = http::plan_health(request, services_.ending.is_near())};
+    const auto path = services_.lookups.store.path_of(*target);
+    if (path && services_.gate->site().rule_of(*path).open) {
+        const Kept kept = kept_for(request, http::cache_key(*target));
+        if (kept.file) return {.ready = kept.file, .coded = kept.coded};
+    }
+    inquiry.services_ = &services_;
+    inquiry.asker_ = this;
+    inquiry.admission = std::make_unique<Admission>(*services_.gate, inquiry);
+    // What leads elsewhere is not found, whoever asks.
+    switch (
+        inquiry.admission->begin(request, *target, path ? *path : "", asking(request, client))) {
+    case Admission::State::refused:
+        return {.plan = std::exchange(inquiry.admission->plan, std::nullopt)};
+    case Admission::State::waiting: inquiry.target_ = *std::move(target); return {};
+    case Admission::State::known: break;
+    }
+    return admitted(inquiry, *std::move(target));
+}
+
+Exchange::Outcome Exchange::admitted(Inquiry& inquiry, http::Target target) {
+    const Admission& admission = *inquiry.admission;
+    if (auto refused = admission.plan_refusal()) return {.plan = std::move(refused)};
+    if (!admission.rule().open) {
+        const Kept kept = kept_for(inquiry.request, http::cache_key(target));
+        if (kept.file) return {.ready = kept.file, .coded = kept.coded};
+    }
+    return find(inquiry, std::move(target));
+}
+
+void Inquiry::on_admitted() {
+    Exchange::Outcome outcome = asker_->admitted(*this, *std::exchange(target_, std::nullopt));
+    if (outcome.ready) outcome.plan = asker_->plan_for(*this, *outcome.ready);
+    if (outcome.plan) asker_->home_.on_planned(*std::move(outcome.plan));
+}
+
+Asking Exchange::asking(const http::Request& request, const Client& client) const {
+    return {.address = client_of(request, client).address,
+            .by_proxy = client.is_trusted,
+            .certificate = client.certificate.get()};
+}
+
 Exchange::Outcome Exchange::find(Inquiry& inquiry, http::Target target) {
     inquiry.services_ = &services_;
     inquiry.asker_ = this;
     inquiry.begins_ = true;
-    const bool planned = inquiry.lookup.begin(services_.lookups, std::move(target));
+    const bool planned =
+        inquiry.lookup.begin(services_.lookups, std::move(target), inquiry.admission.get());
     inquiry.begins_ = false;
     if (planned) return {.plan = take_plan(inquiry)};
     if (inquiry.lookup.is_under_way()) return {};

@@ -10,6 +10,7 @@
 
 #include "common/close_reason.h"
 #include "common/metrics.h"
+#include "worker/exchange/admission.h"
 #include "worker/exchange/body_reader.h"
 #include "worker/exchange/iteration.h"
 #include "worker/exchange/lookup.h"
@@ -45,6 +46,7 @@ struct ExchangeServices {
     NameCheck& names;
     FileCache& cache;
     LookupServices lookups;
+    Gate* gate = nullptr; // none: no rules, everybody may have everything
     BodyServices bodies;
     ScoreSlot& score;
     log::LogLines log_lines;
@@ -58,6 +60,8 @@ struct Client {
     bool is_trusted = false; // its word on where a client is counts
     bool is_checked = false; // its browser may have been led here: Host has to be a name of ours
     std::uint16_t redirects_to = 0; // it is only to be sent to https at this port; 0: no
+    // The names of its certificate, if it has one.
+    std::shared_ptr<const std::vector<std::string>> certificate;
 };
 // Who connects, and who it says that it is in a PROXY header that has a source.
 Client client_of(const log::Peer& peer, const ExchangeServices& services);
@@ -69,7 +73,7 @@ class Exchange;
 // What a request needs until its answer is planned: the request, with what its views point into,
 // and its look-up. Kept for reuse by whoever made it. Comes back there by itself if its look-up was
 // under way when it was dropped.
-class Inquiry : public LookupHome {
+class Inquiry : public LookupHome, public AdmissionHome {
   public:
     Inquiry() = default;
     Inquiry(const Inquiry&) = delete;
@@ -78,6 +82,7 @@ class Inquiry : public LookupHome {
 
     http::Request request;
     Lookup lookup{*this, request};
+    std::unique_ptr<Admission> admission; // of `request`, where there are rules
 
   protected:
     // The look-up is over, and nobody waits for it: all of this is free again.
@@ -88,10 +93,12 @@ class Inquiry : public LookupHome {
     void on_planned() final;
     void on_unavailable(std::string_view why) final;
     void on_orphaned() final;
+    void on_admitted() final;
 
     ExchangeServices* services_ = nullptr;
-    Exchange* asker_ = nullptr; // while it waits
-    bool begins_ = false;       // the look-up does
+    Exchange* asker_ = nullptr;          // while it waits
+    bool begins_ = false;                // the look-up does
+    std::optional<http::Target> target_; // while who asks is being found out
 };
 
 // What an answer needs while it is sent.
@@ -193,6 +200,8 @@ class Exchange final : public disk::FileReader {
 
     void on_chunk_read() override;
     void on_disk_ill() override;
+    Outcome ask_by_rules(Inquiry& inquiry, const Client& client);
+    Outcome admitted(Inquiry& inquiry, http::Target target);
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);
     // What is kept for a request; no file: it has to be found.
@@ -205,6 +214,7 @@ class Exchange final : public disk::FileReader {
     CachedFile* cached(std::string_view key);
     void make_answer(int status, http::Body body, log::LogRecord record);
     log::Peer client_of(const http::Request& request, const Client& client) const;
+    Asking asking(const http::Request& request, const Client& client) const;
     void count(Asked asked, int status, std::uint64_t started_ms) const;
 
     ExchangeServices& services_;

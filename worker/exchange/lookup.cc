@@ -80,9 +80,11 @@ struct Probe final : disk::Job {
 
 } // namespace
 
-bool Lookup::begin(const LookupServices& services, http::Target target) {
+bool Lookup::begin(const LookupServices& services, http::Target target,
+                   const Admission* admission) {
     FSRV_CHECK(!under_way_, "a look-up begins when there is none");
     services_ = &services;
+    admission_ = admission;
     target_ = std::move(target);
     cancelled_ = false;
     waited_us_ = 0;
@@ -113,7 +115,8 @@ void Lookup::find_and_plan() {
     const content::Ask ask{.accept = request_.field("accept").value_or(""),
                            .head = request_.method == http::Method::head,
                            .may_list = may_list_,
-                           .cancelled = &cancelled_};
+                           .cancelled = &cancelled_,
+                           .policy = admission_};
     http::FindResult found = s.store.find(target_, ask, reach_);
     if (reach_.wants || reach_.wants_listing || reach_.wants_thread) return; // once more, then
     const http::Coding coding = found && found->negotiated && s.codings
@@ -121,14 +124,16 @@ void Lookup::find_and_plan() {
                                     : http::Coding::identity;
     const Codings::Given given = code(found, coding);
     if (given == Codings::Given::needs_thread) return;
-    if (found && to_be_kept_) {
+    if (found && to_be_kept_ && found->may_be_kept) {
         found_ = make_cached_file(http::cache_key(target_), *found, s.server_header, s.plan_config,
                                   s.cache.arena(),
                                   reach_.in_memory ? disk::read_in_memory : disk::read_whole);
         if (found_ && given == Codings::Given::useless) found_->set_useless(coding);
     }
     listings_full_ = !found && found.error().listings_full;
+    const bool is_found = found.has_value();
     plan = http::plan_resource(request_, std::move(found), s.plan_config, wall_now());
+    if (admission_ && (!is_found || plan->status >= 400)) admission_->complete(*plan);
     if (!reach_.in_memory)
         warm_up(plan->body, queued_us_ / 1'000);
     else if (!is_warm(plan->body))
@@ -194,6 +199,7 @@ void Lookup::on_orphaned() {
 }
 
 void Lookup::forget() {
+    admission_ = nullptr;
     target_ = {};
     plan.reset();
     found_.reset();

@@ -36,7 +36,9 @@ struct Resource {
     bool body_made = true;
     std::string content_type;
     std::optional<Validators>
-        validators;   // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+        validators; // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+    // False: who asks decides whether it may be had, beyond what its path's rule says: no cache.
+    bool may_be_kept = true;
     std::string path; // of a file, below the root, links as they came: for caches, never sent
     std::string content_disposition; // empty: inline, no such field
     std::string extra_fields;        // ready "Name: value\r\n" lines, e.g. a listing's
