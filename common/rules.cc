@@ -483,6 +483,16 @@ std::optional<Principal> parse_principal(std::string_view text) {
     return std::nullopt;
 }
 
+bool Rules::name_certificates() const {
+    const auto is_certificate = [](const Principal& p) {
+        return p.kind == Principal::Kind::certificate;
+    };
+    return std::ranges::any_of(paths, [&](const PathRule& rule) {
+        return std::ranges::any_of(rule.settings.allow, is_certificate) ||
+               std::ranges::any_of(rule.settings.require, is_certificate);
+    });
+}
+
 bool is_rule_table(std::string_view key) {
     return key == "path" || key == "login" || key == "token";
 }

@@ -91,6 +91,10 @@ struct Rules {
     std::vector<PathRule> paths; // shorter prefixes first
     std::vector<Login> logins;
     std::vector<Token> tokens;
+
+    bool any() const { return !paths.empty(); }
+    // Some rule is about certificates: clients that have none are let in where it does not hold.
+    bool name_certificates() const;
     friend bool operator==(const Rules&, const Rules&) = default;
 };
 

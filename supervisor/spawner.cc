@@ -71,6 +71,7 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
                       .access_log = config.access_log.take(),
                       .credentials = config.credentials,
                       .tls = config.tls ? &config.tls->material : nullptr,
+                      .access = &config.access,
                       .score = &setup_.scoreboard.slot(score),
                       .budgets = memory_budgets(config.options, own_cgroup_limits().memory),
                       .stop_announced = stop_announced};

@@ -47,6 +47,8 @@ StartError placed(StartError error, const Places& places) {
 Result<Configuration, StartError> check_configuration(const Options& options,
                                                       const AboutTo& about_to) {
     Configuration config{.options = options};
+    config.access.logins = options.rules.logins;
+    config.access.tokens = options.rules.tokens;
     tell(about_to, "the folder served, \"{}\",", options.root);
     auto root = open_root(options.root);
     if (!root) return unexpected(of("root", std::move(root.error())));
@@ -71,7 +73,8 @@ Result<Configuration, Errno> renewed(const Configuration& config, LoadedTls tls)
     Configuration copy{.options = config.options,
                        .root = {.path = config.root.path, .warning = config.root.warning},
                        .credentials = config.credentials,
-                       .tls = std::move(tls)};
+                       .tls = std::move(tls),
+                       .access = config.access.copy()};
     const auto has_copy = [](int fd, UniqueFd& own) {
         if (fd >= 0) own.reset(fcntl(fd, F_DUPFD_CLOEXEC, 3));
         return fd < 0 || own;

@@ -2,6 +2,7 @@
 // open.
 #pragma once
 
+#include "common/access_material.h"
 #include "common/options.h"
 #include "supervisor/start/about_to.h"
 #include "supervisor/start/access_log_file.h"
@@ -20,6 +21,7 @@ struct Configuration {
     AccessLogFile access_log;
     std::optional<Credentials> credentials;
     std::optional<LoadedTls> tls; // none: clear text
+    AccessMaterial access;
 };
 
 // The same, with descriptors of its own, and with that instead of what it spoke TLS with.

@@ -216,8 +216,9 @@ int Admission::refusal_of(std::string_view path) const {
 
 void Admission::complete(http::Plan& answer) const {
     if (answer.status == 401) answer.fields += gate_.challenge();
+    // That nobody keeps it, plan_status() has said.
     if (answer.status == 401 || answer.status == 403 || answer.status == 429 || !rule_->open)
-        answer.fields += "Cache-Control: private\r\nVary: Authorization\r\n";
+        answer.fields += "Vary: Authorization\r\n";
 }
 
 } // namespace fsrv::exchange

@@ -3,6 +3,7 @@
 #include "common/limits.h"
 #include "worker/http/accept_encoding.h"
 #include "worker/http/forwarded.h"
+#include "worker/http/secret_query.h"
 
 #include <algorithm>
 #include <utility>
@@ -18,6 +19,16 @@ Asked to_label(http::Method method) {
     }
     return Asked::none;
 }
+
+namespace {
+
+log::LogFields fields_of(const Inquiry& inquiry) {
+    log::LogFields fields = log::LogFields::of(inquiry.request);
+    if (inquiry.admission) fields.user = inquiry.admission->who().user;
+    return fields;
+}
+
+} // namespace
 
 Client client_of(const log::Peer& peer, const ExchangeServices& services) {
     const bool is_trusted = any_holds(services.options.trusted_proxies, peer.address);
@@ -55,7 +66,10 @@ void Inquiry::on_orphaned() {
 
 Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     const http::Request& request = inquiry.request;
-    services_.score.set_last_request(request.target);
+    if (http::has_secret(request.target))
+        services_.score.set_last_request(http::without_secrets(request.target));
+    else
+        services_.score.set_last_request(request.target);
     if (client.redirects_to != 0 && !http::stays_clear(request.origin))
         return {.plan = http::plan_redirect(request, client.redirects_to)};
     if (client.is_checked && !services_.names.passes(request.host)) {
@@ -190,9 +204,9 @@ http::Plan Exchange::plan_unavailable(const Inquiry& inquiry, std::string_view w
     return http::plan_status(inquiry.request, 503, what);
 }
 
-Answer& Exchange::begin(const http::Request& request, const Client& client, int status,
-                        http::Body body) {
-    make_answer(status, std::move(body), log::LogRecord(log::LogFields::of(request)));
+Answer& Exchange::begin(const Inquiry& inquiry, const Client& client, int status, http::Body body) {
+    const http::Request& request = inquiry.request;
+    make_answer(status, std::move(body), log::LogRecord(fields_of(inquiry)));
     answer_->asked = to_label(request.method);
     answer_->client = client_of(request, client);
     return *answer_;
@@ -235,21 +249,22 @@ std::optional<http::Refusal> Exchange::honest_answer(CloseReason failure) {
     }
 }
 
-void Exchange::answered_at_once(const http::Request& request, const Client& client, int status,
+void Exchange::answered_at_once(const Inquiry& inquiry, const Client& client, int status,
                                 SendPath path, std::uint64_t body_bytes) {
+    const http::Request& request = inquiry.request;
     const std::uint64_t now_ms = services_.iteration.now_ms();
     services_.score.count(Metric::sent_bytes, path, body_bytes);
     count(to_label(request.method), status, now_ms);
     if (!services_.log) return;
     services_.log->push(
-        services_.log_lines.line(log::LogFields::of(request), {.peer = client_of(request, client),
-                                                               .status = status,
-                                                               .started = wall_now(),
-                                                               .started_ms = now_ms,
-                                                               .body_bytes = body_bytes,
-                                                               .now_ms = now_ms,
-                                                               .end = "complete",
-                                                               .tls = home_.tls_note()}));
+        services_.log_lines.line(fields_of(inquiry), {.peer = client_of(request, client),
+                                                      .status = status,
+                                                      .started = wall_now(),
+                                                      .started_ms = now_ms,
+                                                      .body_bytes = body_bytes,
+                                                      .now_ms = now_ms,
+                                                      .end = "complete",
+                                                      .tls = home_.tls_note()}));
 }
 
 std::unique_ptr<Answer> Exchange::end(std::string_view how) {

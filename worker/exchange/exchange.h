@@ -175,7 +175,7 @@ class Exchange final : public disk::FileReader {
     static http::Plan plan_unavailable(const Inquiry& inquiry, std::string_view what);
 
     // The answer begins. Of a request, or of bytes that are none.
-    Answer& begin(const http::Request& request, const Client& client, int status, http::Body body);
+    Answer& begin(const Inquiry& inquiry, const Client& client, int status, http::Body body);
     Answer& begin_refusal(std::string_view received, const Client& client, int status,
                           http::Body body);
     // A file failed the answer, of which nothing was sent: what is still to be said. Nothing: only
@@ -184,8 +184,8 @@ class Exchange final : public disk::FileReader {
     // That answer instead, which tells why in the log.
     Answer& begin_again(CloseReason failure, int status, http::Body body);
     // One that was sent with one call.
-    void answered_at_once(const http::Request& request, const Client& client, int status,
-                          SendPath path, std::uint64_t body_bytes);
+    void answered_at_once(const Inquiry& inquiry, const Client& client, int status, SendPath path,
+                          std::uint64_t body_bytes);
 
     Answer* answer() { return answer_.get(); } // none: there is nothing to send
     const Answer* answer() const { return answer_.get(); }

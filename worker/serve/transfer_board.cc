@@ -1,5 +1,7 @@
 #include "worker/serve/transfer_board.h"
 
+#include "worker/http/secret_query.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -68,7 +70,7 @@ void TransferBoard::show(std::uint64_t now_ms) {
              .total = answer.body.has_known_size() ? answer.body.size() : 0,
              .paused = connection.state() == session::State::paused,
              .client = client_text(answer.client),
-             .target = std::string(target_of(answer.record.fields().request_line))});
+             .target = http::without_secrets(target_of(answer.record.fields().request_line))});
     }
     candidates_.clear();
 }

@@ -64,6 +64,11 @@ bool any_is_paced(std::span<const ListenSocket> sockets) {
                        [](const ListenSocket& socket) { return is_paced(socket.fd); });
 }
 
+std::optional<access::Site> site_of(const Options& options) {
+    if (!options.rules.any()) return std::nullopt;
+    return std::optional<access::Site>(std::in_place, options);
+}
+
 session::Connection& connection_of(session::Member& member) {
     return static_cast<session::Connection&>(member); // the door makes no others
 }
@@ -87,6 +92,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       log_(log_writer(heritage_)),
       connections_(connection_limit(heritage_)),
       inquiries_(static_cast<std::size_t>(options().max_header_size), closer_),
+      site_(site_of(options())),
       exchanges_{.options = options(),
                  .iteration = iteration_,
                  .ending = ending_,
@@ -100,6 +106,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                              .io = options().io,
                              .server_header = options().server_header,
                              .codings = &codings_},
+                 .gate = nullptr,
                  .bodies = {.iteration = iteration_,
                             .chunks = chunks_,
                             .page_cache = page_cache_,
@@ -126,7 +133,11 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                 .most_queued_bytes = surroundings.most_queued_bytes,
                 .paced = any_is_paced(heritage_.sockets)},
       door_(sessions_, heritage_.sockets, heritage_.slot),
-      transfer_board_(score()) {}
+      transfer_board_(score()) {
+    if (!site_) return;
+    gate_.emplace(*site_, *heritage_.access, "", pool_, nullptr);
+    exchanges_.gate = &*gate_;
+}
 
 int Worker::run() {
     if (const auto ready = pool_.keep_ready(store_.root_device()); !ready) {

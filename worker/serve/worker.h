@@ -100,6 +100,9 @@ class Worker final {
     session::SwiftPlaces swift_places_;
     std::string http2_out_;
     std::array<char, 64 * 1024> scratch_;
+    // With rules by path alone.
+    std::optional<access::Site> site_;
+    std::optional<exchange::Gate> gate_;
     exchange::ExchangeServices exchanges_;
     session::SessionServices sessions_;
     Door door_;

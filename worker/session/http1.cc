@@ -231,7 +231,8 @@ void Http1::respond(http::Plan plan) {
         (request.expects_continue || request.content_length > limits::kMaxDroppedBody);
     const bool keep_alive = request.keep_alive && !plan.close && !body_in_the_way &&
                             !services_.exchanges.ending.draining;
-    exchange::Answer& answer = exchange_.begin(request, client_, plan.status, std::move(plan.body));
+    exchange::Answer& answer =
+        exchange_.begin(*inquiry_, client_, plan.status, std::move(plan.body));
     frame(answer, plan, keep_alive);
     skip_body_ = request.has_body();
     client_closes_ = !request.keep_alive && !request.has_body();
@@ -280,13 +281,13 @@ bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::Ca
     const auto& [status, head, content, path] = *ready;
     const ssize_t n = send_ready(*ready, transport_, services_);
     if (n == static_cast<ssize_t>(head.size() + content.size()) && transport_.flush()) {
-        exchange_.answered_at_once(request, client_, status, path, content.size());
+        exchange_.answered_at_once(*inquiry_, client_, status, path, content.size());
         next_request();
         return true;
     }
     const http::Body& whole = coded ? coded->body : file.resource.body;
     exchange::Answer& answer =
-        exchange_.begin(request, client_, status, content.empty() ? http::Body() : whole);
+        exchange_.begin(*inquiry_, client_, status, content.empty() ? http::Body() : whole);
     answer.head = head;
     keep_alive_ = true;
     skip_body_ = false;

@@ -79,8 +79,7 @@ void Http2Stream::ask() {
 }
 
 void Http2Stream::respond(http::Plan plan) {
-    begin(exchange_.begin(inquiry_->request, home_.client(), plan.status, std::move(plan.body)),
-          plan);
+    begin(exchange_.begin(*inquiry_, home_.client(), plan.status, std::move(plan.body)), plan);
 }
 
 void Http2Stream::refuse(const http::Refusal& refusal, const std::string& request) {

@@ -103,6 +103,7 @@ struct TlsContext::Parts {
     MethodPtr method;             // how OpenSSL reaches the socket
     std::vector<CtxPtr> contexts; // the first one is for who names no server, or another one
     bool http2 = false;
+    bool needs_certificate = true;
     const TicketKeyRing* tickets = nullptr;
     TicketKeySet ticket_keys;
     // Shared by all connections: empty between their calls.
@@ -175,6 +176,7 @@ Result<std::unique_ptr<TlsContext>, std::string> TlsContext::make(const Config& 
     std::unique_ptr<TlsContext> context(new TlsContext());
     Parts& parts = *context->parts_;
     parts.http2 = config.http2;
+    parts.needs_certificate = config.needs_certificate;
     parts.tickets = config.material.tickets;
     parts.method = Tls::Calls::method();
     parts.collected.reserve(Tls::kMostHeldBack);
@@ -249,8 +251,9 @@ std::string TlsContext::Parts::configure(SSL_CTX& ctx, const TlsMaterial& materi
     // look at the client's certificate: it is none of these.
     std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> welcome{};
     unsigned welcome_size = 0;
-    if (EVP_Digest(material.client_ca.data(), material.client_ca.size(), welcome.data(),
-                   &welcome_size, EVP_sha256(), nullptr) != 1)
+    const std::string who = material.client_ca + (needs_certificate ? "" : "or nobody");
+    if (EVP_Digest(who.data(), who.size(), welcome.data(), &welcome_size, EVP_sha256(), nullptr) !=
+        1)
         return why();
     if (SSL_CTX_set_min_proto_version(&ctx, least) != 1 ||
         SSL_CTX_set_cipher_list(&ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
@@ -263,7 +266,10 @@ std::string TlsContext::Parts::configure(SSL_CTX& ctx, const TlsMaterial& materi
         if (X509_STORE_add_cert(store, ca.get()) != 1 || SSL_CTX_add_client_CA(&ctx, ca.get()) != 1)
             return why();
     ERR_clear_error();
-    SSL_CTX_set_verify(&ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_verify(&ctx,
+                       needs_certificate ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                                         : SSL_VERIFY_PEER,
+                       nullptr);
     return {};
 }
 
@@ -379,6 +385,32 @@ TlsFacts Tls::facts() const {
             .server_name = name ? name : "",
             .resumed = SSL_session_reused(ssl_) == 1,
             .http2 = size == 2};
+}
+
+std::shared_ptr<const std::vector<std::string>> Tls::client_names() const {
+    X509* const certificate = SSL_get0_peer_certificate(ssl_);
+    if (!certificate) return nullptr;
+    auto names = std::make_shared<std::vector<std::string>>();
+    const auto add = [&](const ASN1_STRING* text) {
+        unsigned char* utf8 = nullptr;
+        const int size = text ? ASN1_STRING_to_UTF8(&utf8, text) : -1;
+        if (size > 0)
+            names->emplace_back(reinterpret_cast<char*>(utf8), static_cast<std::size_t>(size));
+        if (size >= 0) OPENSSL_free(utf8);
+    };
+    const X509_NAME* const subject = X509_get_subject_name(certificate);
+    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
+        add(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    auto* const others = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    for (int i = 0; i < sk_GENERAL_NAME_num(others); ++i) {
+        const GENERAL_NAME* const other = sk_GENERAL_NAME_value(others, i);
+        if (other->type == GEN_DNS || other->type == GEN_EMAIL || other->type == GEN_URI)
+            add(other->d.ia5);
+    }
+    GENERAL_NAMES_free(others);
+    ERR_clear_error();
+    return names;
 }
 
 ssize_t Tls::read(std::span<char> room) {

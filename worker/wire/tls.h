@@ -33,6 +33,8 @@ class TlsContext final {
     struct Config {
         const TlsMaterial& material;
         bool http2 = false; // is offered (ALPN)
+        // Every client needs a certificate of --tls-client-ca; else it is asked for one.
+        bool needs_certificate = true;
     };
     // An error says what OpenSSL would not take.
     static Result<std::unique_ptr<TlsContext>, std::string> make(const Config& config);
@@ -75,6 +77,9 @@ class Tls final {
     Handshake handshake();
     TlsFailure failure() const { return failure_; }
     TlsFacts facts() const;
+    // Of the client's certificate: its common name, and the names of DNS, mail and URI beside it.
+    // None: it has shown none.
+    std::shared_ptr<const std::vector<std::string>> client_names() const;
 
     // As recv(2).
     ssize_t read(std::span<char> room);
