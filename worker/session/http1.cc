@@ -188,8 +188,9 @@ bool Http1::take_head() {
     q.begin += result.head_bytes;
     exchange::Exchange::Outcome outcome = exchange_.ask(q, client_);
     if (outcome.ready) {
-        if (!respond_at_once(*outcome.ready, outcome.coded))
-            respond(exchange_.plan_for(q, *outcome.ready));
+        if (respond_at_once(*outcome.ready, outcome.coded))
+            return exchange_.answer() != nullptr || next_request();
+        respond(exchange_.plan_for(q, *outcome.ready));
         return true;
     }
     if (outcome.plan) {
@@ -272,7 +273,7 @@ void Http1::begin_sending() {
     wait_for_nothing();
 }
 
-// False: not this way.
+// False: not this way. True without an answer(): all of it was sent.
 bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::CachedCoding* coded) {
     const http::Request& request = inquiry_->request;
     const std::optional<ReadyAnswer> ready =
@@ -282,7 +283,6 @@ bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::Ca
     const ssize_t n = send_ready(*ready, transport_, services_);
     if (n == static_cast<ssize_t>(head.size() + content.size()) && transport_.flush()) {
         exchange_.answered_at_once(*inquiry_, client_, status, path, content.size());
-        next_request();
         return true;
     }
     const http::Body& whole = coded ? coded->body : file.resource.body;

@@ -55,6 +55,19 @@ TEST_F(Http1Test, PipelinedRequestsAreAllAnsweredInOrder) {
     EXPECT_TRUE(heard.ends_with("END"));
 }
 
+TEST_F(Http1Test, ABatchThatFillsATurnLeavesTheConnectionListening) {
+    const std::string request = "GET /file HTTP/1.1\r\nHost: h\r\n\r\n";
+    come(request); // from now on it is answered out of memory
+    for (unsigned count = 1; count <= 2 * limits::kPipelineBatch; ++count) {
+        hears();
+        std::string all;
+        for (unsigned i = 0; i < count; ++i) all += request;
+        says(all);
+        go_on();
+        EXPECT_EQ(answers_in(hears()), count);
+    }
+}
+
 TEST_F(Http1Test, ABodyIsSkippedBeforeTheNextRequest) {
     come("GET /file HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /"
          "HEAD /file HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
