@@ -62,6 +62,11 @@ inline constexpr std::uint64_t kCheapToCopyTwice = 128 * 1024;
 inline constexpr std::uint64_t kCheapToCopyWithHead = 3 * 1024;
 // One download sends so much, then others have their turn; the page cache is asked for as much.
 inline constexpr std::size_t kTurnBytes = 1024 * 1024;
+// Files of one body that were lent and are to be looked at once more: each has a descriptor. Files
+// of a megabyte come to what the queues hold; of smaller ones the rest is mapped or copied.
+inline constexpr std::size_t kMostLentFiles = 64;
+// Of all bodies, one in so many of a worker's descriptors.
+inline constexpr std::size_t kLentShare = 8;
 // What was copied counts so many times for a turn: a megabyte out of cold memory takes
 // milliseconds.
 inline constexpr std::uint64_t kCopyWeight = 4;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace fsrv::exchange {
 
@@ -36,7 +37,14 @@ class BodyCursor final {
     bool has_whole_length(const http::Segment& segment) const; // no more will be made of it
 
     void advance(std::uint64_t bytes) { sent_ += bytes; } // within the front
-    void leave_front();
+    // What was opened for the body is the caller's now, who may close it; else it stays, and what
+    // is returned is empty.
+    http::Segment leave_front();
+    // The parts at the front have had some.
+    void open_front(std::vector<http::Segment> had);
+    // If the front is memory that parts have had, it and what was opened behind it is to be had
+    // anew; the caller's is what there was.
+    http::Body close_front();
     // The stream at the front has made so many more bytes, and `all`: they were the last.
     void made(std::uint64_t bytes, bool all);
 
@@ -55,6 +63,8 @@ class BodyCursor final {
     std::size_t streams_left_ = 0;
     std::uint64_t made_ = 0; // bytes of the stream at the front
     bool made_all_ = false;  // of it
+    std::size_t opened_ = 0; // segments from the front on that parts have had
+    http::PartsExtent rest_; // behind those
 };
 
 } // namespace fsrv::exchange

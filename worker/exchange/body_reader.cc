@@ -14,6 +14,19 @@ iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
 
+// Of a body whose files are opened while it is sent nobody knows how many there are.
+bool may_have_several_files(const http::Body& body) {
+    const http::OpenFile* first = nullptr;
+    for (const http::Segment& segment : body.segments) {
+        if (std::holds_alternative<http::PartsExtent>(segment)) return true;
+        const auto* extent = std::get_if<http::FileExtent>(&segment);
+        if (!extent) continue;
+        if (first && first != extent->file.get()) return true;
+        first = extent->file.get();
+    }
+    return false;
+}
+
 bool is_to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent, const Ways& ways) {
     return ways.pages && extent.lendable && extent.length - sent > limits::kCheapToCopy;
 }
@@ -31,32 +44,80 @@ unsigned Piece::weight() const {
 BodyReader::BodyReader(const BodyServices& services, disk::FileReader& reader, http::Body body)
     : services_(services),
       reader_(reader),
+      guards_each_(may_have_several_files(body)),
       cursor_(std::move(body)),
       size_(cursor_.size()),
-      has_streams_(cursor_.streams_left() > 0) {}
+      has_streams_(cursor_.streams_left() > 0),
+      lent_(services.lent_places, services.closer) {}
 
 BodyReader::~BodyReader() {
     if (reading_) abandon_job();
     read_.reset();
     production_.reset();
+    opening_.reset();
     services_.chunks.give_back(chunk_);
     if (services_.closer) services_.closer->let_go(cursor_.take());
 }
 
 Piece BodyReader::next(const Ways& ways, std::uint64_t room, std::span<iovec> vectors) {
     FSRV_CHECK(!reading_, "asked for more while a read is under way");
-    skip_finished();
-    if (chunk_sent_ == chunk_filled_ && !cursor_.is_over()) {
+    tail_ = ways.tail;
+    Load ready = open_front();
+    if (ready == Load::ready && chunk_sent_ == chunk_filled_ && !cursor_.is_over()) {
         if (const auto piece = in_place(ways, room, vectors)) return *piece;
-        switch (load_front(ways.read_bytes)) {
-        case Load::ready: break;
-        case Load::wait_disk: return {.kind = Piece::Kind::wait};
-        case Load::failed: return {.kind = Piece::Kind::failed};
-        }
+        ready = load_front(ways.read_bytes);
     }
+    if (ready == Load::wait_disk) return {.kind = Piece::Kind::wait};
+    if (ready == Load::failed) return {.kind = Piece::Kind::failed};
     const Piece piece = gather(ways, vectors);
+    if (!piece.more_follows && !lent_.are_all_unchanged()) {
+        failure_ = CloseReason::file_changed;
+        return {.kind = Piece::Kind::failed};
+    }
     if (piece.kind == Piece::Kind::end) release_buffer();
     return piece;
+}
+
+BodyReader::Load BodyReader::open_front() {
+    const http::FileExtent* const read = extent_at_front();
+    if (!lent_.are_unchanged(sent_, read ? read->file.get() : nullptr))
+        return load_failed(CloseReason::file_changed);
+    for (skip_finished(); chunk_sent_ == chunk_filled_; skip_finished()) {
+        const http::PartsExtent* const extent = parts_at_front();
+        if (!extent) break;
+        if (failed_read_) return Load::failed;
+        if (services_.io == IoMode::threads) return open_in_pool(*extent);
+        std::vector<http::Segment> segments;
+        const bool waits = services_.io == IoMode::inline_;
+        const auto had = extent->parts->open(extent->offset, extent->length, !waits, segments);
+        const bool is_there = had == http::Parts::Had::some;
+        // What went wrong may only be what could not be waited for.
+        if (!waits && !is_there) return open_in_pool(*extent);
+        if (const Load taken = take_opened(had, std::move(segments)); taken != Load::ready)
+            return taken;
+    }
+    return Load::ready;
+}
+
+BodyReader::Load BodyReader::open_in_pool(const http::PartsExtent& extent) {
+    opening_ = std::make_unique<disk::Opening>(services_.closer, reader_, extent);
+    services_.pool.submit(*opening_, opening_->device(), disk::JobKind::read);
+    reading_ = true;
+    return Load::wait_disk;
+}
+
+BodyReader::Load BodyReader::take_opened(http::Parts::Had had,
+                                         std::vector<http::Segment> segments) {
+    using Had = http::Parts::Had;
+    switch (had) {
+    case Had::some: cursor_.open_front(std::move(segments)); return Load::ready;
+    case Had::none_yet:
+    case Had::needs_thread: return Load::ready;
+    case Had::changed: return load_failed(CloseReason::file_changed);
+    case Had::unreadable: return load_failed(CloseReason::read_error);
+    case Had::broken: break;
+    }
+    return load_failed(CloseReason::internal);
 }
 
 void BodyReader::skip_finished() {
@@ -65,7 +126,9 @@ void BodyReader::skip_finished() {
 
 void BodyReader::leave_front() {
     if (stream_at_front()) production_.reset();
-    cursor_.leave_front();
+    http::Segment left = cursor_.leave_front();
+    if (auto* const extent = std::get_if<http::FileExtent>(&left); extent && services_.closer)
+        services_.closer->let_go(std::move(extent->file));
     cached_until_ = 0;
 }
 
@@ -103,6 +166,8 @@ std::optional<Piece> BodyReader::cached_piece(const http::FileExtent& extent, co
         return Piece{.kind = Piece::Kind::failed};
     }
     if (is_filling(file)) return std::nullopt;
+    if (guards_each_ && file.writes == InPlaceWrites::on && !lent_.make_room(extent.file))
+        return std::nullopt;
     const std::uint64_t most = lends ? room : room / limits::kMappedWeight;
     const std::uint64_t length = std::min({left, std::max(most, limits::kCheapToCopy),
                                            body_left - kept_back, find_cached(extent, device)});
@@ -188,6 +253,8 @@ void BodyReader::advance(const Piece& piece, std::uint64_t bytes) {
         window_.reset();
         cursor_.advance(bytes);
         sent_ += bytes;
+        lent_.lent(*extent_at_front()->file,
+                   piece.kind == Piece::Kind::file ? sent_ + tail_ : sent_);
         services_.score.count(
             Metric::sent_bytes,
             piece.kind == Piece::Kind::file ? SendPath::zero_copy : SendPath::copied, bytes);
@@ -252,6 +319,11 @@ bool BodyReader::is_filling(const http::OpenFile& file) const {
 void BodyReader::settle_read() {
     reading_ = false;
     if (stream_at_front()) return settle_production();
+    if (parts_at_front()) {
+        const std::unique_ptr<disk::Opening> opened = std::move(opening_);
+        failed_read_ = take_opened(opened->had, std::move(opened->segments)) == Load::failed;
+        return;
+    }
     const disk::FileRead::Order& order = read_->order;
     if (order.may_be_cached) {
         const http::OpenFile& file = *order.file;
@@ -278,11 +350,14 @@ void BodyReader::give_up_read(CloseReason reason) {
 void BodyReader::abandon_job() {
     if (stream_at_front())
         services_.pool.abandon(*production_.release());
+    else if (parts_at_front())
+        services_.pool.abandon(*opening_.release());
     else
         services_.pool.abandon(*read_.release());
 }
 
 dev_t BodyReader::read_device() const {
+    if (parts_at_front()) return opening_->device();
     return stream_at_front() ? production_->device() : read_->order.file->charged;
 }
 
@@ -292,6 +367,8 @@ void BodyReader::release_buffer() {
         stream->producer->rest();
         if (chunk_sent_ < chunk_filled_) return;
     }
+    http::Body closed = cursor_.close_front();
+    if (services_.closer) services_.closer->let_go(std::move(closed));
     read_.reset();
     window_.reset();
     services_.chunks.give_back(std::exchange(chunk_, nullptr));
@@ -336,7 +413,9 @@ BodyReader::Load BodyReader::load_on_loop(const http::FileExtent& extent, std::u
     }
     // The parts of a multipart answer are small: as many as fit leave together.
     for (const http::Segment& segment : cursor_.left().subspan(1)) {
-        if (std::holds_alternative<http::Stream>(segment)) break;
+        if (!std::holds_alternative<http::FileExtent>(segment) &&
+            !std::holds_alternative<http::MemoryExtent>(segment))
+            break;
         const auto* next = std::get_if<http::FileExtent>(&segment);
         if (!next) continue;
         if (next->file != extent.file || next->length > chunk_->capacity - wanted_ ||

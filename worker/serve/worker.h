@@ -87,6 +87,7 @@ class Worker final {
     disk::FileCloser closer_{pool_};
     disk::ChunkPool chunks_;
     disk::PageCache page_cache_;
+    exchange::LentPlaces lent_places_;
     wire::PageLender lender_;
     std::unique_ptr<wire::TlsContext> tls_;
     exchange::NameCheck names_;
