@@ -222,6 +222,17 @@ inline constexpr std::uint64_t kLastCallbacksMs =
 inline constexpr unsigned kAlarmMarginSeconds =
     3; // over --grace: a worker whose loop hangs dies of SIGALRM
 
+// Clients that are limited (client_table.h): so many are known at a time, 1.4 MiB of shared memory.
+inline constexpr unsigned kClientWays = 8; // that a client has, and are looked at
+inline constexpr unsigned kClientSets = 2048;
+inline constexpr unsigned kClientSeats = 1024; // processes that count; what they have takes 32 KiB
+// A client's last use is written down this often; whose is older goes first.
+inline constexpr std::uint64_t kClientSeenMs = 100;
+// Whatever stands in shared memory, nobody waits longer for a bucket.
+inline constexpr std::uint64_t kMostDebtNs = 60'000'000'000;
+inline constexpr std::uint64_t kRequestBurstNs = 2'000'000'000; // of --client-requests
+inline constexpr std::uint64_t kProofWindowNs = 60'000'000'000; // that a budget of failures is for
+
 inline constexpr std::size_t kLastRequestBytes =
     256; // of the last request, kept for the death notice
 

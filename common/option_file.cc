@@ -33,23 +33,26 @@ namespace {
 
 constexpr std::size_t kMaxFile = 1024 * 1024; // bytes; every option spelt out takes 2 KiB
 
-// Booleans and integers become what a user would have typed. Other values are no option's.
-std::optional<std::string> scalar_text(const toml::node& node) {
+// Booleans and integers become what a user would have typed, fractions where the option takes one.
+// Other values are no option's.
+std::optional<std::string> scalar_text(const toml::node& node, bool takes_fraction = false) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+    if (const auto* number = node.as_floating_point(); number != nullptr && takes_fraction)
+        return fmt::format("{}", number->get());
     if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
     return std::nullopt;
 }
 
 // Or of which kind it is what no option takes.
-Result<OptionTexts, toml::node_type> texts_of(const toml::node& node, bool is_list) {
+Result<OptionTexts, toml::node_type> texts_of(const toml::node& node, const OptionSpec& option) {
     const auto* array = node.as_array();
     if (array == nullptr) {
-        const auto text = scalar_text(node);
+        const auto text = scalar_text(node, option.takes_fraction);
         if (!text) return unexpected(node.type());
-        return is_list ? split_list(*text) : OptionTexts{*text};
+        return option.is_list ? split_list(*text) : OptionTexts{*text};
     }
-    if (!is_list) return unexpected(node.type());
+    if (!option.is_list) return unexpected(node.type());
     OptionTexts texts;
     for (const toml::node& element : *array) {
         auto text = scalar_text(element);
@@ -144,7 +147,7 @@ Result<Setting, UsageError> setting_of(const Entry& entry, std::string_view file
                                        entry.key, known));
     }
     Setting setting{&*option, Source::file, place, {}};
-    auto texts = texts_of(*entry.value, option->is_list);
+    auto texts = texts_of(*entry.value, *option);
     if (!texts) {
         return unexpected(UsageError{fmt::format("{}: expected {}, not {}", place_of(setting),
                                                  option->expected(), kind_name(texts.error()))});

@@ -22,6 +22,7 @@ enum class OptionType {
     OnOff,
     Port,
     Count,
+    Fraction,
     FileMode,
     Workers,
     Size,
@@ -87,6 +88,7 @@ constexpr OptionBounds bounds_of(OptionType type, std::string_view name) {
         return {1, 64, "networks such as 192.0.2.0/24 or 2001:db8::1, or unix"};
     case OptionType::Port: return {0, UINT16_MAX};
     case OptionType::Count: return {0, UINT_MAX};
+    case OptionType::Fraction: return {0, 1'000'000};
     case OptionType::Workers: return {1, limits::kMaxWorkers};
     case OptionType::Size: return {0, kMaxBytes};
     case OptionType::Duration: return {1, kMaxMs};
@@ -149,6 +151,8 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
             return assign(field, parse_on_off(text));
         else if constexpr (type == OptionType::InPlaceWrites)
             return assign(field, parse_in_place_writes(text));
+        else if constexpr (type == OptionType::Fraction)
+            return assign(field, parse_fraction(text, bounds));
         else if constexpr (type == OptionType::FileMode)
             return assign(field, parse_file_mode(text));
         else if constexpr (type == OptionType::Workers)
@@ -171,6 +175,8 @@ std::string expected(const OptionBounds& bounds) {
         return std::string(bounds.description);
     else if constexpr (type == OptionType::FileMode)
         return "an octal mode such as 0660, or auto";
+    else if constexpr (type == OptionType::Fraction)
+        return expected_fraction(bounds);
     else if constexpr (type == OptionType::Workers)
         return expected_workers(bounds);
     else if constexpr (type == OptionType::Size)
@@ -222,6 +228,7 @@ constexpr auto kRawTable = std::to_array<OptionSpec>({
         .meaning = explained,                                                                      \
         .is_list =                                                                                 \
             OptionType::type == OptionType::TextList || OptionType::type == OptionType::Networks,  \
+        .takes_fraction = OptionType::type == OptionType::Fraction,                                \
         .expected =                                                                                \
             [] { return expected<OptionType::type>(bounds_of(OptionType::type, option)); },        \
         .store =                                                                                   \

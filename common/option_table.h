@@ -21,6 +21,7 @@ struct OptionSpec {
     std::string_view meaning;
     std::string_view group;
     bool is_list = false;
+    bool takes_fraction = false; // a file may write it as a number
 
     // What the option takes: "a number from 0 to 65535". Reads well after "expected".
     std::string (*expected)();

@@ -29,6 +29,12 @@ enum class SandboxMode { automatic, on, off };
 enum class TlsVersion { tls_1_2, tls_1_3 };
 enum class LogFormat { combined, extended, json };
 
+// A number with up to three decimals.
+struct Thousandths {
+    std::uint64_t count = 0; // 1500: 1.5
+    friend bool operator==(const Thousandths&, const Thousandths&) = default;
+};
+
 // How many worker processes there may be. One number: both are it.
 struct WorkerRange {
     unsigned least = 1;
@@ -46,6 +52,7 @@ using TextList = std::vector<std::string>; // repeated flag; commas in a variabl
 using OnOff = bool;                        // on, off, true, false, yes, no, 1, 0
 using Port = std::uint16_t;                // 0 to 65535
 using Count = unsigned;                    // a decimal number
+using Fraction = Thousandths;              // 10, 0.5
 using FileMode = std::optional<unsigned>;  // octal, up to 0777; auto: none
 using Workers = WorkerRange;               // 4, 1..4 (at most limits::kMaxWorkers), auto
 using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB (K = KiB = 1024)
@@ -78,6 +85,11 @@ struct Options {
     }
     bool makes_certificate() const {
         return tls_certs.size() == 1 && tls_certs.front() == kAutoCertificate;
+    }
+    // Something is counted by client: common/client_table.h.
+    bool limits_clients() const {
+        return client_rate > 0 || total_rate > 0 || client_connections > 0 ||
+               client_requests.count > 0;
     }
     friend bool operator==(const Options&, const Options&) = default;
 };

@@ -277,6 +277,14 @@ TEST(ConfigFile, ComesAsEditorsWriteIt) {
     }
 }
 
+TEST(ConfigFile, AFractionIsANumberWhereAnOptionTakesOne) {
+    for (const std::string& text : {"client-requests = 0.5"s, "client-requests = '0.5'"s}) {
+        const auto result = parse_config(text, "f");
+        ASSERT_TRUE(result) << refusal(result);
+        EXPECT_EQ(result->options.client_requests, Thousandths{500});
+    }
+}
+
 struct BadFile {
     std::string text;
     std::string message; // what it begins with
