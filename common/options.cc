@@ -96,6 +96,8 @@ std::optional<UsageError> check_together(const Resolved& resolved) {
         return refused("tls-client-ca", "wants --tls-cert: only TLS asks for certificates");
     if (!o.speaks_tls() && o.redirect_port != 0)
         return refused("redirect-port", "wants --tls-cert: there is no https to send anybody to");
+    if (o.jwt_keys.empty() && !o.jwt_audience.empty())
+        return refused("jwt-audience", "wants --jwt-key: no tokens are believed without");
     if (o.redirect_port != 0 && o.redirect_port == o.port)
         return refused("redirect-port", "has to be another one than --port, which speaks https");
     return std::nullopt;

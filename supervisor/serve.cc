@@ -134,8 +134,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
     if (config.tls) {
         if (auto ok = complete(options, *config.tls); !ok)
             return give_up({kExitFailure, std::move(ok.error())});
-        for (const std::string& warning : config.tls->warnings) log_warn("{}", warning);
     }
+    for (const std::string& warning : config.warnings()) log_warn("{}", warning);
     for (const std::string& warning :
          start_warnings(options, geteuid() == 0, unix_place(config).mode))
         log_warn("{}", warning);
@@ -262,8 +262,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, ShownNa
             config = unexpected(std::move(ok.error()));
     auto pid_file = PidFile::prepare(options.pid_file);
     if (invocation->action == Action::check) {
-        if (config && config->tls)
-            for (const std::string& warning : config->tls->warnings) log_warn("{}", warning);
+        if (config)
+            for (const std::string& warning : config->warnings()) log_warn("{}", warning);
         if (!config) return fail(placed(config.error(), invocation->places));
         if (!pid_file) return fail(placed(pid_file.error(), invocation->places));
         return print_output("fsrv: configuration is fine\n");
