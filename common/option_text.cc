@@ -55,7 +55,8 @@ std::string help_text() {
     }
     out += "Besides\n";
     for (const CommandSpec& command : command_table())
-        out += help_entry(command.name, command.metavar, command.meaning, "");
+        if (command.part_of.empty())
+            out += help_entry(command.name, command.metavar, command.meaning, "");
     return out.append("\n").append(kClosing);
 }
 

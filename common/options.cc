@@ -113,6 +113,14 @@ Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Re
     if (line.ctl) {
         invocation.action = Action::ctl;
         invocation.command = *line.ctl;
+    } else if (line.hash_password) {
+        invocation.action = Action::hash_password;
+        invocation.command = *line.hash_password;
+    } else if (line.sign) {
+        auto order = read_link_order(*line.sign, line.link);
+        if (!order) return unexpected(UsageError{std::move(order.error())});
+        invocation.action = Action::sign;
+        invocation.link = std::move(*order);
     } else if (line.dump_config) {
         if (const auto error = check_can_be_dumped(resolved.chosen)) return unexpected(*error);
         invocation.action = Action::dump_config;
