@@ -61,7 +61,7 @@ struct Heritage {
     UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     const TlsMaterial* tls = nullptr;       // none: TCP is clear, as the Unix socket always is
-    const AccessMaterial* access = nullptr; // with rules by path
+    const AccessMaterial* access = nullptr; // a worker has it always
     ScoreSlot* score = nullptr;
     Budgets budgets = {};
     bool stop_announced = false;      // as by ControlKind::announce

@@ -38,11 +38,15 @@ struct CommandLine {
     bool version = false;
     bool check = false;
     bool dump_config = false;
-    std::optional<std::string> ctl; // "reload", "workers 3"
+    std::optional<std::string> ctl;           // "reload", "workers 3"
+    std::optional<std::string> hash_password; // the user's name, or ""
+    std::optional<std::string> sign;          // a URL
+    LinkTexts link;                           // of sign; unjudged
     std::optional<ConfigPath> config;
     Settings settings;
 };
-// With --ctl the argument beside the options belongs to the command, and is no folder.
+// With --ctl and --hash-password the argument beside the options belongs to the command, and is no
+// folder.
 // Touches no file. With --help or --version everything else is left unread.
 Result<CommandLine, UsageError> read_command_line(int argc, const char* const* argv);
 

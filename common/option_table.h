@@ -43,6 +43,8 @@ struct CommandSpec {
     std::string_view name;
     std::string_view metavar; // empty: takes no value
     std::string_view meaning;
+    std::string_view part_of =
+        {}; // a term of that command: only the manual and the completion name it
 };
 std::span<const CommandSpec> command_table();
 

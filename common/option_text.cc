@@ -46,12 +46,16 @@ std::string help_text() {
     std::string out(kUsage);
     std::string_view group;
     for (const OptionSpec& option : option_table()) {
-        if (option.group != group) out += fmt::format("\n{}\n", group = option.group);
+        if (option.group != group) {
+            if (group.empty()) out += '\n';
+            out += fmt::format("{}\n", group = option.group);
+        }
         out += help_entry(option.name, option.metavar, option.meaning, option.fallback);
     }
-    out += "\nBesides\n";
+    out += "Besides\n";
     for (const CommandSpec& command : command_table())
-        out += help_entry(command.name, command.metavar, command.meaning, "");
+        if (command.part_of.empty())
+            out += help_entry(command.name, command.metavar, command.meaning, "");
     return out.append("\n").append(kClosing);
 }
 

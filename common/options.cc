@@ -97,6 +97,8 @@ std::optional<UsageError> check_together(const Resolved& resolved) {
         return refused("tls-client-ca", "wants --tls-cert: only TLS asks for certificates");
     if (!o.speaks_tls() && o.redirect_port != 0)
         return refused("redirect-port", "wants --tls-cert: there is no https to send anybody to");
+    if (o.jwt_keys.empty() && !o.jwt_audience.empty())
+        return refused("jwt-audience", "wants --jwt-key: no tokens are believed without");
     if (o.redirect_port != 0 && o.redirect_port == o.port)
         return refused("redirect-port", "has to be another one than --port, which speaks https");
     return std::nullopt;
@@ -120,6 +122,14 @@ Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Re
     if (line.ctl) {
         invocation.action = Action::ctl;
         invocation.command = *line.ctl;
+    } else if (line.hash_password) {
+        invocation.action = Action::hash_password;
+        invocation.command = *line.hash_password;
+    } else if (line.sign) {
+        auto order = read_link_order(*line.sign, line.link);
+        if (!order) return unexpected(UsageError{std::move(order.error())});
+        invocation.action = Action::sign;
+        invocation.link = std::move(*order);
     } else if (line.dump_config) {
         if (const auto error = check_can_be_dumped(resolved.chosen)) return unexpected(*error);
         invocation.action = Action::dump_config;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/clock.h"
+#include "common/link_order.h"
 #include "common/log.h"
 #include "common/network.h"
 #include "common/result.h"
@@ -95,7 +96,7 @@ struct Options {
 };
 
 // What the command line asks for besides serving.
-enum class Action { serve, check, dump_config, print_and_exit, ctl };
+enum class Action { serve, check, dump_config, print_and_exit, ctl, sign, hash_password };
 
 // By the name of an option, what a message about its value begins with: "--root", "FSRV_ROOT",
 // "fsrv.toml:3: root". Those that have their default are not there.
@@ -105,7 +106,8 @@ struct Invocation {
     Action action = Action::serve;
     Options options;
     Places places;
-    std::string command; // of ctl: "reload", "workers 3"
+    std::string command; // of ctl: "reload", "workers 3"; of hash_password: the user's name
+    LinkOrder link = {}; // of sign
     std::string output;  // the text that dump_config and print_and_exit (--help, --version) print
     std::string config;  // the file that was read; empty: none
     std::vector<std::string> warnings = {}; // of variables that are passed over: a line each

@@ -71,7 +71,7 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
                       .access_log = config.access_log.take(),
                       .credentials = config.credentials,
                       .tls = config.tls ? &config.tls->material : nullptr,
-                      .access = &config.access,
+                      .access = &config.access.material,
                       .score = &setup_.scoreboard.slot(score),
                       .budgets = memory_budgets(config.options, own_cgroup_limits().memory),
                       .stop_announced = stop_announced};
@@ -84,6 +84,7 @@ int Spawner::run_admin(Generation& current, UniqueFd control, unsigned score) co
     Configuration& config = current.config;
     config.access_log.take().reset();
     config.tls.reset(); // it speaks none
+    config.access = {};
     if (setup_.tickets != nullptr) setup_.tickets->forget();
     Heritage heritage{.admin = true,
                       .supervisor_pid = supervisor_pid_,

@@ -159,6 +159,16 @@ bool is_signed(std::string_view query) {
     return false;
 }
 
+bool has_link_terms(std::string_view query) {
+    while (!query.empty()) {
+        std::string_view pair = take_before(query, '&');
+        const std::string_view name = take_before(pair, '=');
+        if (name == kSignature || std::ranges::find(kNameTexts, name) != kNameTexts.end())
+            return true;
+    }
+    return false;
+}
+
 Result<Link, LinkFault> verify_link(std::string_view query, std::string_view path,
                                     const in6_addr& client, std::span<const SigningKey> keys,
                                     std::int64_t now) {

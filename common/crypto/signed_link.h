@@ -55,6 +55,8 @@ std::string_view text_of(LinkFault fault);
 
 // Whether a query has a signature at all, so that verify_link() is to be asked.
 bool is_signed(std::string_view query);
+// Whether it has any of a link's parameters, so that it cannot be signed.
+bool has_link_terms(std::string_view query);
 
 // `query`: as sent, without "?". What is not the link's may stand there too, and is not covered.
 // `path`: of the tree, as http::Target::path has it: normalised, decoded, no slash at its ends.

@@ -2,9 +2,9 @@
 // open.
 #pragma once
 
-#include "common/access_material.h"
 #include "common/options.h"
 #include "supervisor/start/about_to.h"
+#include "supervisor/start/access_files.h"
 #include "supervisor/start/access_log_file.h"
 #include "supervisor/start/credentials.h"
 #include "supervisor/start/served_root.h"
@@ -21,7 +21,10 @@ struct Configuration {
     AccessLogFile access_log;
     std::optional<Credentials> credentials;
     std::optional<LoadedTls> tls; // none: clear text
-    AccessMaterial access;
+    LoadedAccess access;
+
+    // What is to be told of it when it is served with, but for the root's.
+    std::vector<std::string> warnings() const;
 };
 
 // The same, with descriptors of its own, and with that instead of what it spoke TLS with.

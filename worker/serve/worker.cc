@@ -137,7 +137,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       door_(sessions_, heritage_.sockets, heritage_.slot),
       transfer_board_(score()) {
     if (!site_) return;
-    gate_.emplace(*site_, *heritage_.access, "", pool_, nullptr);
+    gate_.emplace(*site_, *heritage_.access, options().jwt_audience, pool_, nullptr);
     exchanges_.gate = &*gate_;
 }
 

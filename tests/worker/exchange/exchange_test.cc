@@ -248,8 +248,7 @@ TEST_P(ExchangeTest, TooSlowIsWhoTakesTooLittleOfWhatWasSent) {
     options_.stall_timeout = Millis(1'000);
     OwnInquiry inquiry;
     inquiry.ask("GET", "/file");
-    Answer& answer =
-        exchange_.begin(inquiry.request, {}, 200, http::Body::of(std::string(100'000, 'x')));
+    Answer& answer = exchange_.begin(inquiry, {}, 200, http::Body::of(std::string(100'000, 'x')));
     EXPECT_FALSE(exchange_.is_too_slow(1'000, 0)) << "the window begins";
     answer.body.assume_sent(50'000, SendPath::memory);
     EXPECT_FALSE(exchange_.is_too_slow(1'999, 49'999)) << "it is not over";
