@@ -9,7 +9,7 @@
 namespace fsrv::access {
 namespace {
 
-using Kind = JsonValue::Kind;
+using JsonKind = JsonValue::Kind;
 
 void append_utf8(std::string& out, char32_t code) {
     const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (code >> shift & 0x3F)); };
@@ -59,22 +59,22 @@ class Reader final {
         switch (rest_.front()) {
         case '{': return object(value, depth);
         case '[': return array(value, depth);
-        case '"': value.kind = Kind::string; return string(value.text);
-        case 't': return word(value, "true", Kind::boolean);
-        case 'f': return word(value, "false", Kind::boolean);
-        case 'n': return word(value, "null", Kind::null);
+        case '"': value.kind = JsonKind::string; return string(value.text);
+        case 't': return word(value, "true", JsonKind::boolean);
+        case 'f': return word(value, "false", JsonKind::boolean);
+        case 'n': return word(value, "null", JsonKind::null);
         default: return number(value);
         }
     }
 
-    bool word(JsonValue& value, std::string_view text, Kind kind) {
+    bool word(JsonValue& value, std::string_view text, JsonKind kind) {
         value.kind = kind;
         value.text = text;
         return take(text);
     }
 
     bool object(JsonValue& value, unsigned depth) {
-        value.kind = Kind::object;
+        value.kind = JsonKind::object;
         take("{");
         skip_space();
         if (take("}")) return true;
@@ -90,7 +90,7 @@ class Reader final {
     }
 
     bool array(JsonValue& value, unsigned depth) {
-        value.kind = Kind::array;
+        value.kind = JsonKind::array;
         take("[");
         skip_space();
         if (take("]")) return true;
@@ -108,7 +108,7 @@ class Reader final {
 
     bool number(JsonValue& value) {
         const std::string_view all = rest_;
-        value.kind = Kind::number;
+        value.kind = JsonKind::number;
         take("-");
         if (!take("0") && digits() == 0) return false;
         if (take(".") && digits() == 0) return false;

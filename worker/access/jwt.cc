@@ -23,9 +23,8 @@ std::string_view algorithm_of(crypto::KeyKind kind) {
     return "";
 }
 
-std::optional<JsonValue> object_of(std::string_view part) {
-    const auto text = crypto::decode_base64(part, crypto::Base64::url);
-    auto value = text ? parse_json(*text) : std::nullopt;
+std::optional<JsonValue> object_of(std::string_view json) {
+    auto value = parse_json(json);
     if (!value || value->kind != JsonKind::object) return std::nullopt;
     return value;
 }
@@ -121,6 +120,16 @@ bool looks_like_jwt(std::string_view token) {
     return std::ranges::count(token, '.') == 2;
 }
 
+Result<JwtClaims, JwtFault> read_claims(std::string_view json, std::string_view audience,
+                                        std::int64_t now) {
+    const auto payload = object_of(json);
+    auto claims = payload ? claims_of(*payload) : std::nullopt;
+    if (!claims) return unexpected(JwtFault::malformed);
+    if (!is_for(*payload, audience)) return unexpected(JwtFault::other_audience);
+    if (const auto fault = fault_in_time(*claims, now)) return unexpected(*fault);
+    return std::move(*claims);
+}
+
 Result<JwtClaims, JwtFault> read_jwt(std::string_view token,
                                      std::span<const crypto::PublicKey> keys,
                                      std::string_view audience, std::int64_t now) {
@@ -131,7 +140,8 @@ Result<JwtClaims, JwtFault> read_jwt(std::string_view token,
     const std::string_view header_part = take_before(rest, '.');
     const std::string_view payload_part = take_before(rest, '.');
 
-    const auto header = object_of(header_part);
+    const auto header_text = crypto::decode_base64(header_part, crypto::Base64::url);
+    const auto header = header_text ? object_of(*header_text) : std::nullopt;
     const JsonValue* const algorithm = header ? header->find("alg") : nullptr;
     if (algorithm == nullptr || algorithm->kind != JsonKind::string ||
         header->find("crit") != nullptr)
@@ -141,13 +151,9 @@ Result<JwtClaims, JwtFault> read_jwt(std::string_view token,
     if (const auto fault = fault_in_signature(algorithm->text, signed_text, *signature, keys))
         return unexpected(*fault);
 
-    const auto payload = object_of(payload_part);
+    const auto payload = crypto::decode_base64(payload_part, crypto::Base64::url);
     if (!payload) return unexpected(JwtFault::malformed);
-    auto claims = claims_of(*payload);
-    if (!claims) return unexpected(JwtFault::malformed);
-    if (!is_for(*payload, audience)) return unexpected(JwtFault::other_audience);
-    if (const auto fault = fault_in_time(*claims, now)) return unexpected(*fault);
-    return std::move(*claims);
+    return read_claims(*payload, audience, now);
 }
 
 Jwts::Jwts(std::span<const JwtKey> keys, std::string audience, std::size_t most_kept)

@@ -48,6 +48,10 @@ Result<JwtClaims, JwtFault> read_jwt(std::string_view token,
                                      std::span<const crypto::PublicKey> keys,
                                      std::string_view audience, std::int64_t now);
 
+// What the payload of a token says, which is JSON; somebody else has verified its signature.
+Result<JwtClaims, JwtFault> read_claims(std::string_view payload, std::string_view audience,
+                                        std::int64_t now);
+
 // Those that a worker has verified are kept until they expire, so that a token costs its signature
 // once. The loop's thread.
 class Jwts final {
