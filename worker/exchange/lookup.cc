@@ -194,6 +194,7 @@ void Lookup::on_orphaned() {
 }
 
 void Lookup::forget() {
+    if (!std::exchange(services_, nullptr)) return; // nothing was begun
     target_ = {};
     plan.reset();
     found_.reset();
