@@ -183,7 +183,7 @@ Exchange::Kept Exchange::coded_for(const http::Request& request, CachedFile& fil
     if (coding == http::Coding::identity || file.is_useless(coding)) return {.file = &file};
     CachedCoding* const coded = file.coded_as(coding);
     if (!coded) return {}; // it has to be made
-    coded->set_date(services_.iteration.date_second(), services_.iteration.date_line());
+    coded->set_date(services_.iteration);
     return {.file = &file, .coded = coded};
 }
 
@@ -191,7 +191,7 @@ CachedFile* Exchange::cached(std::string_view key) {
     if (!services_.cache.on()) return nullptr;
     CachedFile* const file = services_.cache.find(key, services_.iteration.now_ms());
     services_.score.count(file ? Metric::cache_hits : Metric::cache_misses);
-    if (file) file->set_date(services_.iteration.date_second(), services_.iteration.date_line());
+    if (file) file->set_date(services_.iteration);
     return file;
 }
 

@@ -199,6 +199,7 @@ void Lookup::on_orphaned() {
 }
 
 void Lookup::forget() {
+    if (!std::exchange(services_, nullptr)) return; // nothing was begun
     admission_ = nullptr;
     target_ = {};
     plan.reset();

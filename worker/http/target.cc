@@ -134,6 +134,11 @@ constexpr bool is_unreserved(char c) { // RFC 3986
     return is_letter_or_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
+// In a path: neither decoded, nor normalised, nor its end.
+constexpr bool is_ordinary(char c) {
+    return c != '/' && c != '?' && c != '%' && static_cast<unsigned char>(c) < 0x80;
+}
+
 // RFC 3986 unreserved, and of the rest what means nothing in a path, in an attribute of HTML or to
 // those who split queries.
 constexpr bool is_plain(char c) {
@@ -229,14 +234,16 @@ std::string cache_key(const Target& target) {
 }
 
 std::optional<std::string_view> plain_cache_key(std::string_view origin, bool api) {
-    const std::string_view path = origin.substr(0, origin.find('?'));
-    char before = 0;
-    for (const char c : path) {
-        const bool is_odd = c == '%' || static_cast<unsigned char>(c) >= 0x80 ||
-                            (before == '/' && (c == '/' || c == '.' || c == '-'));
-        if (is_odd) return std::nullopt;
-        before = c;
+    std::size_t end = 0;
+    for (; end < origin.size(); ++end) {
+        const char c = origin[end];
+        if (is_ordinary(c)) continue;
+        if (c == '?') break;
+        if (c != '/') return std::nullopt;
+        const char next = end + 1 < origin.size() ? origin[end + 1] : '?';
+        if (next == '/' || next == '.' || next == '-') return std::nullopt;
     }
+    const std::string_view path = origin.substr(0, end);
     if (path.empty() || path.front() != '/' || (api && path == "/files")) return std::nullopt;
     return path;
 }

@@ -129,6 +129,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                 .tls = tls_.get(),
                 .swift_places = swift_places_,
                 .http2_out = http2_out_,
+                .split_heads = split_heads_,
                 .scratch = scratch_,
                 .listing_room = std::min<std::uint64_t>(limits::kListingRoomBytes,
                                                         heritage_.budgets.listing_bytes / 4),

@@ -100,6 +100,7 @@ class Worker final {
     session::SpareInquiries inquiries_;
     session::SwiftPlaces swift_places_;
     std::string http2_out_;
+    http::SplitHeads split_heads_;
     std::array<char, 64 * 1024> scratch_;
     // With rules by path alone.
     std::optional<access::Site> site_;

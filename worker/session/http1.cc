@@ -81,8 +81,6 @@ void Http1::read_once() {
     }
     q.received(static_cast<std::size_t>(n));
     taker_came();
-    if (state() != State::skipping_body && state() != State::reading_head)
-        set_state(State::reading_head);
     advance();
 }
 
@@ -109,6 +107,8 @@ void Http1::advance() {
     for (unsigned turn = 0; turn < limits::kPipelineBatch; ++turn) {
         bool more = false;
         switch (state()) {
+        case State::accepted:
+        case State::idle:
         case State::reading_head:
             more = wants_proxy_header_ ? take_proxy_header() : take_head();
             break;
@@ -136,7 +136,7 @@ bool Http1::take_proxy_header() {
     Http1Inquiry& q = *inquiry_;
     const http::ProxyHeader header = http::parse_proxy_header(q.unparsed());
     if (header.status == http::ProxyStatus::need_more && q.end - q.begin < q.capacity) {
-        wait_for(EPOLLIN);
+        wait_for_rest();
         return false;
     }
     if (header.status != http::ProxyStatus::complete) {
@@ -157,19 +157,26 @@ bool Http1::take_proxy_header() {
 
 // Who knows that HTTP/2 is spoken here begins with it.
 bool Http1::became_http2() {
-    if (!services_.options.http2 || !is_first_ || !Http2::begins(inquiry_->unparsed()))
-        return false;
+    if (!Http2::begins(inquiry_->unparsed())) return false;
     std::unique_ptr<Http1Inquiry> inquiry = std::move(inquiry_);
     become<Http2>(client_).start_with(inquiry->unparsed());
     services_.inquiries.give_back(std::move(inquiry));
     return true;
 }
 
+// Of a head. One that came whole, and is answered at once, leaves the connection idle.
+void Http1::wait_for_rest() {
+    if (state() != State::reading_head) set_state(State::reading_head);
+    wait_for(EPOLLIN);
+}
+
 bool Http1::take_head() {
-    if (became_http2()) return false;
-    if (services_.options.http2 && is_first_ && Http2::may_begin(inquiry_->unparsed())) {
-        wait_for(EPOLLIN);
-        return false;
+    if (is_first_ && services_.options.http2) {
+        if (became_http2()) return false;
+        if (Http2::may_begin(inquiry_->unparsed())) {
+            wait_for_rest();
+            return false;
+        }
     }
     is_first_ = false;
     Http1Inquiry& q = *inquiry_;
@@ -180,7 +187,7 @@ bool Http1::take_head() {
             refuse({.status = 431, .what = "the head is too large"});
             return true;
         }
-        wait_for(EPOLLIN);
+        wait_for_rest();
         return false;
     case http::HeadStatus::refused: refuse(result.refusal); return true;
     case http::HeadStatus::complete: break;
@@ -416,7 +423,10 @@ bool Http1::next_request() {
         return true;
     }
     drop_inquiry();
-    set_state(State::idle);
+    if (state() == State::idle)
+        touch();
+    else
+        set_state(State::idle);
     wait_for(EPOLLIN);
     if (services_.exchanges.ending.draining) leave(CloseReason::drained);
     return false;

@@ -56,6 +56,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
 
     void take_inquiry();
     void drop_inquiry();
+    void wait_for_rest();
     bool take_proxy_header();
     bool became_http2();
     bool take_head();

@@ -63,10 +63,10 @@ class Http2 final : public Connection, public Http2Streams {
   private:
     struct Calls; // nghttp2's
     friend struct Calls;
-    using Streams = std::map<std::int32_t, std::unique_ptr<Http2Stream>>;
+    using Streams = std::map<std::int32_t, Http2Stream>;
 
     // Http2Streams
-    void submit(Http2Stream& stream) override;
+    void submit(Http2Stream& stream, const http::HeadFields& head) override;
     void resume(Http2Stream& stream) override;
     void cut(Http2Stream& stream, CloseReason reason) override;
     std::optional<log::TlsNote> tls_note() const override { return Connection::tls_note(); }
@@ -104,6 +104,7 @@ class Http2 final : public Connection, public Http2Streams {
     Allowance provoked_;              // resets that a client makes us send
     std::uint64_t drain_ms_ = 0;      // when its end was announced; 0: it was not
     bool told_last_ = false;          // which stream is the last
+    bool advance_follows_ = false;    // so what is submitted now needs no turn of its own
     std::optional<CloseReason> over_; // set by what nghttp2 calls: the connection has to end
 };
 

@@ -54,7 +54,7 @@ constexpr std::size_t kFirstRecords = 1'350;
 constexpr std::uint64_t kFirstBytes = 32 * 1024;
 constexpr std::uint64_t kPauseMs = 1'000;
 // What is encrypted before it is sent, with one call.
-constexpr std::size_t kCollectedBytes = 17 * 1024; // then it is: with one record more, at most
+constexpr std::size_t kCollectedBytes = 33 * 1024; // then it is: with one record more, at most
 constexpr std::size_t kReceiveBytes = 17 * 1024;   // a record at its largest, with what is about it
 
 constexpr std::string_view kHttp2 = "\2h2";
