@@ -15,6 +15,7 @@ _fsrv() {
     --hidden) from=(-W 'on off') ;;
     --api) from=(-W 'on off') ;;
     --symlinks) from=(-W 'inside never follow') ;;
+    --archive-limit) return ;;
     --compress) from=(-W 'auto off') ;;
     --host) return ;;
     --port) return ;;
@@ -60,7 +61,7 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) from=(-W 'reload upgrade stop status top workers') ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --compress --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --tls-cert --tls-key --tls-min --redirect-port --tls-client-ca --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --http2 --http2-resets --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --archive-limit --compress --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --tls-cert --tls-key --tls-min --redirect-port --tls-client-ca --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --http2 --http2-resets --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

@@ -4,6 +4,7 @@
 #include "worker/content/errno_status.h"
 #include "worker/content/gaining.h"
 #include "worker/content/listing.h"
+#include "worker/content/open_file.h"
 #include "worker/http/accept.h"
 #include "worker/http/conditions.h"
 #include "worker/http/page.h"
@@ -26,6 +27,8 @@ constexpr Reason kNoSuchFile{404, "no such file"};
 constexpr Reason kNotAFile{403, "not a regular file"};
 constexpr Reason kFolder{403, "a folder, not a file"};
 constexpr Reason kNoListing{403, "this folder is not listed"};
+constexpr Reason kNoArchive{403, "folders are not sent as archives here"};
+constexpr Reason kNotAFolder{404, "only folders are sent as archives"};
 
 auto miss(Reason reason) {
     return unexpected(Miss{.status = reason.status, .what = reason.what});
@@ -96,7 +99,13 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       mime_(std::move(mime)),
       resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form, config_.hidden),
       listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)),
-      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)) {}
+      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)),
+      archives_(std::make_unique<ArchiveMaker>(
+          resolver_, ArchiveMaker::Config{.hidden = config_.hidden,
+                                          .writes = config_.in_place_writes,
+                                          .bounds = {.bytes = config_.archive_limit,
+                                                     .entries = config_.max_archive_entries},
+                                          .list_bytes = config_.max_archive_list_bytes})) {}
 
 http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Reach& reach) const {
     const bool api = target.kind == http::Target::Kind::api;
@@ -119,6 +128,7 @@ http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Re
     case EntryKind::file: break;
     }
     if (target.wants_folder) return miss(kNoSuchFile);
+    if (target.archive != http::ArchiveForm::none) return miss(kNotAFolder);
     http::Resource resource = file_resource(*std::move(entry), std::move(path), reach);
     if (api) resource.content_disposition = attachment(last_segment(resource.path));
     return resource;
@@ -130,6 +140,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const std::
         return unexpected(Miss{
             .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
     }
+    if (target.archive != http::ArchiveForm::none) return find_archive(target, path, ask, reach);
     if (!config_.index.empty()) {
         std::string index_path = join(path, config_.index);
         auto index = resolver_.open(index_path, reach);
@@ -152,6 +163,22 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const std::
     }
     if (!config_.listing) return miss(kNoListing);
     return make_listing(target, path, folder, ask, reach);
+}
+
+// What a folder has is told by a listing too, and to nobody who may not have one.
+http::FindResult LocalStore::find_archive(const http::Target& target, const std::string& path,
+                                          const Ask& ask, Reach& reach) const {
+    if (!config_.listing) return miss(kNoListing);
+    if (!archives_->makes_any()) return miss(kNoArchive);
+    if (reach.in_memory) {
+        reach.want_thread();
+        return busy_miss();
+    }
+    if (!ask.may_list) {
+        reach.wants_listing = true;
+        return busy_miss();
+    }
+    return archives_->make(path, target.archive, ask.cancelled, reach);
 }
 
 http::FindResult LocalStore::make_listing(const http::Target& target, const std::string& path,
@@ -206,7 +233,8 @@ Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool ke
     if (!listing) return unexpected(listing.error());
     sort_listing(*listing, key.order);
     auto body = key.json ? listing_json(*listing, key.path, listing_bytes_)
-                         : listing_html(*listing, key.path, key.order, listing_bytes_);
+                         : listing_html(*listing, key.path, key.order, archives_->makes_any(),
+                                        listing_bytes_);
     if (!body) return unexpected(Errno{ENOMEM});
     if (keep && listing->entries.size() >= limits::kKeptListingEntries)
         kept_listings_->keep(key, *body, monotonic_ms());
@@ -214,17 +242,8 @@ Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool ke
 }
 
 http::Resource LocalStore::file_resource(Entry entry, std::string path, const Reach& reach) const {
-    auto file = std::make_shared<http::OpenFile>();
-    file->fd = std::move(entry.fd);
-    file->size = static_cast<std::uint64_t>(entry.status.st_size);
-    file->mtime = {entry.status.st_mtim.tv_sec, entry.status.st_mtim.tv_nsec};
-    file->ctime = {entry.status.st_ctim.tv_sec, entry.status.st_ctim.tv_nsec};
-    file->device = entry.status.st_dev;
-    file->inode = entry.status.st_ino;
-    file->charged = reach.anywhere ? entry.status.st_dev : reach.device;
-    file->local = entry.local != LocalFs::no;
-    file->shows_removal = entry.local == LocalFs::removal;
-    file->writes = config_.in_place_writes;
+    const std::uint64_t charged = reach.anywhere ? entry.status.st_dev : reach.device;
+    auto file = open_file_of(std::move(entry), charged, config_.in_place_writes);
     const http::Validators validators = http::make_validators(
         {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},
         wall_now());

@@ -1,10 +1,12 @@
 // Store: what can be served out of one folder. Blocking calls only, no sockets: called in a thread
 // of the pool (or on the loop with --io inline), by several threads at once; what changes is
-// the count of listing bytes in flight, and the long listings of the last second.
+// the count of listing bytes in flight, the long listings of the last second, and what is known of
+// archives.
 #pragma once
 
 #include "common/limits.h"
 #include "common/options.h"
+#include "worker/content/archive_maker.h"
 #include "worker/content/byte_budget.h"
 #include "worker/content/listing_cache.h"
 #include "worker/content/mime.h"
@@ -29,11 +31,14 @@ struct StoreConfig {
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
     InPlaceWrites in_place_writes = InPlaceWrites::on;
-    bool compress = false; // types that gain are negotiated
+    bool compress = false;           // types that gain are negotiated
+    std::uint64_t archive_limit = 0; // bytes of files in an archive of a folder; 0: there is none
     std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
     // For tests.
     ResolveForm form = ResolveForm::automatic;
     std::size_t max_listing_entries = limits::kMaxListingEntries;
+    std::size_t max_archive_entries = limits::kMaxArchiveEntries;
+    std::size_t max_archive_list_bytes = limits::kMaxArchiveListBytes;
 };
 
 // What a request says beside its target.
@@ -53,9 +58,9 @@ class LocalStore final {
     LocalStore(StoreConfig config, MimeTypes mime);
 
     // Tree or api target to Resource: resolve (openat2), open (O_NONBLOCK|O_NOCTTY), fstat, type;
-    // folders to index, listing, redirect or 403. Not found is a Miss; errno becomes its status in
-    // one place, errno_status.h. `reach`: which device may be asked. When another one has to be,
-    // `reach` says so, and what is returned means nothing.
+    // folders to index, listing, archive, redirect or 403. Not found is a Miss; errno becomes its
+    // status in one place, errno_status.h. `reach`: which device may be asked. When another one has
+    // to be, `reach` says so, and what is returned means nothing.
     http::FindResult find(const http::Target& target, const Ask& ask, Reach& reach) const;
     http::FindResult find(const http::Target& target, const Ask& ask) const {
         Reach anywhere;
@@ -77,6 +82,8 @@ class LocalStore final {
                                  const Entry& folder, const Ask& ask, Reach& reach) const;
     http::FindResult make_listing(const http::Target& target, const std::string& path,
                                   const Entry& folder, const Ask& ask, Reach& reach) const;
+    http::FindResult find_archive(const http::Target& target, const std::string& path,
+                                  const Ask& ask, Reach& reach) const;
     Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
                                    const Ask& ask, Reach& reach) const;
     http::Resource file_resource(Entry file, std::string path, const Reach& reach) const;
@@ -86,6 +93,7 @@ class LocalStore final {
     Resolver resolver_;
     std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
     std::unique_ptr<ListingCache> kept_listings_;
+    std::unique_ptr<ArchiveMaker> archives_;
 };
 
 } // namespace fsrv::content
