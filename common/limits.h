@@ -154,6 +154,20 @@ inline constexpr std::int64_t kFolderTickNs = 20'000'000;
 // At a 503 so much is taken from those that are paused with one.
 inline constexpr std::size_t kListingRoomBytes = kMaxListingBytesInFlight / 4;
 
+// Archives. Of more members none is made: half a second of a thread for each look at it.
+inline constexpr std::size_t kMaxArchiveEntries = 200'000;
+inline constexpr std::size_t kMaxArchiveDepth = 128; // folders; the walk recurses in a small stack
+// Lists of members in a worker: some 80 bytes for each; 503 above.
+inline constexpr std::size_t kMaxArchiveListBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kArchiveNoteBytes = 64 * 1024; // of names that were left out
+// Heads and files of up to kCheapToCopy are had together, about so many bytes at a time.
+inline constexpr std::size_t kArchiveBlockBytes = 64 * 1024;
+// For the CRCs of a zip a job reads so much, of so many files, then another has the thread.
+inline constexpr std::uint64_t kCrcBytesInARow = 32 * 1024 * 1024;
+inline constexpr unsigned kCrcFilesInARow = 64;
+// CRCs that a worker keeps: 100 bytes each.
+inline constexpr std::size_t kKeptCrcs = 65'536;
+
 // So many of the folders above it are links in a listing, next to the root: each costs what it is
 // deep.
 inline constexpr std::size_t kMaxShownAncestors = 32;

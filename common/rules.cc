@@ -195,6 +195,7 @@ constexpr PathKey kPathKeys[] = {
     {"index", [](auto& s, const auto& v) { return store_index(v, s.index); }},
     {"listing", [](auto& s, const auto& v) { return store_on_off(v, s.listing); }},
     {"hidden", [](auto& s, const auto& v) { return store_on_off(v, s.hidden); }},
+    {"archive", [](auto& s, const auto& v) { return store_on_off(v, s.archive); }},
     {"compress",
      [](auto& s, const auto& v) {
          std::size_t word = 0;

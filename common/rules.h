@@ -63,6 +63,7 @@ struct PathSettings {
     bool listing = true;
     bool hidden = false;
     bool compress = true;
+    bool archive = true; // folders are sent as tar and zip, within --archive-limit
     Symlinks symlinks{};
     Disposition disposition = Disposition::automatic;
     Permissions permissions = Permissions::worker;

@@ -15,6 +15,7 @@ _fsrv() {
     --hidden) from=(-W 'on off') ;;
     --api) from=(-W 'on off') ;;
     --symlinks) from=(-W 'inside never follow') ;;
+    --archive-limit) return ;;
     --compress) from=(-W 'auto off') ;;
     --host) return ;;
     --port) return ;;

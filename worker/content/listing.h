@@ -79,10 +79,10 @@ ListingOrder parse_listing_order(std::string_view query);
 // "file10"); then by bytes.
 void sort_listing(Listing& listing, ListingOrder order);
 
-// `path`: of the folder, as Target::path. None when the budget is used up; the body gives its part
-// back when it dies.
+// `path`: of the folder, as Target::path. `archives`: it can be had as one. None when the budget is
+// used up; the body gives its part back when it dies.
 std::optional<http::Body> listing_html(const Listing& listing, std::string_view path,
-                                       ListingOrder order,
+                                       ListingOrder order, bool archives,
                                        const std::shared_ptr<ByteBudget>& budget);
 std::optional<http::Body> listing_json(const Listing& listing, std::string_view path,
                                        const std::shared_ptr<ByteBudget>& budget);

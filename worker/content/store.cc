@@ -4,6 +4,7 @@
 #include "worker/content/errno_status.h"
 #include "worker/content/gaining.h"
 #include "worker/content/listing.h"
+#include "worker/content/open_file.h"
 #include "worker/http/accept.h"
 #include "worker/http/conditions.h"
 #include "worker/http/page.h"
@@ -26,6 +27,8 @@ constexpr Reason kNoSuchFile{404, "no such file"};
 constexpr Reason kNotAFile{403, "not a regular file"};
 constexpr Reason kFolder{403, "a folder, not a file"};
 constexpr Reason kNoListing{403, "this folder is not listed"};
+constexpr Reason kNoArchive{403, "folders are not sent as archives here"};
+constexpr Reason kNotAFolder{404, "only folders are sent as archives"};
 
 constexpr std::string_view kNotForYou = "this is not for everybody";
 
@@ -138,7 +141,13 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       resolvers_(make_resolvers(config_)),
       resolver_(resolver(own_rule_.settings)),
       listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)),
-      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)) {}
+      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)),
+      archives_(std::make_unique<ArchiveMaker>(
+          ArchiveMaker::Config{
+                                          .writes = config_.in_place_writes,
+                                          .bounds = {.bytes = config_.archive_limit,
+                                                     .entries = config_.max_archive_entries},
+                                          .list_bytes = config_.max_archive_list_bytes})) {}
 
 const Resolver& LocalStore::resolver(const PathSettings& settings) const {
     return config_.has_policy ? *resolvers_[resolver_index(settings)] : *resolvers_.front();
@@ -178,6 +187,7 @@ http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Re
     case EntryKind::file: break;
     }
     if (target.wants_folder) return miss(kNoSuchFile);
+    if (target.archive != http::ArchiveForm::none) return miss(kNotAFolder);
     http::Resource resource = file_resource(*std::move(entry), asked, asked.rule);
     if (api) resource.content_disposition = attachment(last_segment(resource.path));
     return resource;
@@ -202,6 +212,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
         return unexpected(Miss{
             .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
     }
+    if (target.archive != http::ArchiveForm::none) return find_archive(target, folder, asked);
     if (!settings.index.empty()) {
         const std::string index_path = join(path, settings.index);
         const Look at = look(index_path, asked.ask, asked.reach);
@@ -228,6 +239,35 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
     }
     if (!settings.listing) return miss(kNoListing);
     return make_listing(target, folder, asked);
+}
+
+// What a folder has is told by a listing too, and to nobody who may not have one.
+http::FindResult LocalStore::find_archive(const http::Target& target, const Entry& folder,
+                                          const Look& asked) const {
+    if (!asked.rule.settings.listing) return miss(kNoListing);
+    if (!archives_->makes_any() || !asked.rule.settings.archive) return miss(kNoArchive);
+    if (asked.reach.in_memory) {
+        asked.reach.want_thread();
+        return busy_miss();
+    }
+    if (!asked.ask.may_list) {
+        asked.reach.wants_listing = true;
+        return busy_miss();
+    }
+    auto archive = archives_->make(asked.path, target.archive,
+                                   {.resolver = asked.resolver,
+                                    .sight = {.hidden = asked.rule.settings.hidden,
+                                              .policy = asked.ask.policy,
+                                              .led_to = folder.led_to},
+                                    .cancelled = asked.ask.cancelled},
+                                   asked.reach);
+    if (archive) {
+        archive->rule_fields =
+            is_of_asker(asked.path, folder, asked.rule, asked.ask)
+                ? "Cache-Control: private, no-cache\r\nVary: Authorization\r\n" + asked.rule.headers
+                : asked.rule.cache_fields + asked.rule.headers;
+    }
+    return archive;
 }
 
 http::FindResult LocalStore::make_listing(const http::Target& target, const Entry& folder,
@@ -289,7 +329,8 @@ Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool ke
     if (!listing) return unexpected(listing.error());
     sort_listing(*listing, key.order);
     auto body = key.json ? listing_json(*listing, key.path, listing_bytes_)
-                         : listing_html(*listing, key.path, key.order, listing_bytes_);
+                         : listing_html(*listing, key.path, key.order, archives_->makes_any() && asked.rule.settings.archive,
+                                        listing_bytes_);
     if (!body) return unexpected(Errno{ENOMEM});
     if (keep && listing->entries.size() >= limits::kKeptListingEntries)
         kept_listings_->keep(key, *body, monotonic_ms());
@@ -304,17 +345,9 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                                       &asked.ask.policy->rule_of(*entry.led_to) == &of_target);
     const PathSettings& settings = asked.rule.settings;
     const std::string_view name = last_segment(asked.path);
-    auto file = std::make_shared<http::OpenFile>();
-    file->fd = std::move(entry.fd);
-    file->size = static_cast<std::uint64_t>(entry.status.st_size);
-    file->mtime = {entry.status.st_mtim.tv_sec, entry.status.st_mtim.tv_nsec};
-    file->ctime = {entry.status.st_ctim.tv_sec, entry.status.st_ctim.tv_nsec};
-    file->device = entry.status.st_dev;
-    file->inode = entry.status.st_ino;
-    file->charged = asked.reach.anywhere ? entry.status.st_dev : asked.reach.device;
-    file->local = entry.local != LocalFs::no;
-    file->shows_removal = entry.local == LocalFs::removal;
-    file->writes = config_.in_place_writes;
+    const std::uint64_t charged =
+        asked.reach.anywhere ? entry.status.st_dev : asked.reach.device;
+    auto file = open_file_of(std::move(entry), charged, config_.in_place_writes);
     const http::Validators validators = http::make_validators(
         {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},
         wall_now());

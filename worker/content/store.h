@@ -1,10 +1,12 @@
 // Store: what can be served out of one folder. Blocking calls only, no sockets: called in a thread
 // of the pool (or on the loop with --io inline), by several threads at once; what changes is
-// the count of listing bytes in flight, and the long listings of the last second.
+// the count of listing bytes in flight, the long listings of the last second, and what is known of
+// archives.
 #pragma once
 
 #include "common/limits.h"
 #include "common/options.h"
+#include "worker/content/archive_maker.h"
 #include "worker/content/byte_budget.h"
 #include "worker/content/listing_cache.h"
 #include "worker/content/mime.h"
@@ -34,10 +36,13 @@ struct StoreConfig {
     InPlaceWrites in_place_writes = InPlaceWrites::on;
     bool compress = false;   // types that gain are negotiated
     bool has_policy = false; // Ask may have one
+    std::uint64_t archive_limit = 0; // bytes of files in an archive of a folder; 0: there is none
     std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
     // For tests.
     ResolveForm form = ResolveForm::automatic;
     std::size_t max_listing_entries = limits::kMaxListingEntries;
+    std::size_t max_archive_entries = limits::kMaxArchiveEntries;
+    std::size_t max_archive_list_bytes = limits::kMaxArchiveListBytes;
 };
 
 // What a request says beside its target.
@@ -60,9 +65,9 @@ class LocalStore final {
     LocalStore(StoreConfig config, MimeTypes mime);
 
     // Tree or api target to Resource: resolve (openat2), open (O_NONBLOCK|O_NOCTTY), fstat, type;
-    // folders to index, listing, redirect or 403. Not found is a Miss; errno becomes its status in
-    // one place, errno_status.h. `reach`: which device may be asked. When another one has to be,
-    // `reach` says so, and what is returned means nothing.
+    // folders to index, listing, archive, redirect or 403. Not found is a Miss; errno becomes its
+    // status in one place, errno_status.h. `reach`: which device may be asked. When another one has
+    // to be, `reach` says so, and what is returned means nothing.
     http::FindResult find(const http::Target& target, const Ask& ask, Reach& reach) const;
     http::FindResult find(const http::Target& target, const Ask& ask) const {
         Reach anywhere;
@@ -98,6 +103,8 @@ class LocalStore final {
                                  const Look& look) const;
     http::FindResult make_listing(const http::Target& target, const Entry& folder,
                                   const Look& look) const;
+    http::FindResult find_archive(const http::Target& target, const Entry& folder,
+                                  const Look& look) const;
     Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
                                    const Look& look) const;
     // `of_target`: the rule of what was asked for, which may be its folder.
@@ -111,6 +118,7 @@ class LocalStore final {
     const Resolver& resolver_;                  // the own rule's
     std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
     std::unique_ptr<ListingCache> kept_listings_;
+    std::unique_ptr<ArchiveMaker> archives_;
 };
 
 } // namespace fsrv::content

@@ -119,6 +119,10 @@ void Lookup::find_and_plan() {
                            .policy = admission_};
     http::FindResult found = s.store.find(target_, ask, reach_);
     if (reach_.wants || reach_.wants_listing || reach_.wants_thread) return; // once more, then
+    if (found && found->packed != http::Coding::identity &&
+        !(s.codings && s.codings->pack(*found))) {
+        found = unexpected(http::Miss{.status = 503, .what = "too many archives are being packed"});
+    }
     const http::Coding coding = found && found->negotiated && s.codings
                                     ? http::wanted_coding(request_)
                                     : http::Coding::identity;

@@ -139,8 +139,9 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
     if (precondition == Precondition::not_modified) return plan_not_modified(resource, *validators);
 
     const auto size = resource.body.size();
+    const bool sliced = !coded && resource.body.has_known_size();
     RangeResult ranges;
-    if (precondition == Precondition::proceed && !coded)
+    if (precondition == Precondition::proceed && sliced)
         ranges = wanted_ranges(request, resource, size, config);
     if (ranges.verdict == RangeVerdict::unsatisfiable)
         return plan_unsatisfiable(request, resource, size);
@@ -179,7 +180,7 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
         if (validators->last_modified)
             if (const auto date = format_date(*validators->last_modified))
                 add_field(fields, "Last-Modified", *date);
-        if (config.max_ranges > 0 && !coded) fields.append("Accept-Ranges: bytes\r\n");
+        if (config.max_ranges > 0 && sliced) fields.append("Accept-Ranges: bytes\r\n");
     }
     if (resource.negotiated) fields.append(kVaryByCoding);
     fields.append(resource.extra_fields).append(resource.rule_fields);

@@ -34,6 +34,8 @@ struct Resource {
     // False: of a HEAD, whose body nobody made. It is empty then, and no Content-Length is sent
     // (RFC 9110 9.3.2).
     bool body_made = true;
+    // It is sent in that coding, which is part of its type: as a stream that is to be made of it.
+    Coding packed = Coding::identity;
     std::string content_type;
     std::optional<Validators>
         validators; // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)

@@ -22,6 +22,8 @@ constexpr TargetRefusal kEncodedSlash{.status = 404, .what = "encoded slash in a
 constexpr TargetRefusal kAboveRoot{.status = 400, .what = "the path leads above the root"};
 constexpr TargetRefusal kNoPath{.status = 400, .what = "the query has no path="};
 constexpr TargetRefusal kTwoPaths{.status = 400, .what = "the query has more than one path="};
+constexpr TargetRefusal kNoSuchArchive{.status = 400,
+                                       .what = "archive= is tar, zip, tar.gz or tar.zst"};
 constexpr TargetRefusal kReserved{.status = 404, .what = "reserved name"};
 
 enum class Slash { separates, must_not_be_encoded };
@@ -126,6 +128,18 @@ bool asks_for_json(std::string_view query) {
     return format && *format == "json";
 }
 
+Result<ArchiveForm, TargetRefusal> archive_form(std::string_view query) {
+    bool repeated = false;
+    const auto raw = parameter(query, "archive", repeated);
+    if (!raw) return ArchiveForm::none;
+    const auto form = decode(*raw, Slash::separates, Plus::is_space);
+    if (form && !repeated)
+        for (const ArchiveForm each :
+             {ArchiveForm::tar, ArchiveForm::zip, ArchiveForm::tar_gz, ArchiveForm::tar_zst})
+            if (*form == name_of(each)) return each;
+    return unexpected(kNoSuchArchive);
+}
+
 constexpr bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -195,6 +209,17 @@ std::string_view skip_ignorable(std::string_view name) {
 
 } // namespace
 
+std::string_view name_of(ArchiveForm form) {
+    switch (form) {
+    case ArchiveForm::none: break;
+    case ArchiveForm::tar: return "tar";
+    case ArchiveForm::zip: return "zip";
+    case ArchiveForm::tar_gz: return "tar.gz";
+    case ArchiveForm::tar_zst: return "tar.zst";
+    }
+    return "";
+}
+
 Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
     if (origin == "*") return Target{.kind = Target::Kind::server};
     const auto mark = origin.find('?');
@@ -212,10 +237,13 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
     if (normalised->path.starts_with("-/") || (normalised->path == "-" && normalised->wants_folder))
         return unexpected(kReserved);
 
+    const auto archive = archive_form(query);
+    if (!archive) return unexpected(archive.error());
     return Target{.kind = Target::Kind::tree,
                   .path = std::move(normalised->path),
                   .wants_folder = normalised->wants_folder,
                   .format_json = asks_for_json(query),
+                  .archive = *archive,
                   .query = query};
 }
 
@@ -230,6 +258,8 @@ std::string cache_key(const Target& target) {
     if (key.empty() || target.absolute) key += '/';
     key += target.path;
     if (target.wants_folder && !target.path.empty()) key += '/';
+    if (target.archive != ArchiveForm::none)
+        key += '\0'; // as no path has it: nothing is kept there
     return key;
 }
 
@@ -238,7 +268,12 @@ std::optional<std::string_view> plain_cache_key(std::string_view origin, bool ap
     for (; end < origin.size(); ++end) {
         const char c = origin[end];
         if (is_ordinary(c)) continue;
-        if (c == '?') break;
+        if (c == '?') {
+            const std::string_view query = origin.substr(end);
+            if (query.find("archive=") != query.npos || query.find('%') != query.npos)
+                return std::nullopt;
+            break;
+        }
         if (c != '/') return std::nullopt;
         const char next = end + 1 < origin.size() ? origin[end + 1] : '?';
         if (next == '/' || next == '.' || next == '-') return std::nullopt;

@@ -79,6 +79,7 @@ int serve_until_drained(Heritage heritage) {
          .in_place_writes = options.in_place_writes,
          .compress = options.compress == Compression::automatic,
          .has_policy = options.rules.any(),
+         .archive_limit = options.archive_limit,
          .max_listing_bytes = static_cast<std::size_t>(heritage.budgets.listing_bytes)},
         std::move(mime));
     serve::Surroundings surroundings{.mounts =
