@@ -3,6 +3,7 @@
 // lives as long as the process.
 #pragma once
 
+#include "common/client_table.h"
 #include "common/limits.h"
 #include "common/options.h"
 #include "common/scoreboard.h"
@@ -60,6 +61,7 @@ struct Heritage {
     UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     const TlsMaterial* tls = nullptr;       // none: TCP is clear, as the Unix socket always is
+    ClientTable* clients = nullptr;         // none: nobody is limited
     ScoreSlot* score = nullptr;
     Budgets budgets = {};
     bool stop_announced = false;      // as by ControlKind::announce
