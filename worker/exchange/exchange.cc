@@ -56,6 +56,8 @@ void Inquiry::on_orphaned() {
 Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     const http::Request& request = inquiry.request;
     services_.score.set_last_request(request.target);
+    if (services_.client_limits)
+        if (auto refused = admit(request, client)) return {.plan = std::move(refused)};
     if (client.redirects_to != 0 && !http::stays_clear(request.origin))
         return {.plan = http::plan_redirect(request, client.redirects_to)};
     if (client.is_checked && !services_.names.passes(request.host)) {
@@ -80,6 +82,22 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     if (!plain_key) kept = kept_for(request, http::cache_key(*target));
     if (kept.file) return {.ready = kept.file, .coded = kept.coded};
     return find(inquiry, *std::move(target));
+}
+
+// Who watches the server is not to be kept out by those who use it.
+std::optional<http::Plan> Exchange::admit(const http::Request& request, const Client& client) {
+    limited_.reset();
+    if (http::asks_for_health(request.origin)) return std::nullopt;
+    ClientLimits& client_limits = *services_.client_limits;
+    limited_ = std::make_unique<Limited>(
+        *this, client_limits.payer_of(client_of(request, client).address));
+    return client_limits.admit(request, limited_->payer, limited_->place);
+}
+
+bool Exchange::may_go_at_once(std::uint64_t body_bytes) {
+    if (!limited_) return true;
+    Throttle* const throttle = services_.client_limits->throttle();
+    return !throttle || throttle->pay_at_once(limited_->payer, body_bytes);
 }
 
 Exchange::Outcome Exchange::find(Inquiry& inquiry, http::Target target) {
@@ -139,10 +157,11 @@ http::Plan Exchange::plan_unavailable(const Inquiry& inquiry, std::string_view w
 }
 
 Answer& Exchange::begin(const http::Request& request, const Client& client, int status,
-                        http::Body body) {
+                        http::Body body, bool is_paid) {
     make_answer(status, std::move(body), log::LogRecord(log::LogFields::of(request)));
     answer_->asked = to_label(request.method);
     answer_->client = client_of(request, client);
+    if (limited_ && !is_paid) take_ration();
     return *answer_;
 }
 
@@ -161,6 +180,16 @@ Answer& Exchange::begin_again(CloseReason failure, int status, http::Body body) 
     answer_->client = failed->client;
     answer_->end_reason = failure;
     return *answer_;
+}
+
+// Errors, redirects and what has no body are free.
+void Exchange::take_ration() {
+    const BodyReader& body = answer_->body;
+    Throttle* const throttle = services_.client_limits->throttle();
+    if (!throttle || class_of_status(answer_->status) != StatusClass::success || body.at_end())
+        return;
+    const auto bytes = body.has_known_size() ? std::optional(body.size()) : std::nullopt;
+    answer_->ration = throttle->ration(limited_->payer, bytes, *limited_);
 }
 
 void Exchange::make_answer(int status, http::Body body, log::LogRecord record) {
@@ -186,6 +215,7 @@ std::optional<http::Refusal> Exchange::honest_answer(CloseReason failure) {
 void Exchange::answered_at_once(const http::Request& request, const Client& client, int status,
                                 SendPath path, std::uint64_t body_bytes) {
     const std::uint64_t now_ms = services_.iteration.now_ms();
+    limited_.reset();
     services_.score.count(Metric::sent_bytes, path, body_bytes);
     count(to_label(request.method), status, now_ms);
     if (!services_.log) return;
@@ -202,6 +232,8 @@ void Exchange::answered_at_once(const http::Request& request, const Client& clie
 
 std::unique_ptr<Answer> Exchange::end(std::string_view how) {
     count(answer_->asked, answer_->status, answer_->started_ms);
+    answer_->ration.reset();
+    limited_.reset();
     if (services_.log) {
         services_.log->push(services_.log_lines.line(answer_->record.fields(),
                                                      {.peer = answer_->client,
@@ -214,6 +246,11 @@ std::unique_ptr<Answer> Exchange::end(std::string_view how) {
                                                       .tls = home_.tls_note()}));
     }
     return std::move(answer_);
+}
+
+void Exchange::forget() {
+    answer_.reset();
+    limited_.reset();
 }
 
 void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
@@ -251,6 +288,12 @@ log::Peer Exchange::client_of(const http::Request& request, const Client& client
 void Exchange::on_chunk_read() {
     answer_->body.settle_read();
     home_.on_body();
+}
+
+// The time that it has waited is not the client's: --min-rate begins anew.
+void Exchange::Limited::on_ration() {
+    exchange.answer_->window_start_ms = 0;
+    exchange.home_.on_ration();
 }
 
 // An answer that has begun is not lost before its client loses patience.

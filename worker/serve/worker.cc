@@ -64,6 +64,17 @@ bool any_is_paced(std::span<const ListenSocket> sockets) {
                        [](const ListenSocket& socket) { return is_paced(socket.fd); });
 }
 
+std::optional<exchange::ClientLimits> limits_of_clients(const Heritage& heritage,
+                                                        const exchange::Iteration& iteration) {
+    if (!heritage.clients) return std::nullopt;
+    return std::optional<exchange::ClientLimits>(std::in_place, *heritage.clients,
+                                                 *heritage.options, iteration, *heritage.score);
+}
+
+// States with an answer that is being sent.
+constexpr std::array kAnswering{session::State::sending, session::State::throttled,
+                                session::State::paused};
+
 session::Connection& connection_of(session::Member& member) {
     return static_cast<session::Connection&>(member); // the door makes no others
 }
@@ -85,6 +96,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
       codings_({.kept_bytes = coded_bytes(heritage_), .threads = options().threads}),
       log_(log_writer(heritage_)),
+      client_limits_(limits_of_clients(heritage_, iteration_)),
       connections_(connection_limit(heritage_)),
       inquiries_(static_cast<std::size_t>(options().max_header_size), closer_),
       exchanges_{.options = options(),
@@ -109,7 +121,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                             .io = options().io},
                  .score = score(),
                  .log_lines = log::LogLines(options().log_format),
-                 .log = log_.get()},
+                 .log = log_.get(),
+                 .client_limits = client_limits_ ? &*client_limits_ : nullptr},
       sessions_{.options = options(),
                 .exchanges = exchanges_,
                 .poller = poller_,
@@ -168,6 +181,7 @@ void Worker::iterate() {
 
 void Worker::start_handles() {
     timer_.emplace(loop_).start(0, limits::kTickMs, [this] { on_timer(); });
+    if (client_limits_) throttle_timer_.emplace(loop_);
     control_.emplace(loop_, heritage_.control.get())
         .start({.readable = true}, [this](loop::Readiness) { on_control(); });
     if (mounts_.fd() >= 0 && mount_changes_.emplace(loop_, mounts_.fd()))
@@ -184,6 +198,7 @@ void Worker::start_handles() {
 
 void Worker::close_handles() {
     timer_.reset();
+    throttle_timer_.reset();
     control_.reset();
     terminate_.reset();
     mount_changes_.reset();
@@ -229,7 +244,7 @@ void Worker::on_timer() {
     connections_.sweep(deadlines(), now);
     if (now - ticked_ms_ >= limits::kTickMs) {
         ticked_ms_ = now;
-        for (const session::State state : {session::State::sending, session::State::paused})
+        for (const session::State state : kAnswering)
             connections_.for_each(
                 state, [now](session::Member& member) { connection_of(member).on_tick(now); });
     }
@@ -254,6 +269,7 @@ session::Deadlines Worker::deadlines() const {
     deadlines[session::State::reading_head] = ms(o.header_timeout);
     deadlines[session::State::preparing] = limits::kLookUpMs;
     deadlines[session::State::sending] = ms(o.stall_timeout);
+    deadlines[session::State::throttled] = session::Deadlines::kNever;
     deadlines[session::State::paused] = ms(o.pause_timeout);
     deadlines[session::State::skipping_body] = ms(o.header_timeout);
     deadlines[session::State::lingering] = limits::kLingerMs;
@@ -274,14 +290,16 @@ void Worker::publish_figures() {
     }
     figures.set(Metric::connections, connections_.count());
     figures.set(Metric::connection_limit, connections_.most());
-    figures.set(Metric::active_downloads, connections_.count(session::State::sending));
+    figures.set(Metric::active_downloads, connections_.count(session::State::sending) +
+                                              connections_.count(session::State::throttled));
+    figures.set(Metric::throttled_downloads, connections_.count(session::State::throttled));
     figures.set(Metric::active_requests, connections_.count(session::State::preparing) +
                                              connections_.count(session::State::sending));
     figures.set(Metric::paused_downloads, connections_.count(session::State::paused));
     figures.set(Metric::pool_jobs, pool_.jobs());
     figures.set(Metric::ill_devices, pool_.ill_devices());
     if (!transfer_board_.due(real_now)) return;
-    for (const session::State state : {session::State::sending, session::State::paused})
+    for (const session::State state : kAnswering)
         connections_.for_each(state, [this](session::Member& member) {
             transfer_board_.consider(connection_of(member), now_ms());
         });
@@ -310,7 +328,24 @@ void Worker::report_log_trouble() {
     log_report_ms_ = now_ms();
 }
 
+// Rations that are due are given at the time that their throttle says, which is another one often.
+void Worker::wake_throttled() {
+    exchange::Throttle* const throttle = client_limits_ ? client_limits_->throttle() : nullptr;
+    if (!throttle || throttle->next_due_ms() == throttle_due_ms_ || !throttle_timer_) return;
+    throttle_due_ms_ = throttle->next_due_ms();
+    if (throttle_due_ms_ == exchange::Throttle::kNever) {
+        throttle_timer_->stop();
+        return;
+    }
+    const std::uint64_t wait_ms = throttle_due_ms_ > now_ms() ? throttle_due_ms_ - now_ms() : 0;
+    throttle_timer_->start(wait_ms, 0, [this, throttle] {
+        throttle_due_ms_ = exchange::Throttle::kNever;
+        throttle->give();
+    });
+}
+
 void Worker::on_iteration_end() {
+    if (client_limits_) wake_throttled();
     if (log_) log_->flush();
     finish_if_drained();
 }
