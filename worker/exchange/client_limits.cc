@@ -17,11 +17,11 @@ bool is_nobody(const in6_addr& address) {
 } // namespace
 
 ClientLimits::ClientLimits(ClientTable& clients, const Options& options, const Iteration& iteration,
-                           MetricWords& score, bool rules_have_rates)
+                           MetricWords& score, bool rules_have_rates, std::uint64_t chance)
     : clients_(clients), options_(options), iteration_(iteration), score_(score) {
     const Rates rates{.client = options.client_rate, .total = options.total_rate};
     if (rates.client > 0 || rates.total > 0 || rules_have_rates)
-        throttle_.emplace(clients, rates, iteration);
+        throttle_.emplace(clients, rates, iteration, chance);
 }
 
 Payer ClientLimits::payer_of(const in6_addr& address) const {

@@ -19,9 +19,9 @@ namespace fsrv::exchange {
 
 class ClientLimits final {
   public:
-    // `rules_have_rates`: some Payer will have one.
+    // `rules_have_rates`: some Payer will have one. `chance`: as Throttle wants it.
     ClientLimits(ClientTable& clients, const Options& options, const Iteration& iteration,
-                 MetricWords& score, bool rules_have_rates = false);
+                 MetricWords& score, bool rules_have_rates = false, std::uint64_t chance = 1);
 
     Payer payer_of(const in6_addr& address) const;
     Payer payer_of_user(std::string_view name) const;

@@ -266,7 +266,9 @@ void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
 bool Exchange::is_too_slow(std::uint64_t now_ms, std::uint64_t untaken) {
     Answer& answer = *answer_;
     const auto window_ms = static_cast<std::uint64_t>(services_.options.stall_timeout.count());
-    const bool begins = answer.window_start_ms == 0 || answer.body.read_under_way();
+    const bool waits_for_us =
+        answer.body.read_under_way() || (answer.ration && answer.ration->is_waiting());
+    const bool begins = answer.window_start_ms == 0 || waits_for_us;
     const std::uint64_t elapsed_ms = now_ms - answer.window_start_ms;
     if (!begins && elapsed_ms < window_ms) return false;
     const std::uint64_t sent = answer.sent();

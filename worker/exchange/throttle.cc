@@ -55,8 +55,9 @@ struct Throttle::Bucket {
     std::uint64_t per_second;
 };
 
-Throttle::Throttle(ClientTable& clients, Rates rates, const Iteration& iteration)
-    : clients_(clients), rates_(rates), iteration_(iteration) {}
+Throttle::Throttle(ClientTable& clients, Rates rates, const Iteration& iteration,
+                   std::uint64_t chance)
+    : clients_(clients), rates_(rates), iteration_(iteration), chance_(chance) {}
 
 Throttle::~Throttle() {
     FSRV_CHECK(lines_.empty(), "rations outlive their throttle");

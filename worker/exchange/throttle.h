@@ -94,7 +94,9 @@ class Throttle final {
   public:
     static constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
-    Throttle(ClientTable& clients, Rates rates, const Iteration& iteration);
+    // `chance`: a number that no other worker has, not 0.
+    Throttle(ClientTable& clients, Rates rates, const Iteration& iteration,
+             std::uint64_t chance = 1);
     ~Throttle();
     Throttle(const Throttle&) = delete;
     Throttle& operator=(const Throttle&) = delete;
@@ -144,7 +146,7 @@ class Throttle final {
     const Iteration& iteration_;
     std::unordered_map<std::uint64_t, std::unique_ptr<ThrottleLine>> lines_;
     Due due_;
-    std::uint64_t chance_ = 0x9E3779B97F4A7C15;
+    std::uint64_t chance_;
 };
 
 } // namespace fsrv::exchange

@@ -68,7 +68,8 @@ std::optional<exchange::ClientLimits> limits_of_clients(const Heritage& heritage
                                                         const exchange::Iteration& iteration) {
     if (!heritage.clients) return std::nullopt;
     return std::optional<exchange::ClientLimits>(std::in_place, *heritage.clients,
-                                                 *heritage.options, iteration, *heritage.score);
+                                                 *heritage.options, iteration, *heritage.score,
+                                                 false, random_key() | 1);
 }
 
 // States with an answer that is being sent.
