@@ -79,7 +79,7 @@ class ClientTable final {
     // another build, is left alone.
     void open();
     bool is_open() const { return shared_ != nullptr; }
-    int fd() const { return is_open() ? memory_.get() : -1; } // -1: there is nothing to hand over
+    int fd() const { return memory_.get(); } // -1: there is nothing to hand over
     // For a process to be; none: there are too many, and that one counts nothing. Seats of servers
     // that have died with their workers become free here.
     std::optional<unsigned> claim_seat();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/access_material.h"
+#include "common/client_table.h"
 #include "common/limits.h"
 #include "common/options.h"
 #include "common/scoreboard.h"
@@ -62,6 +63,7 @@ struct Heritage {
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     const TlsMaterial* tls = nullptr;       // none: TCP is clear, as the Unix socket always is
     const AccessMaterial* access = nullptr; // a worker has it always
+    ClientTable* clients = nullptr;         // none: nobody is limited
     ScoreSlot* score = nullptr;
     Budgets budgets = {};
     bool stop_announced = false;      // as by ControlKind::announce

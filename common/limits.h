@@ -245,6 +245,16 @@ inline constexpr std::uint64_t kClientSeenMs = 100;
 // Whatever stands in shared memory, nobody waits longer for a bucket.
 inline constexpr std::uint64_t kMostDebtNs = 60'000'000'000;
 inline constexpr std::uint64_t kRequestBurstNs = 2'000'000'000; // of --client-requests
+// Bandwidth (throttle.h), in nanoseconds of the rate: together what a client can have beyond it, 4
+// % over ten seconds. What is reserved at a time; what a bucket saves, for whoever is late; what
+// small answers may owe.
+inline constexpr std::uint64_t kQuantumNs = 100'000'000;
+inline constexpr std::uint64_t kByteBurstNs = 150'000'000;
+inline constexpr std::uint64_t kByteDebtNs = 200'000'000;
+inline constexpr std::uint64_t kLeastQuantum = 256; // bytes
+// After its turn of --total-rate a client gives the others so much time to come for theirs: as long
+// as a loop may take to wake and send.
+inline constexpr std::uint64_t kBetweenTurnsNs = 20'000'000;
 inline constexpr std::uint64_t kProofWindowNs = 60'000'000'000; // that a budget of failures is for
 
 inline constexpr std::size_t kLastRequestBytes =

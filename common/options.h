@@ -90,7 +90,10 @@ struct Options {
     // Something is counted by client: common/client_table.h.
     bool limits_clients() const {
         return client_rate > 0 || total_rate > 0 || client_connections > 0 ||
-               client_requests.count > 0;
+               client_requests.count > 0 || rules.have_rates();
+    }
+    bool counts_clients() const {
+        return limits_clients() || (rules.any() && auth_failures > 0);
     }
     friend bool operator==(const Options&, const Options&) = default;
 };

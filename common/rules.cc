@@ -494,6 +494,10 @@ bool Rules::name_certificates() const {
     });
 }
 
+bool Rules::have_rates() const {
+    return std::ranges::any_of(paths, [](const PathRule& r) { return r.settings.rate > 0; });
+}
+
 bool is_rule_table(std::string_view key) {
     return key == "path" || key == "login" || key == "token";
 }

@@ -96,6 +96,7 @@ struct Rules {
     bool any() const { return !paths.empty(); }
     // Some rule is about certificates: clients that have none are let in where it does not hold.
     bool name_certificates() const;
+    bool have_rates() const;
     friend bool operator==(const Rules&, const Rules&) = default;
 };
 

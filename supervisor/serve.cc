@@ -1,5 +1,6 @@
 #include "supervisor/serve.h"
 
+#include "common/client_table.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "supervisor/ctl/control_client.h"
@@ -127,6 +128,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
         admin = std::move(*listener);
         log_info("health, figures and status at {}", admin->url());
     }
+    ClientTable clients;
+    clients.inherit(std::move(inheritance.clients));
     LastingTls lasting(inheritance.tls);
     inheritance.tls.reset();
     lasting.set_subject([&](const Options& o) { return subject_of(*sockets, o); });
@@ -162,6 +165,7 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
                  return look_at_tls(ops, origin, running, known, complete);
              },
          .tickets = &lasting.tickets(),
+         .clients = &clients,
          .predecessor = std::move(predecessor),
          .start_successor = [&]() -> Result<Successor, std::string> {
              auto handed = sockets->for_successor();
@@ -170,6 +174,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
                      handed.push_back({.fd = fd, .name = std::string(kAdminSocket)});
              const UniqueFd tls = lasting.for_successor();
              if (tls) handed.push_back({.fd = tls.get(), .name = std::string(kTlsParcel)});
+             if (clients.fd() >= 0)
+                 handed.push_back({.fd = clients.fd(), .name = std::string(kClientMemory)});
              return start_successor(
                  ops, origin, manager.environment(),
                  {.sockets = std::move(handed), .control = control ? control->fd() : -1});

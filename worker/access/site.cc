@@ -66,6 +66,12 @@ std::string header_lines(const PathSettings& settings) {
     return lines;
 }
 
+unsigned id_of(std::string_view prefix) {
+    std::uint32_t sum = 0x811C9DC5U; // FNV-1a
+    for (const char c : prefix) sum = (sum ^ static_cast<unsigned char>(c)) * 0x01000193U;
+    return sum;
+}
+
 bool is_open(const PathSettings& settings) {
     return settings.require.empty() && std::ranges::any_of(settings.allow, [](const Principal& p) {
                return p.kind == Kind::all;
@@ -96,7 +102,7 @@ Site::Site(const Options& options) {
 
 void Site::add(std::string_view prefix, const PathSettings& settings) {
     auto rule = std::make_unique<Rule>();
-    rule->number = rules_.size();
+    rule->id = id_of(prefix);
     rule->settings = settings;
     rule->open = is_open(settings);
     rule->cache_fields = cache_fields(settings, rule->open);

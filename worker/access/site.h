@@ -19,7 +19,7 @@
 namespace fsrv::access {
 
 struct Rule : ServedRule {
-    std::size_t number = 0; // 0: the options
+    unsigned id = 0; // of its prefix: the same over reloads, and on every worker
 };
 
 enum class Verdict : std::uint8_t {

@@ -165,10 +165,9 @@ class ArchiveWalk final {
 
     int read(const content::Entry& folder, const std::string& path, NameStore& names,
              std::vector<Sibling>& siblings) {
-        auto reader = FolderReader::open(folder.fd.get(), path, resolver_,
-                                         {.hidden = ask_.sight.hidden,
-                                          .policy = ask_.sight.policy,
-                                          .led_to = folder.led_to});
+        auto reader = FolderReader::open(
+            folder.fd.get(), path, resolver_,
+            {.hidden = ask_.sight.hidden, .policy = ask_.sight.policy, .led_to = folder.led_to});
         if (!reader) return reader.error().code;
         for (;;) {
             if (ask_.cancelled && ask_.cancelled->load(std::memory_order_relaxed)) return ECANCELED;

@@ -87,7 +87,7 @@ class ArchiveList final {
 struct ArchiveAsk {
     std::string path; // of the folder, below the root
     std::string top;  // a name for it
-    Sight sight; // its led_to is of the folder
+    Sight sight;      // its led_to is of the folder
     ArchiveBounds bounds;
     const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
 };

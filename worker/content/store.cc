@@ -142,12 +142,10 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       resolver_(resolver(own_rule_.settings)),
       listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)),
       kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)),
-      archives_(std::make_unique<ArchiveMaker>(
-          ArchiveMaker::Config{
-                                          .writes = config_.in_place_writes,
-                                          .bounds = {.bytes = config_.archive_limit,
-                                                     .entries = config_.max_archive_entries},
-                                          .list_bytes = config_.max_archive_list_bytes})) {}
+      archives_(std::make_unique<ArchiveMaker>(ArchiveMaker::Config{
+          .writes = config_.in_place_writes,
+          .bounds = {.bytes = config_.archive_limit, .entries = config_.max_archive_entries},
+          .list_bytes = config_.max_archive_list_bytes})) {}
 
 const Resolver& LocalStore::resolver(const PathSettings& settings) const {
     return config_.has_policy ? *resolvers_[resolver_index(settings)] : *resolvers_.front();
@@ -329,7 +327,8 @@ Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool ke
     if (!listing) return unexpected(listing.error());
     sort_listing(*listing, key.order);
     auto body = key.json ? listing_json(*listing, key.path, listing_bytes_)
-                         : listing_html(*listing, key.path, key.order, archives_->makes_any() && asked.rule.settings.archive,
+                         : listing_html(*listing, key.path, key.order,
+                                        archives_->makes_any() && asked.rule.settings.archive,
                                         listing_bytes_);
     if (!body) return unexpected(Errno{ENOMEM});
     if (keep && listing->entries.size() >= limits::kKeptListingEntries)
@@ -345,8 +344,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                                       &asked.ask.policy->rule_of(*entry.led_to) == &of_target);
     const PathSettings& settings = asked.rule.settings;
     const std::string_view name = last_segment(asked.path);
-    const std::uint64_t charged =
-        asked.reach.anywhere ? entry.status.st_dev : asked.reach.device;
+    const std::uint64_t charged = asked.reach.anywhere ? entry.status.st_dev : asked.reach.device;
     auto file = open_file_of(std::move(entry), charged, config_.in_place_writes);
     const http::Validators validators = http::make_validators(
         {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},

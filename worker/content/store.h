@@ -34,8 +34,8 @@ struct StoreConfig {
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
     InPlaceWrites in_place_writes = InPlaceWrites::on;
-    bool compress = false;   // types that gain are negotiated
-    bool has_policy = false; // Ask may have one
+    bool compress = false;           // types that gain are negotiated
+    bool has_policy = false;         // Ask may have one
     std::uint64_t archive_limit = 0; // bytes of files in an archive of a folder; 0: there is none
     std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
     // For tests.

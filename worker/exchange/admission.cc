@@ -51,7 +51,7 @@ std::vector<std::string> names_of(std::string_view list) {
 } // namespace
 
 Gate::Gate(const access::Site& site, const AccessMaterial& material,
-           const std::string& jwt_audience, disk::Pool& pool, FailureBudget* failures)
+           const std::string& jwt_audience, disk::Pool& pool, const FailureBudget& failures)
     : site_(site),
       passwords_(material.logins, {}),
       tokens_(material.tokens),
@@ -60,6 +60,18 @@ Gate::Gate(const access::Site& site, const AccessMaterial& material,
       pool_(pool),
       failures_(failures),
       challenge_(challenge_of(material)) {}
+
+unsigned FailureBudget::retry_after_s(const in6_addr& client) const {
+    if (!clients || per_minute == 0) return 0;
+    const std::uint64_t wait_ms =
+        clients->may_try_in_ms(clients->key_of(client), per_minute, iteration.now_ms());
+    return static_cast<unsigned>((wait_ms + 999) / 1000);
+}
+
+void FailureBudget::failed(const in6_addr& client) const {
+    if (clients && per_minute > 0)
+        clients->failed(clients->key_of(client), per_minute, iteration.now_ms());
+}
 
 Admission::State Admission::begin(const http::Request& request, const http::Target& target,
                                   std::string_view path, const Asking& asking) {
@@ -112,10 +124,8 @@ Admission::State Admission::prove_password(std::string_view user, std::string_vi
         return State::known;
     }
     // A guess too many is not even looked at.
-    if (gate_.failures_) {
-        if (const unsigned wait_s = gate_.failures_->retry_after_s(who_.address); wait_s > 0)
-            return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
-    }
+    if (const unsigned wait_s = gate_.failures_.retry_after_s(who_.address); wait_s > 0)
+        return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
     switch (look.state) {
     case Known::too_many: return refuse(503, "too many passwords are being checked, try again", 1);
     case Known::must_be_hashed: {
@@ -158,10 +168,8 @@ Admission::State Admission::prove_token(std::string_view token) {
         }
         log_info("a token is refused: {}", access::text_of(claims.error()));
     }
-    if (gate_.failures_) {
-        if (const unsigned wait_s = gate_.failures_->retry_after_s(who_.address); wait_s > 0)
-            return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
-    }
+    if (const unsigned wait_s = gate_.failures_.retry_after_s(who_.address); wait_s > 0)
+        return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
     failed();
     return State::known;
 }
@@ -174,7 +182,7 @@ void Admission::become(const Login& login) {
 
 void Admission::failed() {
     has_failed_ = true;
-    if (gate_.failures_) gate_.failures_->failed(who_.address);
+    gate_.failures_.failed(who_.address);
 }
 
 Admission::State Admission::refuse(int status, std::string_view what, unsigned retry_after_s) {

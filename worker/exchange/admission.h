@@ -10,6 +10,7 @@
 #pragma once
 
 #include "common/access_material.h"
+#include "common/client_table.h"
 #include "worker/access/jwt.h"
 #include "worker/access/passwords.h"
 #include "worker/access/site.h"
@@ -17,6 +18,7 @@
 #include "worker/access/who.h"
 #include "worker/content/policy.h"
 #include "worker/disk/pool.h"
+#include "worker/exchange/iteration.h"
 #include "worker/http/plan.h"
 #include "worker/http/request.h"
 #include "worker/http/target.h"
@@ -31,15 +33,15 @@
 
 namespace fsrv::exchange {
 
-// How often a client may fail to prove who it is. Of all workers together.
-class FailureBudget {
-  public:
-    // 0: it may try. Else seconds until it may again.
-    virtual unsigned retry_after_s(const in6_addr& client) = 0;
-    virtual void failed(const in6_addr& client) = 0;
+// How often a client may fail to prove who it is, counted by all workers together.
+struct FailureBudget {
+    ClientTable* clients = nullptr; // none: as often as it likes
+    unsigned per_minute = 0;
+    const Iteration& iteration;
 
-  protected:
-    ~FailureBudget() = default;
+    // 0: it may try. Else seconds until it may again.
+    unsigned retry_after_s(const in6_addr& client) const;
+    void failed(const in6_addr& client) const;
 };
 
 // What proves who somebody is, in a worker. Made once, of what the supervisor has read.
@@ -47,7 +49,7 @@ class Gate final {
   public:
     // Borrows all of them.
     Gate(const access::Site& site, const AccessMaterial& material, const std::string& jwt_audience,
-         disk::Pool& pool, FailureBudget* failures);
+         disk::Pool& pool, const FailureBudget& failures);
 
     const access::Site& site() const { return site_; }
     // The lines of a 401 that say which proofs there are.
@@ -62,7 +64,7 @@ class Gate final {
     access::Jwts jwts_;
     std::span<const SigningKey> signing_keys_;
     disk::Pool& pool_;
-    FailureBudget* failures_; // none: without a limit
+    FailureBudget failures_;
     std::string challenge_;
 };
 

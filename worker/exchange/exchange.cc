@@ -70,6 +70,9 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
         services_.score.set_last_request(http::without_secrets(request.target));
     else
         services_.score.set_last_request(request.target);
+    if (services_.client_limits && !services_.gate)
+        if (auto refused = admit(request, client_of(request, client).address))
+            return {.plan = std::move(refused)};
     if (client.redirects_to != 0 && !http::stays_clear(request.origin))
         return {.plan = http::plan_redirect(request, client.redirects_to)};
     if (client.is_checked && !services_.names.passes(request.host)) {
@@ -107,16 +110,21 @@ Exchange::Outcome Exchange::ask_by_rules(Inquiry& inquiry, const Client& client)
     if (target->kind == http::Target::Kind::health)
         return {.plan = http::plan_health(request, services_.ending.is_near())};
     const auto path = services_.lookups.store.path_of(*target);
-    if (path && services_.gate->site().rule_of(*path).open) {
+    const Asking who = asking(request, client);
+    const access::Rule* const rule = path ? &services_.gate->site().rule_of(*path) : nullptr;
+    if (rule && rule->open) {
         const Kept kept = kept_for(request, http::cache_key(*target));
-        if (kept.file) return {.ready = kept.file, .coded = kept.coded};
+        if (kept.file) {
+            if (auto refused = admit(request, who.address)) return {.plan = std::move(refused)};
+            set_rate(*rule);
+            return {.ready = kept.file, .coded = kept.coded};
+        }
     }
     inquiry.services_ = &services_;
     inquiry.asker_ = this;
     inquiry.admission = std::make_unique<Admission>(*services_.gate, inquiry);
     // What leads elsewhere is not found, whoever asks.
-    switch (
-        inquiry.admission->begin(request, *target, path ? *path : "", asking(request, client))) {
+    switch (inquiry.admission->begin(request, *target, path ? *path : "", who)) {
     case Admission::State::refused:
         return {.plan = std::exchange(inquiry.admission->plan, std::nullopt)};
     case Admission::State::waiting: inquiry.target_ = *std::move(target); return {};
@@ -127,6 +135,10 @@ Exchange::Outcome Exchange::ask_by_rules(Inquiry& inquiry, const Client& client)
 
 Exchange::Outcome Exchange::admitted(Inquiry& inquiry, http::Target target) {
     const Admission& admission = *inquiry.admission;
+    const access::Who& who = admission.who();
+    if (auto refused = admit(inquiry.request, who.address, who.user))
+        return {.plan = std::move(refused)};
+    set_rate(admission.rule());
     if (auto refused = admission.plan_refusal()) return {.plan = std::move(refused)};
     if (!admission.rule().open) {
         const Kept kept = kept_for(inquiry.request, http::cache_key(target));
@@ -145,6 +157,28 @@ Asking Exchange::asking(const http::Request& request, const Client& client) cons
     return {.address = client_of(request, client).address,
             .by_proxy = client.is_trusted,
             .certificate = client.certificate.get()};
+}
+
+// Who watches the server is not to be kept out by those who use it.
+std::optional<http::Plan> Exchange::admit(const http::Request& request, const in6_addr& address,
+                                          std::string_view user) {
+    limited_.reset();
+    if (!services_.client_limits || http::asks_for_health(request.origin)) return std::nullopt;
+    ClientLimits& client_limits = *services_.client_limits;
+    limited_ = std::make_unique<Limited>(*this, user.empty() ? client_limits.payer_of(address)
+                                                             : client_limits.payer_of_user(user));
+    return client_limits.admit(request, limited_->payer, limited_->place);
+}
+
+void Exchange::set_rate(const access::Rule& rule) {
+    if (limited_ && rule.settings.rate > 0)
+        limited_->payer.rule = {.rule = rule.id, .bytes_per_second = rule.settings.rate};
+}
+
+bool Exchange::may_go_at_once(std::uint64_t body_bytes) {
+    if (!limited_) return true;
+    Throttle* const throttle = services_.client_limits->throttle();
+    return !throttle || throttle->pay_at_once(limited_->payer, body_bytes);
 }
 
 Exchange::Outcome Exchange::find(Inquiry& inquiry, http::Target target) {
@@ -204,11 +238,13 @@ http::Plan Exchange::plan_unavailable(const Inquiry& inquiry, std::string_view w
     return http::plan_status(inquiry.request, 503, what);
 }
 
-Answer& Exchange::begin(const Inquiry& inquiry, const Client& client, int status, http::Body body) {
+Answer& Exchange::begin(const Inquiry& inquiry, const Client& client, int status, http::Body body,
+                        bool is_paid) {
     const http::Request& request = inquiry.request;
     make_answer(status, std::move(body), log::LogRecord(fields_of(inquiry)));
     answer_->asked = to_label(request.method);
     answer_->client = client_of(request, client);
+    if (limited_ && !is_paid) take_ration();
     return *answer_;
 }
 
@@ -227,6 +263,16 @@ Answer& Exchange::begin_again(CloseReason failure, int status, http::Body body) 
     answer_->client = failed->client;
     answer_->end_reason = failure;
     return *answer_;
+}
+
+// Errors, redirects and what has no body are free.
+void Exchange::take_ration() {
+    const BodyReader& body = answer_->body;
+    Throttle* const throttle = services_.client_limits->throttle();
+    if (!throttle || class_of_status(answer_->status) != StatusClass::success || body.at_end())
+        return;
+    const auto bytes = body.has_known_size() ? std::optional(body.size()) : std::nullopt;
+    answer_->ration = throttle->ration(limited_->payer, bytes, *limited_);
 }
 
 void Exchange::make_answer(int status, http::Body body, log::LogRecord record) {
@@ -253,6 +299,7 @@ void Exchange::answered_at_once(const Inquiry& inquiry, const Client& client, in
                                 SendPath path, std::uint64_t body_bytes) {
     const http::Request& request = inquiry.request;
     const std::uint64_t now_ms = services_.iteration.now_ms();
+    limited_.reset();
     services_.score.count(Metric::sent_bytes, path, body_bytes);
     count(to_label(request.method), status, now_ms);
     if (!services_.log) return;
@@ -269,6 +316,8 @@ void Exchange::answered_at_once(const Inquiry& inquiry, const Client& client, in
 
 std::unique_ptr<Answer> Exchange::end(std::string_view how) {
     count(answer_->asked, answer_->status, answer_->started_ms);
+    answer_->ration.reset();
+    limited_.reset();
     if (services_.log) {
         services_.log->push(services_.log_lines.line(answer_->record.fields(),
                                                      {.peer = answer_->client,
@@ -281,6 +330,11 @@ std::unique_ptr<Answer> Exchange::end(std::string_view how) {
                                                       .tls = home_.tls_note()}));
     }
     return std::move(answer_);
+}
+
+void Exchange::forget() {
+    answer_.reset();
+    limited_.reset();
 }
 
 void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
@@ -296,7 +350,9 @@ void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
 bool Exchange::is_too_slow(std::uint64_t now_ms, std::uint64_t untaken) {
     Answer& answer = *answer_;
     const auto window_ms = static_cast<std::uint64_t>(services_.options.stall_timeout.count());
-    const bool begins = answer.window_start_ms == 0 || answer.body.read_under_way();
+    const bool waits_for_us =
+        answer.body.read_under_way() || (answer.ration && answer.ration->is_waiting());
+    const bool begins = answer.window_start_ms == 0 || waits_for_us;
     const std::uint64_t elapsed_ms = now_ms - answer.window_start_ms;
     if (!begins && elapsed_ms < window_ms) return false;
     const std::uint64_t sent = answer.sent();
@@ -318,6 +374,12 @@ log::Peer Exchange::client_of(const http::Request& request, const Client& client
 void Exchange::on_chunk_read() {
     answer_->body.settle_read();
     home_.on_body();
+}
+
+// The time that it has waited is not the client's: --min-rate begins anew.
+void Exchange::Limited::on_ration() {
+    exchange.answer_->window_start_ms = 0;
+    exchange.home_.on_ration();
 }
 
 // An answer that has begun is not lost before its client loses patience.

@@ -12,6 +12,7 @@
 #include "common/metrics.h"
 #include "worker/exchange/admission.h"
 #include "worker/exchange/body_reader.h"
+#include "worker/exchange/client_limits.h"
 #include "worker/exchange/iteration.h"
 #include "worker/exchange/lookup.h"
 #include "worker/exchange/name_check.h"
@@ -23,6 +24,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,7 +52,8 @@ struct ExchangeServices {
     BodyServices bodies;
     ScoreSlot& score;
     log::LogLines log_lines;
-    log::LogWriter* log = nullptr; // none: --access-log off
+    log::LogWriter* log = nullptr;         // none: --access-log off
+    ClientLimits* client_limits = nullptr; // none: nobody is limited
     std::uint64_t next_answer_id = 1;
 };
 
@@ -122,6 +125,8 @@ struct Answer {
     std::string head; // empty when all of it was sent
     std::size_t head_sent = 0;
     std::string early;
+    // What of the body may be sent now; none: all of it. Gone before what it is of.
+    std::unique_ptr<Ration> ration;
 
     std::string_view head_left() const {
         return head.empty() ? std::string_view() : std::string_view(head).substr(head_sent);
@@ -144,6 +149,8 @@ class ExchangeHome {
     // A read of the body is over, or given up: the body's next() tells more.
     virtual void on_body() = 0;
     virtual void on_body_given_up() = 0;
+    // The answer's ration has something again, after it had not.
+    virtual void on_ration() = 0;
     // The disk of a body that has begun does not answer. It is waited for.
     virtual void on_disk_ill() = 0;
     // What the client's TLS is, for the log; none: it is clear.
@@ -174,8 +181,12 @@ class Exchange final : public disk::FileReader {
     // While finding: who waits is told so, as after ExchangeHome::on_unavailable().
     static http::Plan plan_unavailable(const Inquiry& inquiry, std::string_view what);
 
-    // The answer begins. Of a request, or of bytes that are none.
-    Answer& begin(const Inquiry& inquiry, const Client& client, int status, http::Body body);
+    // Of a ready answer: so much may go at once, and is paid for.
+    bool may_go_at_once(std::uint64_t body_bytes);
+
+    // The answer begins. Of a request, or of bytes that are none. `is_paid`: by may_go_at_once().
+    Answer& begin(const Inquiry& inquiry, const Client& client, int status, http::Body body,
+                  bool is_paid = false);
     Answer& begin_refusal(std::string_view received, const Client& client, int status,
                           http::Body body);
     // A file failed the answer, of which nothing was sent: what is still to be said. Nothing: only
@@ -191,17 +202,30 @@ class Exchange final : public disk::FileReader {
     const Answer* answer() const { return answer_.get(); }
     // It is over, and gets its line: "complete", or why not. The answer is the caller's.
     std::unique_ptr<Answer> end(std::string_view how);
-    void forget() { answer_.reset(); } // its memory, at once
+    void forget(); // its memory, at once
     // --min-rate, of what the client has taken: all that was sent but `untaken` bytes.
     bool is_too_slow(std::uint64_t now_ms, std::uint64_t untaken);
 
   private:
     friend class Inquiry;
+    // Of a request of a client that is limited.
+    struct Limited final : RationHome {
+        Limited(Exchange& its_exchange, const Payer& its_payer)
+            : exchange(its_exchange), payer(its_payer) {}
+        void on_ration() override;
+        Exchange& exchange;
+        Payer payer;
+        ClientTable::Place place; // until it is answered
+    };
 
     void on_chunk_read() override;
     void on_disk_ill() override;
     Outcome ask_by_rules(Inquiry& inquiry, const Client& client);
     Outcome admitted(Inquiry& inquiry, http::Target target);
+    void take_ration();
+    void set_rate(const access::Rule& rule);
+    std::optional<http::Plan> admit(const http::Request& request, const Client& client,
+                                    std::string_view user = {});
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);
     // What is kept for a request; no file: it has to be found.
@@ -219,6 +243,7 @@ class Exchange final : public disk::FileReader {
 
     ExchangeServices& services_;
     ExchangeHome& home_;
+    std::unique_ptr<Limited> limited_; // none: of this request nothing is
     std::unique_ptr<Answer> answer_;
 };
 

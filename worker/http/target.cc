@@ -247,6 +247,14 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
                   .query = query};
 }
 
+bool asks_for_health(std::string_view origin) {
+    if (origin.find("-/health") == std::string_view::npos &&
+        origin.find('%') == std::string_view::npos)
+        return false;
+    const auto target = parse_target(origin, false);
+    return target && target->kind == Target::Kind::health;
+}
+
 bool stays_clear(std::string_view origin) {
     const auto target = parse_target(origin, false);
     return target && (target->kind == Target::Kind::health ||

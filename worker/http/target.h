@@ -55,6 +55,9 @@ std::string cache_key(const Target& target);
 // of `origin`. A target that would be refused has a key too, or none, under which nothing is kept.
 std::optional<std::string_view> plain_cache_key(std::string_view origin, bool api);
 
+// Of `origin` as in parse_target(), of which most are told at a glance.
+bool asks_for_health(std::string_view origin);
+
 // What is served where all else is redirected to https: the server's health, and the proofs that an
 // ACME CA asks for (RFC 8555 8.3). `origin` as in parse_target().
 bool stays_clear(std::string_view origin);

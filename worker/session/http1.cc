@@ -193,6 +193,7 @@ bool Http1::take_head() {
     case http::HeadStatus::complete: break;
     }
     q.begin += result.head_bytes;
+    leave_place();
     exchange::Exchange::Outcome outcome = exchange_.ask(q, client_);
     if (outcome.ready) {
         if (respond_at_once(*outcome.ready, outcome.coded))
@@ -287,6 +288,7 @@ bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::Ca
         ready_answer(request, file, coded, transport_.lends(), services_);
     if (!ready) return false;
     const auto& [status, head, content, path] = *ready;
+    if (!exchange_.may_go_at_once(content.size())) return false;
     const ssize_t n = send_ready(*ready, transport_, services_);
     if (n == static_cast<ssize_t>(head.size() + content.size()) && transport_.flush()) {
         exchange_.answered_at_once(*inquiry_, client_, status, path, content.size());
@@ -294,7 +296,7 @@ bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::Ca
     }
     const http::Body& whole = coded ? coded->body : file.resource.body;
     exchange::Answer& answer =
-        exchange_.begin(*inquiry_, client_, status, content.empty() ? http::Body() : whole);
+        exchange_.begin(*inquiry_, client_, status, content.empty() ? http::Body() : whole, true);
     answer.head = head;
     keep_alive_ = true;
     skip_body_ = false;
@@ -327,6 +329,11 @@ bool Http1::send_some() {
         wait_for_nothing();
         if (!watch()) return false;
         break;
+    case Played::wait_ration:
+        set_state(State::throttled);
+        wait_for_nothing();
+        if (!watch()) return false;
+        break;
     case Played::yield: go_on_soon(); return false;
     }
     if (inquiry_ && !skip_body_ && inquiry_->is_used_up()) drop_inquiry();
@@ -336,6 +343,12 @@ bool Http1::send_some() {
 void Http1::on_body() {
     if (state() == State::closing) return;
     touch(); // the stall clock runs from when the client could have taken something
+    advance_in_turn();
+}
+
+void Http1::on_ration() {
+    if (state() != State::throttled) return;
+    set_state(State::sending);
     advance_in_turn();
 }
 
@@ -446,6 +459,7 @@ void Http1::stow_what_came_early() {
 
 void Http1::pause() {
     exchange_.answer()->body.release_buffer();
+    if (exchange_.answer()->ration) exchange_.answer()->ration->rest();
     stow_what_came_early();
     // What is queued stays, and its place with it, until the client reads on.
     if (swift_) transport_.bound_queue(limits::kNotSentLowat);
@@ -480,6 +494,7 @@ void Http1::on_deadline() {
         on_unavailable(exchange::Exchange::plan_unavailable(
             *inquiry_, "the disk is too busy, try again soon"));
         break;
+    case State::throttled:
     case State::closing: break;
     }
 }

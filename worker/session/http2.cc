@@ -93,6 +93,7 @@ struct Http2::Calls {
             frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
         if (!asks) return 0;
         ++connection.asked_;
+        connection.leave_place();
         if (Http2Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->ask();
         return 0;
     }
@@ -274,9 +275,17 @@ bool Http2::take(std::string_view received) {
 }
 
 void Http2::settle_state() {
-    const State wanted = streams_.empty() ? State::idle : State::sending;
-    const bool waits_on = state() == State::paused && wanted == State::sending;
+    const State wanted = streams_.empty() ? State::idle
+                         : is_throttled() ? State::throttled
+                                          : State::sending;
+    const bool waits_on = state() == State::paused && wanted != State::idle;
     if (state() != wanted && !waits_on) set_state(wanted);
+}
+
+bool Http2::is_throttled() const {
+    return services_.exchanges.client_limits && unsent_.empty() &&
+           std::ranges::all_of(streams_,
+                               [](const auto& entry) { return entry.second->is_throttled(); });
 }
 
 // Sends what there is, a turn of it, and waits for what is wanted next.
@@ -448,7 +457,7 @@ void Http2::on_tick(std::uint64_t now_ms) {
         if (stream.is_finding()) {
             if (still_ms >= limits::kLookUpMs)
                 stream.give_up_look_up("the disk is too busy, try again soon");
-        } else if (!stream.answer() || stream.is_reading()) {
+        } else if (!stream.answer() || stream.is_reading() || stream.is_throttled()) {
             continue;
         } else if (still_ms >= stall_ms + pause_ms) {
             cut(stream, CloseReason::pause_timeout);
@@ -479,7 +488,8 @@ void Http2::on_deadline() {
     case State::sending: {
         const bool waits_for_us =
             std::any_of(streams_.begin(), streams_.end(), [](const auto& entry) {
-                return entry.second.is_finding() || entry.second.is_reading();
+                return entry.second.is_finding() || entry.second.is_reading() ||
+                       entry.second.is_throttled();
             });
         if (waits_for_us) {
             touch();

@@ -2,9 +2,10 @@
 // control and priorities (RFC 9218), which are nghttp2's, many Http2Streams at a time, and what
 // bounds a client that means no good. Thread: the loop's.
 //
-// What of the states of a connection it uses: idle without a stream, sending with one, paused when
-// nothing was taken for --stall-timeout, lingering, closing. A stream that takes nothing gives its
-// buffer back by itself, and is reset after --pause-timeout.
+// What of the states of a connection it uses: idle without a stream, sending with one, throttled
+// when all of them wait for their share of a rate, paused when nothing was taken for
+// --stall-timeout, lingering, closing. A stream that takes nothing gives its buffer back by itself,
+// and is reset after --pause-timeout.
 #pragma once
 
 #include "worker/session/connection.h"
@@ -86,6 +87,7 @@ class Http2 final : public Connection, public Http2Streams {
     void progressed();
     void go_on_or_wait(bool blocked);
     void settle_state();
+    bool is_throttled() const; // all that it sends
     void say_last();
     void end_all(CloseReason reason);
     void drain();

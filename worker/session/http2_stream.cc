@@ -167,6 +167,11 @@ bool Http2Stream::load() {
 }
 
 Http2Stream::Part Http2Stream::read(std::size_t most) {
+    exchange::Ration* const ration = exchange_.answer()->ration.get();
+    if (ration && !exchange_.answer()->body.at_end()) {
+        most = static_cast<std::size_t>(std::min<std::uint64_t>(most, ration->ask()));
+        if (most == 0) return {.kind = Part::Kind::wait};
+    }
     if (!load()) return {.kind = is_reading() ? Part::Kind::wait : Part::Kind::failed};
     std::size_t there = 0;
     for (unsigned i = 0; i < piece_.vectors; ++i) there += vectors_[i].iov_len;
@@ -185,6 +190,7 @@ void Http2Stream::take(std::size_t bytes, std::string& out) {
         left -= some;
     }
     exchange_.answer()->body.advance(piece_, bytes);
+    if (exchange_.answer()->ration) exchange_.answer()->ration->spent(bytes);
     part_ = 0;
     is_loaded_ = false;
     moved_ms_ = services_.exchanges.iteration.now_ms();
@@ -198,6 +204,11 @@ void Http2Stream::on_body() {
         submit_when_ready();
 }
 
+void Http2Stream::on_ration() {
+    moved_ms_ = services_.exchanges.iteration.now_ms();
+    home_.resume(*this);
+}
+
 void Http2Stream::on_listings_full() {
     services_.connections.free_listings(services_.listing_room);
 }
@@ -207,8 +218,9 @@ void Http2Stream::give_up_look_up(std::string_view why) {
 }
 
 void Http2Stream::pause() {
-    if (!exchange_.answer() || is_reading() || has_unsent_part()) return;
+    if (!exchange_.answer() || is_reading() || is_throttled() || has_unsent_part()) return;
     exchange_.answer()->body.release_buffer();
+    if (exchange_.answer()->ration) exchange_.answer()->ration->rest();
     is_loaded_ = false;
 }
 

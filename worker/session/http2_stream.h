@@ -64,7 +64,7 @@ class Http2Stream final : public exchange::ExchangeHome {
         std::size_t bytes = 0;
         bool last = false;
     };
-    Part read(std::size_t most);
+    Part read(std::size_t most); // of its ration, if it has one
     // Those bytes go to the end of `out`.
     void take(std::size_t bytes, std::string& out);
     bool has_unsent_part() const { return part_ > 0; }
@@ -72,6 +72,9 @@ class Http2Stream final : public exchange::ExchangeHome {
     // The look-up takes too long, or there is no room for who waits.
     void give_up_look_up(std::string_view why);
     bool is_finding() const { return inquiry_ != nullptr && !is_asking_ && !exchange_.answer(); }
+    bool is_throttled() const {
+        return answer() && answer()->ration && answer()->ration->is_waiting();
+    }
     bool is_reading() const { return answer() && answer()->body.read_under_way(); }
     // Nothing was taken for --stall-timeout: its buffer is given back.
     void pause();
@@ -93,6 +96,7 @@ class Http2Stream final : public exchange::ExchangeHome {
     void on_unavailable(http::Plan plan) override { respond(std::move(plan)); }
     void on_body() override;
     void on_body_given_up() override { on_body(); }
+    void on_ration() override;
     void on_disk_ill() override {}
     void on_listings_full() override;
     std::optional<log::TlsNote> tls_note() const override { return home_.tls_note(); }

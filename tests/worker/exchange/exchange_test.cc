@@ -52,6 +52,7 @@ class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome 
     void on_unavailable(http::Plan plan) override { plan_ = std::move(plan); }
     void on_body() override {}
     void on_body_given_up() override {}
+    void on_ration() override {}
     void on_disk_ill() override {}
     void on_listings_full() override {}
     std::optional<log::TlsNote> tls_note() const override { return std::nullopt; }
