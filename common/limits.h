@@ -161,7 +161,7 @@ inline constexpr std::size_t kMaxArchiveDepth = 128; // folders; the walk recurs
 inline constexpr std::size_t kMaxArchiveListBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kArchiveNoteBytes = 64 * 1024; // of names that were left out
 // Heads and files of up to kCheapToCopy are had together, about so many bytes at a time.
-inline constexpr std::size_t kArchiveBlockBytes = 64 * 1024;
+inline constexpr std::size_t kArchiveBlockBytes = 32 * 1024;
 // For the CRCs of a zip a job reads so much, of so many files, then another has the thread.
 inline constexpr std::uint64_t kCrcBytesInARow = 32 * 1024 * 1024;
 inline constexpr unsigned kCrcFilesInARow = 64;

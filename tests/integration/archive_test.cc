@@ -208,6 +208,11 @@ TEST_P(Archive, HeadConditionsAndRangesAreThoseOfAFile) {
     EXPECT_EQ(streamed.count("Content-Length"), 0U);
     EXPECT_TRUE(streamed.field("ETag").value_or("").starts_with("W/"));
     EXPECT_EQ(fetch(server_->port(), target("rar")).status, 400);
+    for (const auto& [form, status] : {std::pair{"tar.gz", 400}, {"tar", 200}}) {
+        RawClient old(server_->port());
+        ASSERT_TRUE(old.send("GET " + target(form) + " HTTP/1.0\r\n\r\n"));
+        EXPECT_EQ(old.read_head().status, status) << "HTTP/1.0 has no chunks";
+    }
     EXPECT_EQ(fetch(server_->port(), "/outside?archive=tar").status, 404);
 }
 

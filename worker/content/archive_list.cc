@@ -2,9 +2,9 @@
 
 #include "common/escape.h"
 #include "common/limits.h"
-#include "common/siphash.h"
 #include "worker/content/folder_reader.h"
 #include "worker/content/listing.h"
+#include "worker/content/running_hash.h"
 #include "worker/http/conditions.h"
 
 #include <algorithm>
@@ -19,20 +19,6 @@ namespace {
 
 constexpr std::string_view kNoteHead =
     "Not in this archive, since the server could not read them:\n\n";
-
-// 128 bits of what was put in, one thing after the other. The same everywhere.
-class RunningHash final {
-  public:
-    void put(std::string_view bytes) {
-        low_ = siphash<2, 4>({.low = low_, .high = 0x6673727661726331}, bytes);
-        high_ = siphash<2, 4>({.low = 0x6673727661726332, .high = high_}, bytes);
-    }
-    std::string text() const { return fmt::format("{:016x}{:016x}", high_, low_); }
-
-  private:
-    std::uint64_t low_ = 0;
-    std::uint64_t high_ = 0;
-};
 
 bool has_vanished(int error) {
     return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV;

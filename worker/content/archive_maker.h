@@ -4,6 +4,7 @@
 #pragma once
 
 #include "worker/content/archive_list.h"
+#include "worker/content/folder_reader.h"
 #include "worker/content/archive_parts.h"
 #include "worker/http/resource.h"
 #include "worker/http/target.h"

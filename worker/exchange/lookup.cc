@@ -119,10 +119,7 @@ void Lookup::find_and_plan() {
                            .policy = admission_};
     http::FindResult found = s.store.find(target_, ask, reach_);
     if (reach_.wants || reach_.wants_listing || reach_.wants_thread) return; // once more, then
-    if (found && found->packed != http::Coding::identity &&
-        !(s.codings && s.codings->pack(*found))) {
-        found = unexpected(http::Miss{.status = 503, .what = "too many archives are being packed"});
-    }
+    pack(found);
     const http::Coding coding = found && found->negotiated && s.codings
                                     ? http::wanted_coding(request_)
                                     : http::Coding::identity;
@@ -142,6 +139,16 @@ void Lookup::find_and_plan() {
         warm_up(plan->body, queued_us_ / 1'000);
     else if (!is_warm(plan->body))
         plan.reset();
+}
+
+// What has no length cannot be sent by HTTP/1.0.
+void Lookup::pack(http::FindResult& found) const {
+    if (!found || found->packed == http::Coding::identity) return;
+    if (request_.minor_version == 0)
+        found = unexpected(http::Miss{
+            .status = 400, .what = "HTTP/1.0 has no answers without a length: ask for tar or zip"});
+    else if (!services_->codings || !services_->codings->pack(*found))
+        found = unexpected(http::Miss{.status = 503, .what = "too many archives are being packed"});
 }
 
 // Never on the loop what takes long.

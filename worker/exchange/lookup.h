@@ -85,6 +85,7 @@ class Lookup final : public disk::Job {
 
     bool find_in_memory();
     void find_and_plan();
+    void pack(http::FindResult& found) const;
     Codings::Given code(http::FindResult& found, http::Coding coding) const;
     void submit(disk::JobKind kind);
     void probe(dev_t device) const;
