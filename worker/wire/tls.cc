@@ -421,7 +421,7 @@ ssize_t Tls::read(std::span<char> room) {
     const int error = SSL_get_error(ssl_, result);
     ERR_clear_error();
     if (!context_.parts_->collected.empty()) send_collected(); // an answer to a key update
-    if (result == 1) return static_cast<ssize_t>(n);
+    if (result == 1) return static_cast<ssize_t>(n + read_what_has_come(room.subspan(n)));
     switch (error) {
     case SSL_ERROR_ZERO_RETURN: return 0;
     case SSL_ERROR_WANT_READ: errno = EAGAIN; return -1;
@@ -431,6 +431,18 @@ ssize_t Tls::read(std::span<char> room) {
         errno = error == SSL_ERROR_SYSCALL && saved != 0 && saved != EAGAIN ? saved : EPROTO;
         return -1;
     }
+}
+
+// Of records that came with the one that was read. An error shows again with the next read.
+std::size_t Tls::read_what_has_come(std::span<char> room) {
+    std::size_t sum = 0;
+    while (sum < room.size() && drained_ && SSL_has_pending(ssl_) == 1) {
+        std::size_t n = 0;
+        if (SSL_read_ex(ssl_, room.data() + sum, room.size() - sum, &n) != 1) break;
+        sum += n;
+    }
+    ERR_clear_error();
+    return sum;
 }
 
 bool Tls::may_have_more() const {

@@ -98,7 +98,7 @@ class Tls final {
     void forget_end();
 
     static constexpr std::size_t kRecordBytes = 16 * 1024;
-    static constexpr std::size_t kMostHeldBack = 34 * 1024;
+    static constexpr std::size_t kMostHeldBack = 50 * 1024;
 
   private:
     friend class TlsContext;
@@ -106,6 +106,7 @@ class Tls final {
 
     ssize_t encrypt(const char* bytes, std::size_t size);
     bool send_collected();
+    std::size_t read_what_has_come(std::span<char> room);
     std::size_t record_size();
 
     TlsContext& context_;
