@@ -127,8 +127,8 @@ TEST(Throttle, WhatNothingLimitsHasNoRation) {
 
 TEST(Throttle, AClientGetsItsRateOverTenSecondsHoweverManyConnectionsAndWorkers) {
     for (const std::uint64_t rate : {kKiB, 10 * kKiB, 64 * kKiB, kMiB, 100 * kMiB, 10'240 * kMiB})
-        for (const unsigned connections : {1, 3, 100})
-            for (const unsigned workers : {1, 2, 4}) {
+        for (const unsigned connections : {1U, 3U, 100U})
+            for (const unsigned workers : {1U, 2U, 4U}) {
                 Simulation s({.client = rate}, workers);
                 for (unsigned i = 0; i < connections; ++i) s.add(s.payer("ann"), i % workers);
                 s.run(10'000);
@@ -149,7 +149,7 @@ TEST(Throttle, ConnectionsOfAClientTakeTurns) {
 
 TEST(Throttle, TheTotalIsSharedByClientsNotByConnections) {
     for (const std::uint64_t rate : {64 * kKiB, kMiB, 100 * kMiB})
-        for (const unsigned workers : {1, 2, 4}) {
+        for (const unsigned workers : {1U, 2U, 4U}) {
             Simulation s({.total = rate}, workers);
             for (unsigned i = 0; i < 100; ++i) s.add(s.payer("many"), i % workers);
             const Flow& one = s.add(s.payer("one"));
@@ -202,7 +202,7 @@ TEST(Throttle, TheStrictestOfAllHolds) {
         EXPECT_LT(std::abs(off_by(s.got(), 10 * row.gets)), 5) << row.gets;
     }
     Simulation s({}, 1);
-    for (const unsigned rule : {1, 2})
+    for (const unsigned rule : {1U, 2U})
         s.add(s.payer("ann", {.rule = rule, .bytes_per_second = kMiB}));
     s.run(10'000);
     EXPECT_LT(std::abs(off_by(s.got(), 20 * kMiB)), 5) << "a bucket per client and rule";
