@@ -20,7 +20,7 @@ struct Login {
     std::string name;
     std::string password_hash;       // crypt(3), as crypto/crypt_hash.h takes it
     std::vector<std::string> groups; // none in --users
-    std::string account;             // for permissions = "user"; empty: none
+    std::string account;             // local; empty: none
     std::string place;               // "fsrv.toml:12"
 
     friend bool operator==(const Login&, const Login&) = default;

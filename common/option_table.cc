@@ -284,7 +284,7 @@ constexpr CommandSpec kCommands[] = {
     {"resume", "TIME", "how long after that it may be resumed; without it 24h; 0: not", "sign"},
     {"prefix", "", "the link is for all below its folder as well", "sign"},
     {"client", "CIDR", "the link is for these addresses alone", "sign"},
-    {"uses", "N", "the link is for so many downloads", "sign"},
+    {"uses", "N", "so many downloads; not counted by this version", "sign"},
     {"attachment", "NAME", "the name that browsers save it as", "sign"},
     {"hash-password", "", "ask for a password, and print a [[login]] table"},
     {"version", "", "print the version, and exit"},

@@ -46,17 +46,14 @@ std::string help_text() {
     std::string out(kUsage);
     std::string_view group;
     for (const OptionSpec& option : option_table()) {
-        if (option.group != group) {
-            if (group.empty()) out += '\n';
-            out += fmt::format("{}\n", group = option.group);
-        }
+        if (option.group != group) out += fmt::format("{}\n", group = option.group);
         out += help_entry(option.name, option.metavar, option.meaning, option.fallback);
     }
     out += "Besides\n";
     for (const CommandSpec& command : command_table())
         if (command.part_of.empty())
             out += help_entry(command.name, command.metavar, command.meaning, "");
-    return out.append("\n").append(kClosing);
+    return out.append(kClosing);
 }
 
 std::string version_text() {

@@ -178,7 +178,6 @@ Stored store_index(const RuleValue& value, std::string& index) {
 constexpr std::array<std::string_view, 3> kSymlinks = {"inside", "never", "follow"};
 constexpr std::array<std::string_view, 2> kDispositions = {"inline", "attachment"};
 constexpr std::array<std::string_view, 2> kCompressions = {"auto", "off"};
-constexpr std::array<std::string_view, 3> kPermissions = {"worker", "world", "user"};
 
 struct PathKey {
     std::string_view name;
@@ -215,13 +214,6 @@ constexpr PathKey kPathKeys[] = {
          std::size_t word = 0;
          const Stored stored = store_word(v, word, kDispositions);
          if (stored) s.disposition = static_cast<Disposition>(word + 1);
-         return stored;
-     }},
-    {"permissions",
-     [](auto& s, const auto& v) {
-         std::size_t word = 0;
-         const Stored stored = store_word(v, word, kPermissions);
-         if (stored) s.permissions = static_cast<Permissions>(word);
          return stored;
      }},
 };
@@ -349,18 +341,6 @@ Result<std::vector<PathTable>, UsageError> path_tables(const RuleTables& tables)
     return paths;
 }
 
-std::optional<UsageError> check_path(const PathRule& rule, const RuleTable& table) {
-    const auto entry = entry_of(table, "permissions");
-    const bool for_all = std::ranges::any_of(
-        rule.settings.allow, [](const Principal& p) { return p.kind == Principal::Kind::all; });
-    if (rule.settings.permissions == Permissions::user && for_all) {
-        return UsageError{fmt::format(
-            "{}: permissions = \"user\" wants users: allow has \"all\", who are nobody's account",
-            entry ? entry->place : table.place)};
-    }
-    return std::nullopt;
-}
-
 Result<std::vector<PathRule>, UsageError> make_paths(const RuleTables& tables,
                                                      const Options& options) {
     const auto sorted = path_tables(tables);
@@ -382,7 +362,6 @@ Result<std::vector<PathRule>, UsageError> make_paths(const RuleTables& tables,
             if (const Stored stored = key->store(rule.settings, entry.value); !stored)
                 return unexpected(wrong(entry, stored.error()));
         }
-        if (const auto error = check_path(rule, *each.table)) return unexpected(*error);
         rules.push_back(std::move(rule));
     }
     return rules;

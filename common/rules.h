@@ -24,13 +24,6 @@ enum class Symlinks;
 
 // As what a file is offered. `automatic`: as product and API have it: inline in the tree.
 enum class Disposition : std::uint8_t { automatic, inline_, attachment };
-// Whose rights decide what can be read.
-enum class Permissions : std::uint8_t {
-    worker, // the worker's
-    world,  // everybody's: o+r on the file, o+x on the folders above it
-    user,   // those of the local account of who asks
-};
-
 // Who is meant by an element of `allow` or `require`.
 struct Principal {
     enum class Kind : std::uint8_t {
@@ -66,7 +59,6 @@ struct PathSettings {
     bool archive = true; // folders are sent as tar and zip, within --archive-limit
     Symlinks symlinks{};
     Disposition disposition = Disposition::automatic;
-    Permissions permissions = Permissions::worker;
     friend bool operator==(const PathSettings&, const PathSettings&) = default;
 };
 

@@ -61,6 +61,9 @@ Result<std::string, std::string> signed_url(const LinkOrder& order, const Signin
         crypto::has_link_terms(std::string_view(url).substr(query + 1)))
         return refused("expected a URL without a link's terms; it is signed already, or has "
                        "parameters of their names");
+    if (order.uses > 0)
+        return refused(
+            "--uses: this version counts no downloads, and lets nobody in by such a link");
     const auto path = path_of(origin, api);
     if (!path) return refused(path.error());
 

@@ -60,8 +60,6 @@ constexpr Refused kRefused[] = {
     {"[[path]]\nprefix = \"/a\"\nhidden = \"maybe\"\n", "f.toml:3: hidden: expected on or off"},
     {"[[path]]\nprefix = \"/a\"\nsymlinks = \"some\"\n",
      "f.toml:3: symlinks: expected inside, never or follow"},
-    {"[[path]]\nprefix = \"/a\"\npermissions = \"user\"\n",
-     "f.toml:3: permissions = \"user\" wants users: allow has \"all\", who are nobody's account"},
     {"[[login]]\nname = \"ann\"\n", "f.toml:1: [[login]] wants a password"},
     {"[[login]]\npassword = \"$y$\"\n", "f.toml:1: [[login]] wants a name"},
     {"[[login]]\nname = \"a:b\"\npassword = \"$y$\"\n",

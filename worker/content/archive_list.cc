@@ -178,12 +178,24 @@ class ArchiveWalk final {
                                         : (entry.status.st_mode & kProgram) != 0 ? Kind::program
                                                                                  : Kind::file});
         }
+        tell_index_alone(path, siblings);
         const auto by_name = [](const Sibling& a, const Sibling& b) { return a.name < b.name; };
         const auto same = [](const Sibling& a, const Sibling& b) { return a.name == b.name; };
         std::sort(siblings.begin(), siblings.end(), by_name);
         // A folder that changes while it is read may tell of a name twice.
         siblings.erase(std::unique(siblings.begin(), siblings.end(), same), siblings.end());
         return 0;
+    }
+
+    void tell_index_alone(const std::string& path, std::vector<Sibling>& siblings) const {
+        const Policy* const policy = ask_.sight.policy;
+        const std::string& index = policy ? policy->rule_of(path).settings.index : ask_.index;
+        if (index.empty()) return;
+        const auto is_index = [&](const Sibling& sibling) {
+            return sibling.name == index && sibling.kind != Kind::folder;
+        };
+        if (std::any_of(siblings.begin(), siblings.end(), is_index))
+            std::erase_if(siblings, [&](const Sibling& sibling) { return !is_index(sibling); });
     }
 
     // What may lie on another device is opened, as the resolver sees fit. 0: it can be read.

@@ -12,6 +12,7 @@
 #include "common/result.h"
 #include "worker/content/archive_member.h"
 #include "worker/content/byte_budget.h"
+#include "worker/content/folder_reader.h"
 #include "worker/content/resolver.h"
 
 #include <atomic>
@@ -88,6 +89,8 @@ struct ArchiveAsk {
     std::string path; // of the folder, below the root
     std::string top;  // a name for it
     Sight sight;      // its led_to is of the folder
+    // Of a folder that has such a file nothing else is told, as no listing does; empty: none.
+    std::string index;
     ArchiveBounds bounds;
     const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
 };

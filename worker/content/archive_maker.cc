@@ -70,6 +70,7 @@ http::FindResult ArchiveMaker::make(const std::string& path, http::ArchiveForm f
                                    {.path = path,
                                     .top = top,
                                     .sight = look.sight,
+                                    .index = look.index,
                                     .bounds = config_.bounds,
                                     .cancelled = look.cancelled},
                                    reach, budget_);

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "worker/content/archive_list.h"
-#include "worker/content/folder_reader.h"
 #include "worker/content/archive_parts.h"
+#include "worker/content/folder_reader.h"
 #include "worker/http/resource.h"
 #include "worker/http/target.h"
 
@@ -33,6 +33,7 @@ class ArchiveMaker final {
     struct Look {
         const Resolver& resolver; // outlives what is made
         Sight sight;
+        std::string index; // name of the file that is shown for its folder; empty: none
         const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
     };
     // `path`: of the folder, below the root. `form` is not none.

@@ -257,6 +257,7 @@ http::FindResult LocalStore::find_archive(const http::Target& target, const Entr
                                     .sight = {.hidden = asked.rule.settings.hidden,
                                               .policy = asked.ask.policy,
                                               .led_to = folder.led_to},
+                                    .index = asked.rule.settings.index,
                                     .cancelled = asked.ask.cancelled},
                                    asked.reach);
     if (archive) {
@@ -355,7 +356,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                             .negotiated = negotiated,
                             .content_type = std::move(content_type),
                             .validators = validators,
-                            .may_be_kept = one_rule && settings.permissions == Permissions::worker,
+                            .may_be_kept = one_rule,
                             .path = asked.path,
                             .rule_fields = asked.rule.cache_fields + asked.rule.headers};
     if (settings.disposition == Disposition::attachment)

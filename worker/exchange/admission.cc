@@ -15,6 +15,9 @@ namespace {
 // Hashes are charged to a device that there is not, whose threads they have.
 constexpr dev_t kHashing = ~dev_t{0};
 
+constexpr std::string_view kExpired =
+    "this link has expired: ask whoever gave it to you for a new one";
+
 struct HashJob final : disk::Job {
     HashJob(access::PasswordJob its_work, access::Passwords& its_home)
         : work(std::move(its_work)), home(its_home) {}
@@ -82,16 +85,8 @@ Admission::State Admission::begin(const http::Request& request, const http::Targ
         who_.has_certificate = true;
         who_.certificate_names = *asking.certificate;
     }
-    if (target.kind == http::Target::Kind::tree && crypto::is_signed(target.query)) {
-        const auto link = crypto::verify_link(target.query, path, asking.address,
-                                              gate_.signing_keys_, wall_now().seconds);
-        who_.has_link = link && link->may_begin(wall_now().seconds);
-        has_expired_ = link ? !who_.has_link : link.error() == crypto::LinkFault::expired;
-        if (!who_.has_link && !rule_->open)
-            log_info("a signed link is refused: {}",
-                     link ? crypto::text_of(crypto::LinkFault::expired)
-                          : crypto::text_of(link.error()));
-    }
+    if (target.kind == http::Target::Kind::tree && crypto::is_signed(target.query))
+        take_link(target.query, path);
     if (asking.by_proxy) {
         if (const auto user = request.field("remote-user"); user && !user->empty()) {
             who_.user = *user;
@@ -100,6 +95,31 @@ Admission::State Admission::begin(const http::Request& request, const http::Targ
         }
     }
     return state_ = prove(request);
+}
+
+// Downloads are not counted yet, so who may have so many has none.
+void Admission::take_link(std::string_view query, std::string_view path) {
+    const std::int64_t now = wall_now().seconds;
+    const auto link = crypto::verify_link(query, path, who_.address, gate_.signing_keys_, now);
+    if (link && link->terms.uses == 0) {
+        resumes_ = !link->may_begin(now);
+        has_expired_ = resumes_;
+        who_.has_link = !resumes_ || (request_->field("range") && request_->field("if-range"));
+        if (who_.has_link) attachment_ = link->terms.attachment;
+    } else {
+        has_expired_ = !link && link.error() == crypto::LinkFault::expired;
+        if (!rule_->open)
+            log_info("a signed link is refused: {}",
+                     link ? "its uses are not counted" : crypto::text_of(link.error()));
+    }
+}
+
+std::optional<http::Plan> Admission::plan_beginning(const http::Plan& planned) const {
+    if (!resumes_ || rule_->open || planned.status == 206 || planned.status >= 400)
+        return std::nullopt;
+    http::Plan refused = http::plan_status(*request_, 403, kExpired);
+    complete(refused);
+    return refused;
 }
 
 Admission::State Admission::prove(const http::Request& request) {
@@ -206,8 +226,7 @@ std::optional<http::Plan> Admission::plan_refusal() const {
     } else {
         refused = http::plan_status(
             *request_, 403,
-            has_expired_ ? "this link has expired: ask whoever gave it to you for a new one"
-                         : "this is not for you: ask whoever runs this server");
+            has_expired_ ? kExpired : "this is not for you: ask whoever runs this server");
     }
     complete(refused);
     return refused;

@@ -97,6 +97,14 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     const access::Who& who() const { return who_; }
     // Of what was asked for.
     const access::Rule& rule() const { return *rule_; }
+    // Another answer than everybody's who is let in: its link says a name to save it as, or lets
+    // in those alone who have begun.
+    bool is_special() const { return resumes_ || !attachment_.empty(); }
+    const std::string& attachment() const { return attachment_; }
+    // What was planned is no part of the version that the client has of it already, and it may have
+    // nothing else: the answer instead.
+    std::optional<http::Plan> plan_beginning(const http::Plan& planned) const;
+
     // The answer to who may not have it: 401 or 403; none: it may.
     std::optional<http::Plan> plan_refusal() const;
     // What an answer says because of the rule, and of who asked, if it is no file's: a challenge,
@@ -115,6 +123,7 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
   private:
     void on_password(const Login* login) override;
 
+    void take_link(std::string_view query, std::string_view path);
     State prove(const http::Request& request);
     State prove_password(std::string_view user, std::string_view password);
     State prove_token(std::string_view token);
@@ -128,6 +137,8 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     const access::Rule* rule_ = nullptr;
     access::Who who_;
     State state_ = State::known;
+    std::string attachment_;
+    bool resumes_ = false;     // by its link it may only go on with what it has begun
     bool has_failed_ = false;  // there was a proof, and it was none
     bool has_expired_ = false; // there was a link
 };

@@ -1,5 +1,6 @@
 #include "worker/exchange/exchange.h"
 
+#include "common/crypto/signed_link.h"
 #include "common/limits.h"
 #include "worker/http/accept_encoding.h"
 #include "worker/http/forwarded.h"
@@ -112,7 +113,7 @@ Exchange::Outcome Exchange::ask_by_rules(Inquiry& inquiry, const Client& client)
     const auto path = services_.lookups.store.path_of(*target);
     const Asking who = asking(request, client);
     const access::Rule* const rule = path ? &services_.gate->site().rule_of(*path) : nullptr;
-    if (rule && rule->open) {
+    if (rule && rule->open && !crypto::is_signed(target->query)) {
         const Kept kept = kept_for(request, http::cache_key(*target));
         if (kept.file) {
             if (auto refused = admit(request, who.address)) return {.plan = std::move(refused)};
@@ -140,7 +141,7 @@ Exchange::Outcome Exchange::admitted(Inquiry& inquiry, http::Target target) {
         return {.plan = std::move(refused)};
     set_rate(admission.rule());
     if (auto refused = admission.plan_refusal()) return {.plan = std::move(refused)};
-    if (!admission.rule().open) {
+    if (!admission.rule().open && !admission.is_special()) {
         const Kept kept = kept_for(inquiry.request, http::cache_key(target));
         if (kept.file) return {.ready = kept.file, .coded = kept.coded};
     }

@@ -224,7 +224,7 @@ class Exchange final : public disk::FileReader {
     Outcome admitted(Inquiry& inquiry, http::Target target);
     void take_ration();
     void set_rate(const access::Rule& rule);
-    std::optional<http::Plan> admit(const http::Request& request, const Client& client,
+    std::optional<http::Plan> admit(const http::Request& request, const in6_addr& address,
                                     std::string_view user = {});
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);

@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/limits.h"
+#include "worker/content/disposition.h"
 #include "worker/disk/page_cache.h"
 #include "worker/http/accept_encoding.h"
 
@@ -88,7 +89,7 @@ bool Lookup::begin(const LookupServices& services, http::Target target,
     target_ = std::move(target);
     cancelled_ = false;
     waited_us_ = 0;
-    to_be_kept_ = services.cache.worth_keeping();
+    to_be_kept_ = services.cache.worth_keeping() && !(admission && admission->is_special());
     may_list_ = services.io == IoMode::inline_;
     reach_ = {};
     if (services.io == IoMode::inline_) {
@@ -132,9 +133,13 @@ void Lookup::find_and_plan() {
         if (found_ && given == Codings::Given::useless) found_->set_useless(coding);
     }
     listings_full_ = !found && found.error().listings_full;
+    if (found && admission_ && !admission_->attachment().empty())
+        found->content_disposition = content::attachment(admission_->attachment());
     const bool is_found = found.has_value();
     plan = http::plan_resource(request_, std::move(found), s.plan_config, wall_now());
     if (admission_ && (!is_found || plan->status >= 400)) admission_->complete(*plan);
+    if (admission_)
+        if (auto refused = admission_->plan_beginning(*plan)) plan = std::move(refused);
     if (!reach_.in_memory)
         warm_up(plan->body, queued_us_ / 1'000);
     else if (!is_warm(plan->body))

@@ -153,9 +153,9 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       transfer_board_(score()) {
     if (!site_) return;
     gate_.emplace(*site_, *heritage_.access, options().jwt_audience, pool_,
-                  {.clients = heritage_.clients,
-                   .per_minute = options().auth_failures,
-                   .iteration = iteration_});
+                  exchange::FailureBudget{.clients = heritage_.clients,
+                                          .per_minute = options().auth_failures,
+                                          .iteration = iteration_});
     exchanges_.gate = &*gate_;
 }
 

@@ -285,7 +285,7 @@ void Http2::settle_state() {
 bool Http2::is_throttled() const {
     return services_.exchanges.client_limits && unsent_.empty() &&
            std::ranges::all_of(streams_,
-                               [](const auto& entry) { return entry.second->is_throttled(); });
+                               [](const auto& entry) { return entry.second.is_throttled(); });
 }
 
 // Sends what there is, a turn of it, and waits for what is wanted next.

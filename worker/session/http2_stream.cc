@@ -103,7 +103,7 @@ bool Http2Stream::respond_out_of_memory(const exchange::CachedFile& file,
         ready_answer(inquiry_->request, file, coded, false, services_);
     if (!ready) return false;
     const http::Body& whole = coded ? coded->body : file.resource.body;
-    exchange_.begin(inquiry_->request, home_.client(), ready->status,
+    exchange_.begin(*inquiry_, home_.client(), ready->status,
                     ready->content.empty() ? http::Body() : whole);
     drop_inquiry();
     is_submitted_ = true;
