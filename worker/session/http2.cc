@@ -15,7 +15,7 @@ namespace {
 
 // A frame of this size and its head fill a record of TLS.
 constexpr std::size_t kMostData = 16 * 1024 - 9;
-constexpr std::size_t kCollected = 48 * 1024; // then it is sent
+constexpr std::size_t kCollected = 32 * 1024; // then it is sent
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::string_view kPrefaceLine = kPreface.substr(0, kPreface.find('\r'));
 
