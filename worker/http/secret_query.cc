@@ -9,6 +9,7 @@ namespace fsrv::http {
 namespace {
 
 constexpr std::array<std::string_view, 3> kNames = {"sig", "token", "access_token"};
+constexpr std::string_view kHidden = "...";
 constexpr std::string_view kEnds = "&; #\"\t\r\n"; // of a value, wherever the text stands
 
 // As the name is once it is decoded: it may be spelt in many ways.
@@ -38,7 +39,8 @@ Span next_secret(std::string_view text, std::size_t at) {
             continue;
         }
         const std::size_t end = std::min(text.find_first_of(kEnds, name_end), text.size());
-        if (is_secret_name(text.substr(at, name_end - at)) && end > name_end + 1)
+        const std::string_view value = text.substr(name_end + 1, end - name_end - 1);
+        if (is_secret_name(text.substr(at, name_end - at)) && !value.empty() && value != kHidden)
             return {.begin = name_end + 1, .end = end};
         at = name_end + 1;
     }
@@ -60,7 +62,7 @@ std::string without_secrets(std::string_view text) {
     for (std::size_t from = query == std::string_view::npos ? text.size() : query + 1;;) {
         const Span secret = next_secret(text, from);
         if (secret.begin == std::string_view::npos) break;
-        out.append(text, at, secret.begin - at).append("...");
+        out.append(text, at, secret.begin - at).append(kHidden);
         at = from = secret.end;
     }
     return out.append(text, at);
