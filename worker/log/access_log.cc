@@ -21,23 +21,22 @@ constexpr std::size_t kMaxRefusedLine = 256; // of bytes that are no request: a 
 
 // What the parts of a line may have once they are escaped. Together at most PIPE_BUF, so that a
 // line goes whole to a pipe that others write to, and no reader cuts it.
-constexpr std::size_t kUserBytes = 128;
-constexpr std::size_t kRequestBytes = 2240;
+constexpr std::size_t kRequestBytes = 2368;
 constexpr std::size_t kRefererBytes = 640;
 constexpr std::size_t kUserAgentBytes = 512;
 constexpr std::size_t kRangeBytes = 256;
 constexpr std::size_t kOtherBytes = 320; // what is ours, at its longest
-static_assert(kUserBytes + kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes +
-                  kOtherBytes <=
+static_assert(kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes + kOtherBytes <=
               PIPE_BUF);
-// Of TLS, at the expense of the request.
+// Of TLS and of a user, at the expense of the request.
 constexpr std::size_t kServerNameBytes = 256;
 constexpr std::size_t kTlsBytes = kServerNameBytes + 112;
+constexpr std::size_t kUserBytes = 128;
 
 using Append = bool (*)(std::string& out, std::string_view text, Room room); // of a format
 
-std::size_t request_room(const LogOutcome& outcome) {
-    return outcome.tls ? kRequestBytes - kTlsBytes : kRequestBytes;
+std::size_t request_room(const LogFields& fields, const LogOutcome& outcome) {
+    return kRequestBytes - (outcome.tls ? kTlsBytes : 0) - (fields.user.empty() ? 0 : kUserBytes);
 }
 
 // " HTTP/1.1" at the end of a request line; empty: it does not end so.
@@ -171,7 +170,7 @@ void LogLines::append_combined(const LogFields& fields, const LogOutcome& outcom
     if (fields.request_line.empty())
         text_ += '-';
     else
-        append_request(text_, fields.request_line, request_room(outcome), append_escaped);
+        append_request(text_, fields.request_line, request_room(fields, outcome), append_escaped);
     fmt::format_to(std::back_inserter(text_), FMT_COMPILE("\" {} {} "), outcome.status,
                    outcome.body_bytes);
     append_quoted(text_, fields.referer, kRefererBytes);
@@ -202,7 +201,7 @@ void LogLines::append_json(const LogFields& fields, const LogOutcome& outcome, s
         text_ += "\",";
     }
     text_ += R"("request":")";
-    append_request(text_, fields.request_line, request_room(outcome), append_json_escaped);
+    append_request(text_, fields.request_line, request_room(fields, outcome), append_json_escaped);
     fmt::format_to(std::back_inserter(text_),
                    FMT_COMPILE(R"(","status":{},"bytes":{},"seconds":{}.{:03},"range":")"),
                    outcome.status, outcome.body_bytes, ms / 1000, ms % 1000);
