@@ -65,6 +65,10 @@ struct Heritage {
     const AccessMaterial* access = nullptr; // a worker has it always
     ClientTable* clients = nullptr;         // none: nobody is limited
     ScoreSlot* score = nullptr;
+    // Of which generation the worker is, and which one was the first with the rules of now. None:
+    // they never change.
+    std::uint64_t generation = 0;
+    const SharedWord* rules_since = nullptr;
     Budgets budgets = {};
     bool stop_announced = false;      // as by ControlKind::announce
     Scoreboard* scoreboard = nullptr; // of the admin process, which only reads it

@@ -69,7 +69,7 @@ std::string lower_case(std::string_view text) {
 // A value that is stored, or what was expected.
 using Stored = Result<void, std::string>;
 
-Stored expected(std::string text) {
+Stored wanted(std::string text) {
     return unexpected("expected " + std::move(text));
 }
 
@@ -77,30 +77,30 @@ Stored store_word(const RuleValue& value, std::size_t& index,
                   std::span<const std::string_view> words) {
     const auto word =
         value.form == Form::text ? parse_word(value.texts.front(), words) : std::nullopt;
-    if (!word) return expected(expected_word(words));
+    if (!word) return wanted(expected_word(words));
     index = *word;
     return {};
 }
 
 Stored store_on_off(const RuleValue& value, bool& flag) {
     const auto parsed = value.form == Form::text ? parse_on_off(value.texts.front()) : std::nullopt;
-    if (!parsed) return expected("on or off");
+    if (!parsed) return wanted("on or off");
     flag = *parsed;
     return {};
 }
 
 Stored store_names(const RuleValue& value, std::vector<std::string>& names, std::string_view what) {
-    if (value.form != Form::list) return expected(fmt::format("a list of {}", what));
+    if (value.form != Form::list) return wanted(fmt::format("a list of {}", what));
     names = value.texts;
     if (std::ranges::any_of(names, &std::string::empty))
-        return expected(fmt::format("{}, none of them empty", what));
+        return wanted(fmt::format("{}, none of them empty", what));
     return {};
 }
 
 Stored store_principals(const RuleValue& value, std::vector<Principal>& principals) {
     constexpr std::string_view kForms =
         "all, users, user:NAME, group:NAME, signed, cert, cert:NAME or ip:CIDR";
-    if (value.form != Form::list) return expected(fmt::format("a list of {}", kForms));
+    if (value.form != Form::list) return wanted(fmt::format("a list of {}", kForms));
     principals.clear();
     for (const std::string& text : value.texts) {
         auto principal = parse_principal(text);
@@ -118,7 +118,7 @@ Stored store_rate(const RuleValue& value, std::uint64_t& rate) {
     constexpr OptionBounds kBounds{.least = 0, .most = kMostRate};
     const auto parsed =
         value.form == Form::text ? parse_size(value.texts.front(), kBounds) : std::nullopt;
-    if (!parsed) return expected(expected_size(kBounds));
+    if (!parsed) return wanted(expected_size(kBounds));
     rate = *parsed;
     return {};
 }
@@ -126,7 +126,7 @@ Stored store_rate(const RuleValue& value, std::uint64_t& rate) {
 Stored store_headers(const RuleValue& value,
                      std::vector<std::pair<std::string, std::string>>& headers) {
     if (value.form != Form::pairs)
-        return expected("a table, such as { Access-Control-Allow-Origin = \"*\" }");
+        return wanted("a table, such as { Access-Control-Allow-Origin = \"*\" }");
     headers.clear();
     for (const auto& [name, text] : value.pairs) {
         if (name.empty() || !std::ranges::all_of(name, is_token_char))
@@ -145,14 +145,14 @@ Stored store_headers(const RuleValue& value,
 
 Stored store_cache_control(const RuleValue& value, std::string& text) {
     if (value.form != Form::text || !is_field_value(value.texts.front()))
-        return expected("a value of Cache-Control, such as max-age=3600");
+        return wanted("a value of Cache-Control, such as max-age=3600");
     text = value.texts.front();
     return {};
 }
 
 Stored store_types(const RuleValue& value, std::map<std::string, std::string>& types) {
     if (value.form != Form::pairs)
-        return expected("a table, such as { \".foo\" = \"application/x-foo\" }");
+        return wanted("a table, such as { \".foo\" = \"application/x-foo\" }");
     types.clear();
     for (const auto& [extension, type] : value.pairs) {
         if (!extension.starts_with('.') || extension.find('.', 1) != std::string::npos ||
@@ -170,7 +170,7 @@ Stored store_index(const RuleValue& value, std::string& index) {
     constexpr OptionBounds kBounds{0, 255, "the name of a file, without a slash", true};
     const auto parsed =
         value.form == Form::text ? parse_text(value.texts.front(), kBounds) : std::nullopt;
-    if (!parsed) return expected(std::string(kBounds.description));
+    if (!parsed) return wanted(std::string(kBounds.description));
     index = *parsed;
     return {};
 }
@@ -225,7 +225,7 @@ struct LoginKey {
 
 Stored store_name(const RuleValue& value, std::string& name, std::string_view what) {
     if (value.form != Form::text || value.texts.front().empty() || value.texts.front().size() > 255)
-        return expected(fmt::format("the name of {}", what));
+        return wanted(fmt::format("the name of {}", what));
     name = value.texts.front();
     return {};
 }
@@ -260,8 +260,8 @@ constexpr TokenKey kTokenKeys[] = {
                                  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
                              });
          if (!is_hex)
-             return expected("the SHA-256 of a token: 64 hexadecimal digits, as from: "
-                             "printf %s TOKEN | sha256sum");
+             return wanted("the SHA-256 of a token: 64 hexadecimal digits, as from: "
+                           "printf %s TOKEN | sha256sum");
          t.sha256 = lower_case(v.texts.front());
          return Stored();
      }},

@@ -166,6 +166,7 @@ struct ScoreView::Head {
     SharedWord generation{0};
     SharedWord workers{0};
     SharedWord draining{0};
+    SharedWord rules_since{0}; // the generation that was the first with the rules of now
     SharedWord rows{0};
     SharedWord certificate_rows{0};
     std::array<SharedCertificate, limits::kShownCertificates> certificates;
@@ -302,6 +303,14 @@ void Scoreboard::retire(unsigned i) {
 void Scoreboard::publish_retired() {
     const Change change(*this);
     head_->retired.show(retired_);
+}
+
+void Scoreboard::announce_rules(std::uint64_t generation) {
+    head_->rules_since.store(generation, std::memory_order_release);
+}
+
+const SharedWord& Scoreboard::rules_since() const {
+    return head_->rules_since;
 }
 
 void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> processes) {

@@ -96,6 +96,8 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
                       .access = &config.access.material,
                       .clients = counts_clients ? setup_.clients : nullptr,
                       .score = &setup_.scoreboard.slot(score),
+                      .generation = generation.number,
+                      .rules_since = &setup_.scoreboard.rules_since(),
                       .budgets = memory_budgets(config.options, own_cgroup_limits().memory),
                       .stop_announced = stop_announced};
     heritage.budgets.open_files = open_files_limit().soft;

@@ -23,6 +23,14 @@ Asked to_label(http::Method method) {
 
 namespace {
 
+// Others with the new rules serve already, and get who comes again.
+http::Plan plan_outdated(const http::Request& request) {
+    http::Plan plan =
+        http::plan_status(request, 503, "who may have what has just changed, ask again");
+    plan.close = true;
+    return plan;
+}
+
 log::LogFields fields_of(const Inquiry& inquiry) {
     log::LogFields fields = log::LogFields::of(inquiry.request);
     if (inquiry.admission) fields.user = inquiry.admission->who().user;
@@ -71,6 +79,7 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
         services_.score.set_last_request(http::without_secrets(request.target));
     else
         services_.score.set_last_request(request.target);
+    if (services_.has_old_rules()) return {.plan = plan_outdated(request)};
     if (services_.client_limits && !services_.gate)
         if (auto refused = admit(request, client_of(request, client).address))
             return {.plan = std::move(refused)};

@@ -48,7 +48,13 @@ struct ExchangeServices {
     NameCheck& names;
     FileCache& cache;
     LookupServices lookups;
-    Gate* gate = nullptr; // none: no rules, everybody may have everything
+    Gate* gate = nullptr;                    // none: no rules, everybody may have everything
+    std::uint64_t generation = 0;            // this worker's
+    const SharedWord* rules_since = nullptr; // the first one with the rules of now
+
+    bool has_old_rules() const {
+        return rules_since && rules_since->load(std::memory_order_acquire) > generation;
+    }
     BodyServices bodies;
     ScoreSlot& score;
     log::LogLines log_lines;

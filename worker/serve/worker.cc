@@ -121,6 +121,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                              .server_header = options().server_header,
                              .codings = &codings_},
                  .gate = nullptr,
+                 .generation = heritage_.generation,
+                 .rules_since = heritage_.rules_since,
                  .bodies = {.iteration = iteration_,
                             .chunks = chunks_,
                             .page_cache = page_cache_,
