@@ -198,21 +198,21 @@ constexpr PathKey kPathKeys[] = {
     {"compress",
      [](auto& s, const auto& v) {
          std::size_t word = 0;
-         const Stored stored = store_word(v, word, kCompressions);
+         Stored stored = store_word(v, word, kCompressions);
          if (stored) s.compress = word == 0;
          return stored;
      }},
     {"symlinks",
      [](auto& s, const auto& v) {
          std::size_t word = 0;
-         const Stored stored = store_word(v, word, kSymlinks);
+         Stored stored = store_word(v, word, kSymlinks);
          if (stored) s.symlinks = static_cast<Symlinks>(word);
          return stored;
      }},
     {"disposition",
      [](auto& s, const auto& v) {
          std::size_t word = 0;
-         const Stored stored = store_word(v, word, kDispositions);
+         Stored stored = store_word(v, word, kDispositions);
          if (stored) s.disposition = static_cast<Disposition>(word + 1);
          return stored;
      }},
@@ -231,7 +231,7 @@ Stored store_name(const RuleValue& value, std::string& name, std::string_view wh
 }
 
 Stored store_user_name(const RuleValue& value, std::string& name) {
-    if (const Stored stored = store_name(value, name, "a user"); !stored) return stored;
+    if (Stored stored = store_name(value, name, "a user"); !stored) return stored;
     if (name.find(':') != std::string::npos)
         return unexpected(std::string("the name of a user has no colon (RFC 7617)"));
     return {};
@@ -359,7 +359,7 @@ Result<std::vector<PathRule>, UsageError> make_paths(const RuleTables& tables,
             if (key == std::end(kPathKeys))
                 return unexpected(
                     unknown_key(entry, std::span<const PathKey>(kPathKeys), {"prefix"}));
-            if (const Stored stored = key->store(rule.settings, entry.value); !stored)
+            if (Stored stored = key->store(rule.settings, entry.value); !stored)
                 return unexpected(wrong(entry, stored.error()));
         }
         rules.push_back(std::move(rule));
@@ -381,7 +381,7 @@ Result<std::vector<Value>, UsageError> make_named(const RuleTables& tables, std:
         for (const RuleEntry& entry : table.entries) {
             const auto key = std::ranges::find(keys, entry.key, &Key::name);
             if (key == keys.end()) return unexpected(unknown_key(entry, keys));
-            if (const Stored stored = key->store(value, entry.value); !stored)
+            if (Stored stored = key->store(value, entry.value); !stored)
                 return unexpected(wrong(entry, stored.error()));
         }
         for (const std::string_view name : needed) {

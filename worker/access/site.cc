@@ -8,28 +8,28 @@
 namespace fsrv::access {
 namespace {
 
-using Kind = Principal::Kind;
+using PrincipalKind = Principal::Kind;
 
 bool is_one(const Principal& principal, const Who& who) {
     switch (principal.kind) {
-    case Kind::all: return true;
-    case Kind::users: return !who.user.empty();
-    case Kind::user: return !who.user.empty() && who.user == principal.name;
-    case Kind::group: return std::ranges::count(who.groups, principal.name) > 0;
-    case Kind::signed_link: return who.has_link;
-    case Kind::certificate:
+    case PrincipalKind::all: return true;
+    case PrincipalKind::users: return !who.user.empty();
+    case PrincipalKind::user: return !who.user.empty() && who.user == principal.name;
+    case PrincipalKind::group: return std::ranges::count(who.groups, principal.name) > 0;
+    case PrincipalKind::signed_link: return who.has_link;
+    case PrincipalKind::certificate:
         return who.has_certificate &&
                (principal.name.empty() ||
                 std::ranges::count(who.certificate_names, principal.name) > 0);
-    case Kind::network: return principal.network.holds(who.address);
+    case PrincipalKind::network: return principal.network.holds(who.address);
     }
     return false;
 }
 
 // Whether a password or a token could make somebody one of them.
 bool can_be_proven(const Principal& principal) {
-    return principal.kind == Kind::users || principal.kind == Kind::user ||
-           principal.kind == Kind::group;
+    return principal.kind == PrincipalKind::users || principal.kind == PrincipalKind::user ||
+           principal.kind == PrincipalKind::group;
 }
 
 std::string private_text(std::string_view cache_control) {
@@ -74,7 +74,7 @@ unsigned id_of(std::string_view prefix) {
 
 bool is_open(const PathSettings& settings) {
     return settings.require.empty() && std::ranges::any_of(settings.allow, [](const Principal& p) {
-               return p.kind == Kind::all;
+               return p.kind == PrincipalKind::all;
            });
 }
 
