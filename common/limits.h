@@ -179,6 +179,10 @@ inline constexpr std::size_t kMaxPoolThreads = 128;
 // and threads that wait for a core are no fault of its own.
 inline constexpr std::uint64_t kLeastSilenceMs = 3'000;
 inline constexpr std::size_t kMaxWaitingListings = 64; // of one device; 503 above
+
+// Passwords that a worker hashes or has waiting for it, each a different one: half a second of work
+// and more. Beyond that who asks is told to come again.
+inline constexpr unsigned kMostHashes = 32;
 // A look-up that no thread has come to, or that one stays away with, though its device answers
 // others: 503.
 inline constexpr std::uint64_t kLookUpMs = 60'000;

@@ -115,10 +115,10 @@ Stored store_principals(const RuleValue& value, std::vector<Principal>& principa
 }
 
 Stored store_rate(const RuleValue& value, std::uint64_t& rate) {
-    constexpr OptionBounds kBounds{.least = 0, .most = kMostRate};
+    constexpr OptionBounds kRateBounds{.least = 0, .most = kMostRate};
     const auto parsed =
-        value.form == Form::text ? parse_size(value.texts.front(), kBounds) : std::nullopt;
-    if (!parsed) return wanted(expected_size(kBounds));
+        value.form == Form::text ? parse_size(value.texts.front(), kRateBounds) : std::nullopt;
+    if (!parsed) return wanted(expected_size(kRateBounds));
     rate = *parsed;
     return {};
 }
@@ -167,10 +167,10 @@ Stored store_types(const RuleValue& value, std::map<std::string, std::string>& t
 }
 
 Stored store_index(const RuleValue& value, std::string& index) {
-    constexpr OptionBounds kBounds{0, 255, "the name of a file, without a slash", true};
+    constexpr OptionBounds kNameBounds{0, 255, "the name of a file, without a slash", true};
     const auto parsed =
-        value.form == Form::text ? parse_text(value.texts.front(), kBounds) : std::nullopt;
-    if (!parsed) return wanted(std::string(kBounds.description));
+        value.form == Form::text ? parse_text(value.texts.front(), kNameBounds) : std::nullopt;
+    if (!parsed) return wanted(std::string(kNameBounds.description));
     index = *parsed;
     return {};
 }

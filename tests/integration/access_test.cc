@@ -1,5 +1,6 @@
 // Who may have what: rules by path, whatever way leads to a file.
 
+#include "tests/support/await.h"
 #include "tests/support/files.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
@@ -304,7 +305,11 @@ TEST_F(Access, GuessesRunOutAndWhoKnowsThePasswordIsLetIn) {
 }
 
 TEST_F(Access, ALinkLetsInUntilItExpires) {
-    configure("[[path]]\nprefix = \"/private\"\nallow = [\"signed\"]\n");
+    configure("[[path]]\nprefix = \"/private\"\nallow = [\"signed\"]\n"
+              "[[path]]\nprefix = \"/other\"\nallow = [\"signed\"]\n");
+    fs::create_directories(root_ / "other");
+    write_file(root_ / "other/o.txt", "of others");
+    fs::create_symlink("../other/o.txt", root_ / "private/to-other");
     write_file(conf_ / "keys", "k1:0123456789abcdef0123456789abcdef\n");
     fs::permissions(conf_ / "keys", fs::perms::owner_read | fs::perms::owner_write);
     const std::vector<std::string> key{"--signing-key", (conf_ / "keys").string()};
@@ -325,6 +330,16 @@ TEST_F(Access, ALinkLetsInUntilItExpires) {
     EXPECT_EQ(fetch(server, bent).status, 403);
     const std::string folder = sign("/private/", {"--prefix"});
     EXPECT_EQ(fetch(server, "/private/deep/d.txt" + folder.substr(folder.find('?'))).status, 200);
+    EXPECT_EQ(fetch(server, "/private/to-other" + folder.substr(folder.find('?'))).status, 403)
+        << "what it leads to wants a link of its own";
+    // What has begun may go on, by what proves that.
+    const std::string late = sign("/private/s.txt", {"--expires", "1s", "--resume", "1h"});
+    ASSERT_TRUE(await([&] { return fetch(server, late).status == 403; }));
+    const std::string tag = fetch(server, link).field("ETag").value_or("");
+    const std::string range = "Range: bytes=4-\r\n";
+    EXPECT_EQ(fetch(server, late, range).status, 403);
+    EXPECT_EQ(fetch(server, late, range + "If-Range: \"x\"\r\n").status, 403);
+    EXPECT_EQ(fetch(server, late, range + "If-Range: " + tag + "\r\n").body, kSecret.substr(4));
     EXPECT_EQ(fetch(server, sign("/private/s.txt", {"--client", "192.0.2.0/24"})).status, 403);
     // Nothing of it is told.
     const std::string sig = link.substr(link.find("sig=") + 4, 20);

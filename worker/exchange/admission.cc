@@ -2,7 +2,7 @@
 
 #include "common/ascii.h"
 #include "common/clock.h"
-#include "common/crypto/signed_link.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "worker/access/authorization.h"
 
@@ -12,7 +12,8 @@
 namespace fsrv::exchange {
 namespace {
 
-// Hashes are charged to a device that there is not, whose threads they have.
+// Hashes are charged to a device that there is not, of whose threads they have the share of what
+// takes long: others are served meanwhile.
 constexpr dev_t kHashing = ~dev_t{0};
 
 constexpr std::string_view kExpired =
@@ -56,7 +57,7 @@ std::vector<std::string> names_of(std::string_view list) {
 Gate::Gate(const access::Site& site, const AccessMaterial& material,
            const std::string& jwt_audience, disk::Pool& pool, const FailureBudget& failures)
     : site_(site),
-      passwords_(material.logins, {}),
+      passwords_(material.logins, {.hashes = limits::kMostHashes}),
       tokens_(material.tokens),
       jwts_(material.jwt_keys, jwt_audience),
       signing_keys_(material.signing_keys),
@@ -106,6 +107,7 @@ void Admission::take_link(std::string_view query, std::string_view path) {
         has_expired_ = resumes_;
         who_.has_link = !resumes_ || (request_->field("range") && request_->field("if-range"));
         if (who_.has_link) attachment_ = link->terms.attachment;
+        link_ = *link;
     } else {
         has_expired_ = !link && link.error() == crypto::LinkFault::expired;
         if (!rule_->open)
@@ -152,7 +154,7 @@ Admission::State Admission::prove_password(std::string_view user, std::string_vi
         auto job = std::make_unique<HashJob>(gate_.passwords_.began(look, user, password),
                                              gate_.passwords_);
         gate_.passwords_.join(look, *this);
-        if (gate_.pool_.submit(*job, kHashing, disk::JobKind::read) != disk::Submitted::yes) {
+        if (gate_.pool_.submit(*job, kHashing, disk::JobKind::listing) != disk::Submitted::yes) {
             gate_.passwords_.gave_up(job->work);
             return refuse(503, "passwords cannot be checked now, try again", 1);
         }
@@ -232,8 +234,18 @@ std::optional<http::Plan> Admission::plan_refusal() const {
     return refused;
 }
 
+// A link lets in to what it names, not to all that links let in to.
 int Admission::refusal_of(std::string_view path) const {
-    switch (access::decide(gate_.site().rule_of(path), who_)) {
+    const access::Rule& rule = gate_.site().rule_of(path);
+    access::Verdict verdict{};
+    if (link_ && who_.has_link && !link_->covers(path)) {
+        access::Who without = who_;
+        without.has_link = false;
+        verdict = access::decide(rule, without);
+    } else {
+        verdict = access::decide(rule, who_);
+    }
+    switch (verdict) {
     case access::Verdict::allowed: return 0;
     case access::Verdict::unproven: return 401;
     case access::Verdict::refused: break;

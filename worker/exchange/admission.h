@@ -11,6 +11,7 @@
 
 #include "common/access_material.h"
 #include "common/client_table.h"
+#include "common/crypto/signed_link.h"
 #include "worker/access/jwt.h"
 #include "worker/access/passwords.h"
 #include "worker/access/site.h"
@@ -92,7 +93,8 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     State begin(const http::Request& request, const http::Target& target, std::string_view path,
                 const Asking& asking);
     State state() const { return state_; }
-    std::optional<http::Plan> plan; // of refused; whoever takes it resets it
+    void give_up() { stop_waiting(); } // there is another answer: on_admitted() will not come
+    std::optional<http::Plan> plan;    // of refused; whoever takes it resets it
 
     const access::Who& who() const { return who_; }
     // Of what was asked for.
@@ -136,6 +138,7 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     const http::Request* request_ = nullptr;
     const access::Rule* rule_ = nullptr;
     access::Who who_;
+    std::optional<crypto::Link> link_; // a good one
     State state_ = State::known;
     std::string attachment_;
     bool resumes_ = false;     // by its link it may only go on with what it has begun

@@ -251,6 +251,7 @@ http::Plan Exchange::plan_unavailable(const Inquiry& inquiry, std::string_view w
 Answer& Exchange::begin(const Inquiry& inquiry, const Client& client, int status, http::Body body,
                         bool is_paid) {
     const http::Request& request = inquiry.request;
+    if (inquiry.admission) inquiry.admission->give_up();
     make_answer(status, std::move(body), log::LogRecord(fields_of(inquiry)));
     answer_->asked = to_label(request.method);
     answer_->client = client_of(request, client);

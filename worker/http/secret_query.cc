@@ -26,11 +26,11 @@ bool is_secret_name(std::string_view name) {
 }
 
 // The next secret value in `text` from `at` on: where it begins and ends.
-struct Span {
+struct Part {
     std::size_t begin = std::string_view::npos;
     std::size_t end = std::string_view::npos;
 };
-Span next_secret(std::string_view text, std::size_t at) {
+Part next_secret(std::string_view text, std::size_t at) {
     while (at < text.size()) {
         const std::size_t name_end = text.find_first_of("=&;?# ", at);
         if (name_end == std::string_view::npos) return {};
@@ -60,7 +60,7 @@ std::string without_secrets(std::string_view text) {
     std::size_t at = 0;
     const std::size_t query = text.find('?');
     for (std::size_t from = query == std::string_view::npos ? text.size() : query + 1;;) {
-        const Span secret = next_secret(text, from);
+        const Part secret = next_secret(text, from);
         if (secret.begin == std::string_view::npos) break;
         out.append(text, at, secret.begin - at).append(kHidden);
         at = from = secret.end;
