@@ -3,6 +3,8 @@
 // lives as long as the process.
 #pragma once
 
+#include "common/access_material.h"
+#include "common/client_table.h"
 #include "common/limits.h"
 #include "common/options.h"
 #include "common/scoreboard.h"
@@ -60,7 +62,13 @@ struct Heritage {
     UniqueFd access_log;                    // none: --access-log off
     std::optional<Credentials> credentials; // to become, before anything of a client is read
     const TlsMaterial* tls = nullptr;       // none: TCP is clear, as the Unix socket always is
+    const AccessMaterial* access = nullptr; // a worker has it always
+    ClientTable* clients = nullptr;         // none: nobody is limited
     ScoreSlot* score = nullptr;
+    // Of which generation the worker is, and which one was the first with the rules of now. None:
+    // they never change.
+    std::uint64_t generation = 0;
+    const SharedWord* rules_since = nullptr;
     Budgets budgets = {};
     bool stop_announced = false;      // as by ControlKind::announce
     Scoreboard* scoreboard = nullptr; // of the admin process, which only reads it

@@ -62,6 +62,11 @@ inline constexpr std::uint64_t kCheapToCopyTwice = 128 * 1024;
 inline constexpr std::uint64_t kCheapToCopyWithHead = 3 * 1024;
 // One download sends so much, then others have their turn; the page cache is asked for as much.
 inline constexpr std::size_t kTurnBytes = 1024 * 1024;
+// Files of one body that were lent and are to be looked at once more: each has a descriptor. Files
+// of a megabyte come to what the queues hold; of smaller ones the rest is mapped or copied.
+inline constexpr std::size_t kMostLentFiles = 64;
+// Of all bodies, one in so many of a worker's descriptors.
+inline constexpr std::size_t kLentShare = 8;
 // What was copied counts so many times for a turn: a megabyte out of cold memory takes
 // milliseconds.
 inline constexpr std::uint64_t kCopyWeight = 4;
@@ -149,6 +154,20 @@ inline constexpr std::int64_t kFolderTickNs = 20'000'000;
 // At a 503 so much is taken from those that are paused with one.
 inline constexpr std::size_t kListingRoomBytes = kMaxListingBytesInFlight / 4;
 
+// Archives. Of more members none is made: half a second of a thread for each look at it.
+inline constexpr std::size_t kMaxArchiveEntries = 200'000;
+inline constexpr std::size_t kMaxArchiveDepth = 128; // folders; the walk recurses in a small stack
+// Lists of members in a worker: some 80 bytes for each; 503 above.
+inline constexpr std::size_t kMaxArchiveListBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kArchiveNoteBytes = 64 * 1024; // of names that were left out
+// Heads and files of up to kCheapToCopy are had together, about so many bytes at a time.
+inline constexpr std::size_t kArchiveBlockBytes = 32 * 1024;
+// For the CRCs of a zip a job reads so much, of so many files, then another has the thread.
+inline constexpr std::uint64_t kCrcBytesInARow = 32 * 1024 * 1024;
+inline constexpr unsigned kCrcFilesInARow = 64;
+// CRCs that a worker keeps: 100 bytes each.
+inline constexpr std::size_t kKeptCrcs = 65'536;
+
 // So many of the folders above it are links in a listing, next to the root: each costs what it is
 // deep.
 inline constexpr std::size_t kMaxShownAncestors = 32;
@@ -160,6 +179,10 @@ inline constexpr std::size_t kMaxPoolThreads = 128;
 // and threads that wait for a core are no fault of its own.
 inline constexpr std::uint64_t kLeastSilenceMs = 3'000;
 inline constexpr std::size_t kMaxWaitingListings = 64; // of one device; 503 above
+
+// Passwords that a worker hashes or has waiting for it, each a different one: half a second of work
+// and more. Beyond that who asks is told to come again.
+inline constexpr unsigned kMostHashes = 32;
 // A look-up that no thread has come to, or that one stays away with, though its device answers
 // others: 503.
 inline constexpr std::uint64_t kLookUpMs = 60'000;
@@ -216,6 +239,27 @@ inline constexpr std::uint64_t kLastCallbacksMs =
     1'000; // for reads of the pool to come back once all is cut
 inline constexpr unsigned kAlarmMarginSeconds =
     3; // over --grace: a worker whose loop hangs dies of SIGALRM
+
+// Clients that are limited (client_table.h): so many are known at a time, 1.4 MiB of shared memory.
+inline constexpr unsigned kClientWays = 8; // that a client has, and are looked at
+inline constexpr unsigned kClientSets = 2048;
+inline constexpr unsigned kClientSeats = 1024; // processes that count; what they have takes 32 KiB
+// A client's last use is written down this often; whose is older goes first.
+inline constexpr std::uint64_t kClientSeenMs = 100;
+// Whatever stands in shared memory, nobody waits longer for a bucket.
+inline constexpr std::uint64_t kMostDebtNs = 60'000'000'000;
+inline constexpr std::uint64_t kRequestBurstNs = 2'000'000'000; // of --client-requests
+// Bandwidth (throttle.h), in nanoseconds of the rate: together what a client can have beyond it, 4
+// % over ten seconds. What is reserved at a time; what a bucket saves, for whoever is late; what
+// small answers may owe.
+inline constexpr std::uint64_t kQuantumNs = 100'000'000;
+inline constexpr std::uint64_t kByteBurstNs = 150'000'000;
+inline constexpr std::uint64_t kByteDebtNs = 200'000'000;
+inline constexpr std::uint64_t kLeastQuantum = 256; // bytes
+// After its turn of --total-rate a client gives the others so much time to come for theirs: as long
+// as a loop may take to wake and send.
+inline constexpr std::uint64_t kBetweenTurnsNs = 20'000'000;
+inline constexpr std::uint64_t kProofWindowNs = 60'000'000'000; // that a budget of failures is for
 
 inline constexpr std::size_t kLastRequestBytes =
     256; // of the last request, kept for the death notice

@@ -78,6 +78,12 @@ std::optional<Network> parse_network(std::string_view text) {
     return network;
 }
 
+bool has_host_bits(const Network& network) {
+    for (unsigned bit = network.bits; bit < 128; ++bit)
+        if ((network.address.s6_addr[bit / 8] >> (7 - bit % 8) & 1) != 0) return true;
+    return false;
+}
+
 bool any_holds(std::span<const Network> networks, const in6_addr& peer) {
     return std::any_of(networks.begin(), networks.end(),
                        [&](const Network& network) { return network.holds(peer); });

@@ -30,6 +30,8 @@ struct Network {
 
 // "192.0.2.0/24", "2001:db8::/32", an address, or "unix" for peers on a Unix socket.
 std::optional<Network> parse_network(std::string_view text);
+// Its address is of one host, not of all of it: "192.0.2.7/24".
+bool has_host_bits(const Network& network);
 
 bool any_holds(std::span<const Network> networks, const in6_addr& peer);
 

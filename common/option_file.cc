@@ -33,23 +33,26 @@ namespace {
 
 constexpr std::size_t kMaxFile = 1024 * 1024; // bytes; every option spelt out takes 2 KiB
 
-// Booleans and integers become what a user would have typed. Other values are no option's.
-std::optional<std::string> scalar_text(const toml::node& node) {
+// Booleans and integers become what a user would have typed, fractions where the option takes one.
+// Other values are no option's.
+std::optional<std::string> scalar_text(const toml::node& node, bool takes_fraction = false) {
     if (const auto* text = node.as_string()) return text->get();
     if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+    if (const auto* number = node.as_floating_point(); number != nullptr && takes_fraction)
+        return fmt::format("{}", number->get());
     if (const auto* flag = node.as_boolean()) return flag->get() ? "on" : "off";
     return std::nullopt;
 }
 
 // Or of which kind it is what no option takes.
-Result<OptionTexts, toml::node_type> texts_of(const toml::node& node, bool is_list) {
+Result<OptionTexts, toml::node_type> texts_of(const toml::node& node, const OptionSpec& option) {
     const auto* array = node.as_array();
     if (array == nullptr) {
-        const auto text = scalar_text(node);
+        const auto text = scalar_text(node, option.takes_fraction);
         if (!text) return unexpected(node.type());
-        return is_list ? split_list(*text) : OptionTexts{*text};
+        return option.is_list ? split_list(*text) : OptionTexts{*text};
     }
-    if (!is_list) return unexpected(node.type());
+    if (!option.is_list) return unexpected(node.type());
     OptionTexts texts;
     for (const toml::node& element : *array) {
         auto text = scalar_text(element);
@@ -86,6 +89,53 @@ std::vector<Entry> entries_by_line(const toml::table& table) {
     return entries;
 }
 
+RuleValue rule_value(const toml::node& node) {
+    RuleValue value;
+    if (const auto text = scalar_text(node)) {
+        value.form = RuleValue::Form::text;
+        value.texts.push_back(*text);
+    } else if (const auto* array = node.as_array()) {
+        value.form = RuleValue::Form::list;
+        for (const toml::node& element : *array) {
+            auto text_of = scalar_text(element);
+            if (!text_of) return {};
+            value.texts.push_back(*std::move(text_of));
+        }
+    } else if (const auto* table = node.as_table()) {
+        value.form = RuleValue::Form::pairs;
+        for (const auto& [key, element] : *table) {
+            auto text_of = scalar_text(element);
+            if (!text_of) return {};
+            value.pairs.emplace_back(key.str(), *std::move(text_of));
+        }
+    }
+    return value;
+}
+
+// The tables of one [[key]].
+std::optional<UsageError> add_tables(RuleTables& tables, const Entry& entry,
+                                     std::string_view file_name) {
+    const auto* const array = entry.value->as_array();
+    const bool are_tables =
+        array != nullptr && std::ranges::all_of(*array, [](const auto& n) { return n.is_table(); });
+    if (!are_tables) {
+        return UsageError{fmt::format("{0}:{1}: {2}: expected a table, as [[{2}]]", file_name,
+                                      entry.line, entry.key)};
+    }
+    for (const toml::node& node : *array) {
+        RuleTable table{.kind = std::string(entry.key),
+                        .place = fmt::format("{}:{}", file_name, node.source().begin.line),
+                        .entries = {}};
+        for (const Entry& each : entries_by_line(*node.as_table())) {
+            table.entries.push_back({.key = std::string(each.key),
+                                     .place = fmt::format("{}:{}", file_name, each.line),
+                                     .value = rule_value(*each.value)});
+        }
+        tables.push_back(std::move(table));
+    }
+    return std::nullopt;
+}
+
 Result<Setting, UsageError> setting_of(const Entry& entry, std::string_view file_name) {
     const std::string place = fmt::format("{}:{}", file_name, entry.line);
     const auto table = option_table();
@@ -97,7 +147,7 @@ Result<Setting, UsageError> setting_of(const Entry& entry, std::string_view file
                                        entry.key, known));
     }
     Setting setting{&*option, Source::file, place, {}};
-    auto texts = texts_of(*entry.value, option->is_list);
+    auto texts = texts_of(*entry.value, *option);
     if (!texts) {
         return unexpected(UsageError{fmt::format("{}: expected {}, not {}", place_of(setting),
                                                  option->expected(), kind_name(texts.error()))});
@@ -130,8 +180,8 @@ Result<std::string, std::string> read_small_file(const std::string& path) {
 
 } // namespace
 
-Result<Settings, UsageError> read_config_text(std::string_view toml_text,
-                                              std::string_view file_name) {
+Result<ConfigText, UsageError> read_config_text(std::string_view toml_text,
+                                                std::string_view file_name) {
     const std::string name = printable(file_name);
     if (const auto line = line_of_too_many_dots(toml_text))
         return unexpected(UsageError{fmt::format("{}:{}: too many dotted keys", name, *line)});
@@ -141,13 +191,17 @@ Result<Settings, UsageError> read_config_text(std::string_view toml_text,
         return unexpected(UsageError{fmt::format("{}:{}: {}", name, error.source().begin.line,
                                                  printable(error.description()))});
     }
-    Settings settings;
+    ConfigText text;
     for (const Entry& entry : entries_by_line(parsed.table())) {
+        if (is_rule_table(entry.key)) {
+            if (auto error = add_tables(text.tables, entry, name)) return unexpected(*error);
+            continue;
+        }
         auto setting = setting_of(entry, name);
         if (!setting) return unexpected(setting.error());
-        settings.push_back(std::move(*setting));
+        text.settings.push_back(std::move(*setting));
     }
-    return settings;
+    return text;
 }
 
 Result<std::string, UsageError> read_config_bytes(const ConfigPath& config) {

@@ -23,6 +23,9 @@ struct Parser {
     CLI::Option* folder = nullptr;
     CLI::Option* config = nullptr;
     CLI::Option* ctl = nullptr;
+    CLI::Option* sign = nullptr;
+    std::vector<std::pair<std::string_view, CLI::Option*>> link; // terms of --sign
+    CLI::Option* hash_password = nullptr;
     CLI::Option* check = nullptr;
     CLI::Option* dump_config = nullptr;
     CLI::Option* version = nullptr;
@@ -36,10 +39,26 @@ struct Parser {
         folder = app.add_option("DIR")->expected(1)->allow_extra_args(false);
         config = add_valued(app, "--config");
         ctl = add_valued(app, "--ctl");
+        sign = add_valued(app, "--sign");
+        for (const CommandSpec& command : command_table()) {
+            if (command.part_of != "sign") continue;
+            const std::string flag = flag_name(command.name);
+            link.emplace_back(command.name,
+                              command.metavar.empty() ? app.add_flag(flag) : add_valued(app, flag));
+        }
+        hash_password = app.add_flag("--hash-password");
         check = app.add_flag("--check");
         dump_config = app.add_flag("--dump-config");
         version = app.add_flag("--version");
         help = app.add_flag("-h,--help");
+    }
+
+    // Those that are checked for a value that they do not take.
+    std::vector<const CLI::Option*> flags() const {
+        std::vector<const CLI::Option*> all{check, dump_config, hash_password};
+        for (const auto& [name, option] : link)
+            if (option->get_items_expected() == 0) all.push_back(option);
+        return all;
     }
 };
 
@@ -132,7 +151,7 @@ Result<CommandLine, UsageError> read_command_line(int argc, const char* const* a
     if (trouble) return unexpected(*trouble);
     if (const auto extras = extras_of(parser.app); !extras.empty())
         return unexpected(unexpected_argument(extras.front()));
-    for (const CLI::Option* flag : {parser.check, parser.dump_config}) {
+    for (const CLI::Option* flag : parser.flags()) {
         if (flag->count() > 0 && flag->results().front() != "true")
             return unexpected(UsageError{fmt::format("{}: expected no value", flag->get_name())});
     }
@@ -144,7 +163,17 @@ Result<CommandLine, UsageError> read_command_line(int argc, const char* const* a
         if (!table[i].is_list) texts = {texts.back()};
         line.settings.push_back({&table[i], Source::flag, flag_name(table[i].name), texts});
     }
-    if (parser.ctl->count() > 0) {
+    for (const auto& [name, option] : parser.link) {
+        if (option->count() == 0) continue;
+        if (parser.sign->count() == 0)
+            return unexpected(
+                UsageError{fmt::format("--{}: is of a link: wants --sign URL", name)});
+        line.link[name] = option->results().back();
+    }
+    if (parser.sign->count() > 0) line.sign = parser.sign->results().back();
+    if (parser.hash_password->count() > 0) {
+        line.hash_password = parser.folder->count() > 0 ? parser.folder->results().front() : "";
+    } else if (parser.ctl->count() > 0) {
         line.ctl = parser.ctl->results().back();
         if (parser.folder->count() > 0) *line.ctl += " " + parser.folder->results().front();
     } else {

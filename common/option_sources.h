@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/option_table.h"
+#include "common/rules.h"
 
 #include <functional>
 #include <optional>
@@ -37,11 +38,15 @@ struct CommandLine {
     bool version = false;
     bool check = false;
     bool dump_config = false;
-    std::optional<std::string> ctl; // "reload", "workers 3"
+    std::optional<std::string> ctl;           // "reload", "workers 3"
+    std::optional<std::string> hash_password; // the user's name, or ""
+    std::optional<std::string> sign;          // a URL
+    LinkTexts link;                           // of sign; unjudged
     std::optional<ConfigPath> config;
     Settings settings;
 };
-// With --ctl the argument beside the options belongs to the command, and is no folder.
+// With --ctl and --hash-password the argument beside the options belongs to the command, and is no
+// folder.
 // Touches no file. With --help or --version everything else is left unread.
 Result<CommandLine, UsageError> read_command_line(int argc, const char* const* argv);
 
@@ -55,7 +60,11 @@ struct Environment {
 Result<Environment, UsageError> read_environment(const char* const* environment);
 
 Result<std::string, UsageError> read_config_bytes(const ConfigPath& config);
-Result<Settings, UsageError> read_config_text(std::string_view toml, std::string_view file_name);
+struct ConfigText {
+    Settings settings;
+    RuleTables tables;
+};
+Result<ConfigText, UsageError> read_config_text(std::string_view toml, std::string_view file_name);
 
 // parse_invocation(), with the content of the file from elsewhere.
 using ConfigReader = std::function<Result<std::string, UsageError>(const ConfigPath& config)>;

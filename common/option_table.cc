@@ -22,6 +22,7 @@ enum class OptionType {
     OnOff,
     Port,
     Count,
+    Fraction,
     FileMode,
     Workers,
     Size,
@@ -56,6 +57,9 @@ constexpr NamedBounds kBounds[] = {
       .is_host_name = true}},
     {"tls-cert", {1, kMaxPath, "the path of a file, or auto"}},
     {"tls-key", {1, kMaxPath, "the path of a file"}},
+    {"jwt-key", {1, kMaxPath, "the path of a file"}},
+    {"jwt-audience", {0, 255, "a text of at most 255 bytes"}},
+    {"auth-failures", {0, 1'000'000}},
     {"index", {0, 255, "the name of a file, without a slash", true}},
     {"unix", {0, kMaxUnixPath, "a path of at most 107 bytes"}},
     {"admin",
@@ -87,6 +91,7 @@ constexpr OptionBounds bounds_of(OptionType type, std::string_view name) {
         return {1, 64, "networks such as 192.0.2.0/24 or 2001:db8::1, or unix"};
     case OptionType::Port: return {0, UINT16_MAX};
     case OptionType::Count: return {0, UINT_MAX};
+    case OptionType::Fraction: return {0, 1'000'000};
     case OptionType::Workers: return {1, limits::kMaxWorkers};
     case OptionType::Size: return {0, kMaxBytes};
     case OptionType::Duration: return {1, kMaxMs};
@@ -149,6 +154,8 @@ bool store(T& field, const OptionTexts& texts, const OptionBounds& bounds) {
             return assign(field, parse_on_off(text));
         else if constexpr (type == OptionType::InPlaceWrites)
             return assign(field, parse_in_place_writes(text));
+        else if constexpr (type == OptionType::Fraction)
+            return assign(field, parse_fraction(text, bounds));
         else if constexpr (type == OptionType::FileMode)
             return assign(field, parse_file_mode(text));
         else if constexpr (type == OptionType::Workers)
@@ -171,6 +178,8 @@ std::string expected(const OptionBounds& bounds) {
         return std::string(bounds.description);
     else if constexpr (type == OptionType::FileMode)
         return "an octal mode such as 0660, or auto";
+    else if constexpr (type == OptionType::Fraction)
+        return expected_fraction(bounds);
     else if constexpr (type == OptionType::Workers)
         return expected_workers(bounds);
     else if constexpr (type == OptionType::Size)
@@ -222,6 +231,7 @@ constexpr auto kRawTable = std::to_array<OptionSpec>({
         .meaning = explained,                                                                      \
         .is_list =                                                                                 \
             OptionType::type == OptionType::TextList || OptionType::type == OptionType::Networks,  \
+        .takes_fraction = OptionType::type == OptionType::Fraction,                                \
         .expected =                                                                                \
             [] { return expected<OptionType::type>(bounds_of(OptionType::type, option)); },        \
         .store =                                                                                   \
@@ -269,6 +279,14 @@ constexpr CommandSpec kCommands[] = {
     {"check", "", "say whether the options are good, and exit"},
     {"dump-config", "", "print all options as a TOML file, and exit"},
     {"ctl", "COMMAND", "reload, upgrade, stop, status, top or workers N"},
+    {"sign", "URL", "print a link that lets in; its terms are in fsrv(8)"},
+    {"expires", "TIME", "until when a download begins, from now; without it 24h", "sign"},
+    {"resume", "TIME", "how long after that it may be resumed; without it 24h; 0: not", "sign"},
+    {"prefix", "", "the link is for all below its folder as well", "sign"},
+    {"client", "CIDR", "the link is for these addresses alone", "sign"},
+    {"uses", "N", "so many downloads; not counted by this version", "sign"},
+    {"attachment", "NAME", "the name that browsers save it as", "sign"},
+    {"hash-password", "", "ask for a password, and print a [[login]] table"},
     {"version", "", "print the version, and exit"},
     {"help", "", "print this page, and exit"},
 };

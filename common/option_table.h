@@ -21,6 +21,7 @@ struct OptionSpec {
     std::string_view meaning;
     std::string_view group;
     bool is_list = false;
+    bool takes_fraction = false; // a file may write it as a number
 
     // What the option takes: "a number from 0 to 65535". Reads well after "expected".
     std::string (*expected)();
@@ -42,6 +43,8 @@ struct CommandSpec {
     std::string_view name;
     std::string_view metavar; // empty: takes no value
     std::string_view meaning;
+    std::string_view part_of =
+        {}; // a term of that command: only the manual and the completion name it
 };
 std::span<const CommandSpec> command_table();
 

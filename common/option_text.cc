@@ -8,15 +8,11 @@ namespace fsrv {
 namespace {
 
 constexpr std::string_view kUsage =
-    "Usage: fsrv [OPTIONS] [DIR]\n"
-    "Serves the files of a folder over HTTP to those who download them.\n";
+    "Usage: fsrv [OPTIONS] [DIR]     serves the files of a folder over HTTP\n";
 
 constexpr std::string_view kClosing =
     "Sizes: 65536, 64KiB, 1M; times: 500ms, 10s, 5m, 1h. Each is also a variable\n"
-    "(FSRV_PORT=80) and a key of the file (port = 80): flags win, then variables.\n"
-    "\n"
-    "Examples:\n"
-    "  fsrv --port 8000 ~/Downloads                 share a folder with the network\n";
+    "(FSRV_PORT=80) and a key of the file (port = 80): flags win, then variables.\n";
 
 constexpr std::size_t kWidth = 79; // a terminal of 80 columns breaks no line
 constexpr std::size_t kMeaningColumn = 28;
@@ -50,13 +46,14 @@ std::string help_text() {
     std::string out(kUsage);
     std::string_view group;
     for (const OptionSpec& option : option_table()) {
-        if (option.group != group) out += fmt::format("\n{}\n", group = option.group);
+        if (option.group != group) out += fmt::format("{}\n", group = option.group);
         out += help_entry(option.name, option.metavar, option.meaning, option.fallback);
     }
-    out += "\nBesides\n";
+    out += "Besides\n";
     for (const CommandSpec& command : command_table())
-        out += help_entry(command.name, command.metavar, command.meaning, "");
-    return out.append("\n").append(kClosing);
+        if (command.part_of.empty())
+            out += help_entry(command.name, command.metavar, command.meaning, "");
+    return out.append(kClosing);
 }
 
 std::string version_text() {

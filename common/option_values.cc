@@ -81,6 +81,22 @@ std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBou
     return parse_quantity(text, kNoUnit, bounds);
 }
 
+std::optional<Thousandths> parse_fraction(std::string_view text, const OptionBounds& bounds) {
+    constexpr std::string_view kDigits = "0123456789";
+    const std::size_t point = std::min(text.find('.'), text.size());
+    std::string_view decimals = text.substr(std::min(point + 1, text.size()));
+    if (point < text.size() && (decimals.empty() || decimals.size() > 3)) return std::nullopt;
+    if (decimals.find_first_not_of(kDigits) != std::string_view::npos) return std::nullopt;
+    const auto whole = parse_number(text.substr(0, point), bounds);
+    if (!whole) return std::nullopt;
+    std::uint64_t rest = 0;
+    for (unsigned i = 0; i < 3; ++i)
+        rest =
+            rest * 10 + (i < decimals.size() ? static_cast<std::uint64_t>(decimals[i] - '0') : 0);
+    if (*whole == bounds.most && rest > 0) return std::nullopt;
+    return Thousandths{*whole * 1'000 + rest};
+}
+
 std::optional<WorkerRange> parse_workers(std::string_view text, const OptionBounds& bounds) {
     if (text == "auto") {
         const unsigned cpus = usable_cpus();
@@ -159,6 +175,10 @@ std::optional<std::size_t> parse_word(std::string_view text,
 
 std::string expected_number(const OptionBounds& bounds) {
     return fmt::format("a number from {} to {}", bounds.least, bounds.most);
+}
+
+std::string expected_fraction(const OptionBounds& bounds) {
+    return expected_number(bounds) + ", with up to three decimals, such as 0.5";
 }
 
 std::string expected_workers(const OptionBounds& bounds) {

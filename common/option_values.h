@@ -26,6 +26,8 @@ std::optional<bool> parse_on_off(std::string_view text);
 std::optional<InPlaceWrites> parse_in_place_writes(std::string_view text);
 std::optional<option_type::FileMode> parse_file_mode(std::string_view text);
 std::optional<std::uint64_t> parse_number(std::string_view text, const OptionBounds& bounds);
+// Bounds are of whole ones.
+std::optional<Thousandths> parse_fraction(std::string_view text, const OptionBounds& bounds);
 std::optional<WorkerRange> parse_workers(std::string_view text, const OptionBounds& bounds);
 std::optional<std::uint64_t> parse_size(std::string_view text, const OptionBounds& bounds);
 std::optional<Millis> parse_duration(std::string_view text, const OptionBounds& bounds);
@@ -44,6 +46,7 @@ std::optional<std::size_t> parse_word(std::string_view text,
                                       std::span<const std::string_view> words);
 
 std::string expected_number(const OptionBounds& bounds);
+std::string expected_fraction(const OptionBounds& bounds);
 std::string expected_workers(const OptionBounds& bounds);
 std::string expected_size(const OptionBounds& bounds);
 std::string expected_duration(const OptionBounds& bounds);

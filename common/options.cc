@@ -15,6 +15,7 @@ namespace {
 struct Resolved {
     Options options;
     Settings chosen; // as in option_table()
+    RuleTables tables;
 };
 
 std::string shown(const Setting& setting) {
@@ -96,8 +97,18 @@ std::optional<UsageError> check_together(const Resolved& resolved) {
         return refused("tls-client-ca", "wants --tls-cert: only TLS asks for certificates");
     if (!o.speaks_tls() && o.redirect_port != 0)
         return refused("redirect-port", "wants --tls-cert: there is no https to send anybody to");
+    if (o.jwt_keys.empty() && !o.jwt_audience.empty())
+        return refused("jwt-audience", "wants --jwt-key: no tokens are believed without");
     if (o.redirect_port != 0 && o.redirect_port == o.port)
         return refused("redirect-port", "has to be another one than --port, which speaks https");
+    return std::nullopt;
+}
+
+// After the options, which they begin with.
+std::optional<UsageError> settle_rules(Resolved& resolved) {
+    auto rules = make_rules(resolved.tables, resolved.options);
+    if (!rules) return rules.error();
+    resolved.options.rules = *std::move(rules);
     return std::nullopt;
 }
 
@@ -111,10 +122,19 @@ Result<Invocation, UsageError> make_invocation(const CommandLine& line, const Re
     if (line.ctl) {
         invocation.action = Action::ctl;
         invocation.command = *line.ctl;
+    } else if (line.hash_password) {
+        invocation.action = Action::hash_password;
+        invocation.command = *line.hash_password;
+    } else if (line.sign) {
+        auto order = read_link_order(*line.sign, line.link);
+        if (!order) return unexpected(UsageError{std::move(order.error())});
+        invocation.action = Action::sign;
+        invocation.link = std::move(*order);
     } else if (line.dump_config) {
         if (const auto error = check_can_be_dumped(resolved.chosen)) return unexpected(*error);
         invocation.action = Action::dump_config;
-        invocation.output = dump_text(resolved.options, resolved.chosen);
+        invocation.output =
+            dump_text(resolved.options, resolved.chosen) + dump_rules(resolved.tables);
     }
     return invocation;
 }
@@ -150,13 +170,15 @@ Result<Invocation, UsageError> parse_invocation_with(int argc, const char* const
     if (config && !asks_no_file) {
         const auto bytes = read(*config);
         if (!bytes) return unexpected(bytes.error());
-        const auto file = read_config_text(*bytes, config->path);
+        auto file = read_config_text(*bytes, config->path);
         if (!file) return unexpected(file.error());
-        if (const auto error = settle(resolved, *file)) return unexpected(*error);
+        if (const auto error = settle(resolved, file->settings)) return unexpected(*error);
+        resolved.tables = std::move(file->tables);
     }
     if (const auto error = settle(resolved, variables->settings)) return unexpected(*error);
     if (const auto error = settle(resolved, line->settings)) return unexpected(*error);
     if (const auto error = check_together(resolved)) return unexpected(*error);
+    if (const auto error = settle_rules(resolved)) return unexpected(*error);
     auto invocation = make_invocation(*line, resolved);
     if (invocation && config && !asks_no_file) invocation->config = config->path;
     if (invocation) invocation->warnings = variables->warnings;
@@ -165,9 +187,11 @@ Result<Invocation, UsageError> parse_invocation_with(int argc, const char* const
 
 Result<Invocation, UsageError> parse_config(std::string_view toml, std::string_view file_name) {
     Resolved resolved = resolve_defaults();
-    const auto settings = read_config_text(toml, file_name);
-    if (!settings) return unexpected(settings.error());
-    if (const auto error = settle(resolved, *settings)) return unexpected(*error);
+    auto text = read_config_text(toml, file_name);
+    if (!text) return unexpected(text.error());
+    if (const auto error = settle(resolved, text->settings)) return unexpected(*error);
+    resolved.tables = std::move(text->tables);
+    if (const auto error = settle_rules(resolved)) return unexpected(*error);
     CommandLine line;
     line.dump_config = true;
     return make_invocation(line, resolved);

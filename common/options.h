@@ -3,9 +3,11 @@
 #pragma once
 
 #include "common/clock.h"
+#include "common/link_order.h"
 #include "common/log.h"
 #include "common/network.h"
 #include "common/result.h"
+#include "common/rules.h"
 
 #include <cstdint>
 #include <map>
@@ -28,6 +30,12 @@ enum class SandboxMode { automatic, on, off };
 enum class TlsVersion { tls_1_2, tls_1_3 };
 enum class LogFormat { combined, extended, json };
 
+// A number with up to three decimals.
+struct Thousandths {
+    std::uint64_t count = 0; // 1500: 1.5
+    friend bool operator==(const Thousandths&, const Thousandths&) = default;
+};
+
 // How many worker processes there may be. One number: both are it.
 struct WorkerRange {
     unsigned least = 1;
@@ -45,6 +53,7 @@ using TextList = std::vector<std::string>; // repeated flag; commas in a variabl
 using OnOff = bool;                        // on, off, true, false, yes, no, 1, 0
 using Port = std::uint16_t;                // 0 to 65535
 using Count = unsigned;                    // a decimal number
+using Fraction = Thousandths;              // 10, 0.5
 using FileMode = std::optional<unsigned>;  // octal, up to 0777; auto: none
 using Workers = WorkerRange;               // 4, 1..4 (at most limits::kMaxWorkers), auto
 using Size = std::uint64_t;                // bytes: 65536, 64KiB, 64K, 1M, 2GiB (K = KiB = 1024)
@@ -70,17 +79,27 @@ struct Options {
 #undef FSRV_GROUP
 #undef FSRV_OPTION
 
+    Rules rules; // of the configuration file alone
+
     bool speaks_tls() const {
         return !tls_certs.empty();
     }
     bool makes_certificate() const {
         return tls_certs.size() == 1 && tls_certs.front() == kAutoCertificate;
     }
+    // Something is counted by client: common/client_table.h.
+    bool limits_clients() const {
+        return client_rate > 0 || total_rate > 0 || client_connections > 0 ||
+               client_requests.count > 0 || rules.have_rates();
+    }
+    bool counts_clients() const {
+        return limits_clients() || (rules.any() && auth_failures > 0);
+    }
     friend bool operator==(const Options&, const Options&) = default;
 };
 
 // What the command line asks for besides serving.
-enum class Action { serve, check, dump_config, print_and_exit, ctl };
+enum class Action { serve, check, dump_config, print_and_exit, ctl, sign, hash_password };
 
 // By the name of an option, what a message about its value begins with: "--root", "FSRV_ROOT",
 // "fsrv.toml:3: root". Those that have their default are not there.
@@ -90,7 +109,8 @@ struct Invocation {
     Action action = Action::serve;
     Options options;
     Places places;
-    std::string command; // of ctl: "reload", "workers 3"
+    std::string command; // of ctl: "reload", "workers 3"; of hash_password: the user's name
+    LinkOrder link = {}; // of sign
     std::string output;  // the text that dump_config and print_and_exit (--help, --version) print
     std::string config;  // the file that was read; empty: none
     std::vector<std::string> warnings = {}; // of variables that are passed over: a line each

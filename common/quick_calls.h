@@ -1,9 +1,10 @@
-// The system calls that a hit of the cache is made of, without what the C library wraps around them
-// for threads that may be cancelled: of so little work that is a hundredth. None of these threads
-// is.
+// The system calls that a hit of the cache and the wait for it are made of, without what the C
+// library wraps around them for threads that may be cancelled: of so little work that is a
+// hundredth. None of these threads is.
 #pragma once
 
 #include <cstddef>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +29,14 @@ inline ssize_t quick_writev(int fd, const iovec* vectors, std::size_t count) {
 
 inline ssize_t quick_sendmsg(int fd, const msghdr& message, int flags) {
     return ::syscall(SYS_sendmsg, fd, &message, flags);
+}
+
+inline int quick_epoll_wait(int set, epoll_event* events, int most, int timeout_ms) {
+#ifdef SYS_epoll_wait
+    return static_cast<int>(::syscall(SYS_epoll_wait, set, events, most, timeout_ms));
+#else // nor has the C library it there
+    return static_cast<int>(::syscall(SYS_epoll_pwait, set, events, most, timeout_ms, nullptr, 0));
+#endif
 }
 
 inline int quick_fstat(int fd, struct stat& state) {

@@ -62,15 +62,17 @@ void SharedTransfer::begin(const ShownTransfer& transfer) {
         put(sent_, transfer.sent);
         put(total_, transfer.total);
         put(paused_, transfer.paused ? 1 : 0);
+        put(throttled_, transfer.throttled ? 1 : 0);
         client_.set(transfer.client);
         target_.set(transfer.target);
     });
 }
 
-void SharedTransfer::update(std::uint64_t sent, bool paused) {
+void SharedTransfer::update(std::uint64_t sent, bool paused, bool throttled) {
     change([&](auto put) {
         put(sent_, sent);
         put(paused_, paused ? 1 : 0);
+        put(throttled_, throttled ? 1 : 0);
     });
 }
 
@@ -85,7 +87,8 @@ ShownTransfer SharedTransfer::get() const {
                            .started_ms = read(started_ms_),
                            .sent = read(sent_),
                            .total = read(total_),
-                           .paused = read(paused_) != 0};
+                           .paused = read(paused_) != 0,
+                           .throttled = read(throttled_) != 0};
     if (transfer.id == 0) return {};
     transfer.client = client_.get();
     transfer.target = target_.get();
@@ -163,6 +166,7 @@ struct ScoreView::Head {
     SharedWord generation{0};
     SharedWord workers{0};
     SharedWord draining{0};
+    SharedWord rules_since{0}; // the generation that was the first with the rules of now
     SharedWord rows{0};
     SharedWord certificate_rows{0};
     std::array<SharedCertificate, limits::kShownCertificates> certificates;
@@ -299,6 +303,14 @@ void Scoreboard::retire(unsigned i) {
 void Scoreboard::publish_retired() {
     const Change change(*this);
     head_->retired.show(retired_);
+}
+
+void Scoreboard::announce_rules(std::uint64_t generation) {
+    head_->rules_since.store(generation, std::memory_order_release);
+}
+
+const SharedWord& Scoreboard::rules_since() const {
+    return head_->rules_since;
 }
 
 void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> processes) {

@@ -52,15 +52,16 @@ struct ShownTransfer {
     std::uint64_t sent = 0;       // bytes of the body
     std::uint64_t total = 0;      // 0: nobody knows
     bool paused = false;
-    std::string client; // "192.0.2.1 port 4711", "unix:"
-    std::string target; // as sent; cut, when it fills its room
+    bool throttled = false; // it waits for its share of a rate
+    std::string client;     // "192.0.2.1 port 4711", "unix:"
+    std::string target;     // as sent; cut, when it fills its room
 };
 
 // Its place in shared memory, with a sequence number of its own: what is read is of one download.
 class SharedTransfer final {
   public:
     void begin(const ShownTransfer& transfer); // a new one takes the place
-    void update(std::uint64_t sent, bool paused);
+    void update(std::uint64_t sent, bool paused, bool throttled);
     void end();
     ShownTransfer get() const; // id 0: none, or it changes just now
 
@@ -74,6 +75,7 @@ class SharedTransfer final {
     SharedWord sent_{0};
     SharedWord total_{0};
     SharedWord paused_{0};
+    SharedWord throttled_{0};
     SharedText<limits::kShownClientBytes> client_;
     SharedText<limits::kShownTargetBytes> target_;
 };
@@ -215,6 +217,8 @@ class Scoreboard final : public ScoreView {
     }
     void publish(const ServerRow& server, std::span<const ProcessRow> processes);
     void publish(std::span<const CertificateRow> certificates);
+    // From this generation on other rules say who may have what.
+    void announce_rules(std::uint64_t generation);
     // For ScoreView::open() of others, who cannot write to it, nor make it smaller. -1: the kernel
     // is too old for that (Linux 5.1), and nobody gets any.
     int fd() const { return memory_.get(); }
@@ -223,6 +227,8 @@ class Scoreboard final : public ScoreView {
     // From now on this process can write to its own slot alone, and lets nobody else have any.
     // There is no way back, unless the kernel is older than that (Linux 5.1).
     void keep_only(unsigned own);
+    // What announce_rules() said last. Lives as long as the mapping.
+    const SharedWord& rules_since() const;
 
   private:
     class Change; // while it lives, readers wait

@@ -15,6 +15,7 @@ _fsrv() {
     --hidden) from=(-W 'on off') ;;
     --api) from=(-W 'on off') ;;
     --symlinks) from=(-W 'inside never follow') ;;
+    --archive-limit) return ;;
     --compress) from=(-W 'auto off') ;;
     --host) return ;;
     --port) return ;;
@@ -29,6 +30,11 @@ _fsrv() {
     --tls-min) from=(-W '1.2 1.3') ;;
     --redirect-port) return ;;
     --tls-client-ca) from=(-f) ;;
+    --users) from=(-f) ;;
+    --jwt-key) from=(-f) ;;
+    --jwt-audience) return ;;
+    --signing-key) from=(-f) ;;
+    --auth-failures) return ;;
     --workers) from=(-W 'auto') ;;
     --requests-per-worker) return ;;
     --io) from=(-W 'auto threads inline') ;;
@@ -49,6 +55,10 @@ _fsrv() {
     --stall-timeout) return ;;
     --pause-timeout) return ;;
     --min-rate) return ;;
+    --client-rate) return ;;
+    --client-connections) return ;;
+    --client-requests) return ;;
+    --total-rate) return ;;
     --max-connections) return ;;
     --max-header-size) return ;;
     --http2) from=(-W 'on off') ;;
@@ -60,7 +70,13 @@ _fsrv() {
     --log-level) from=(-W 'error warn info debug') ;;
     --config) from=(-f) ;;
     --ctl) from=(-W 'reload upgrade stop status top workers') ;;
-    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --compress --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --tls-cert --tls-key --tls-min --redirect-port --tls-client-ca --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --max-connections --max-header-size --http2 --http2-resets --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --version --help') ;;
+    --sign) return ;;
+    --expires) return ;;
+    --resume) return ;;
+    --client) return ;;
+    --uses) return ;;
+    --attachment) return ;;
+    *) [[ $cur != -* ]] || from=(-W '--root --listing --index --hidden --api --symlinks --archive-limit --compress --host --port --unix --unix-mode --proxy-protocol --trusted-proxies --server-name --admin --tls-cert --tls-key --tls-min --redirect-port --tls-client-ca --users --jwt-key --jwt-audience --signing-key --auth-failures --workers --requests-per-worker --io --threads --user --group --sandbox --pid-file --control --grace --drain-delay --hang-timeout --cache-files --cache-memory --in-place-writes --header-timeout --idle-timeout --stall-timeout --pause-timeout --min-rate --client-rate --client-connections --client-requests --total-rate --max-connections --max-header-size --http2 --http2-resets --max-ranges --server-header --access-log --log-format --log-level --config --check --dump-config --ctl --sign --expires --resume --prefix --client --uses --attachment --hash-password --version --help') ;;
     esac
     [[ ${from[0]} != -[df] ]] || compopt -o filenames
     mapfile -t COMPREPLY < <(compgen "${from[@]}" -- "$cur")

@@ -30,6 +30,7 @@ Crew::Crew(Setup setup, const Phase& phase, Scoreboard& scoreboard, ProcessOps& 
                 .worker_main = setup.worker_main,
                 .scoreboard = scoreboard,
                 .tickets = setup.tickets,
+                .clients = setup.clients,
                 .ops = ops}),
       current_(std::make_unique<Generation>(1, std::move(setup.config), slots_, setup.workers)) {}
 
@@ -160,7 +161,7 @@ void Crew::on_worker_ended(Generation& generation, unsigned index, ExitStatus st
             .before = worker.slot.state(),
             .status = status},
            scoreboard_, phase_.stop, now);
-    scoreboard_.retire(std::exchange(worker.score, kNoScore));
+    spawner_.free_places(std::exchange(worker.score, kNoScore));
     sockets_due_ = now;
     if (status.exited_with(kExitTasks)) spawner_.tell_task_limit(generation.config.options, now);
     worker.slot.on_ended(status, now);
@@ -179,7 +180,7 @@ void Crew::on_leaver_ended(const Leaver& leaver, ExitStatus status, std::uint64_
             .before = SlotState::stopping,
             .status = status},
            scoreboard_, phase_.stop, now);
-    scoreboard_.retire(leaver.score);
+    spawner_.free_places(leaver.score);
 }
 
 void Crew::retire(Generation& generation, unsigned index, std::uint64_t now) {

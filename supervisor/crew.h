@@ -33,6 +33,7 @@ class Crew final {
         AdminListener* admin = nullptr; // none: no admin process
         WorkerMain worker_main = nullptr;
         TicketKeys* tickets = nullptr;  // none: TLS is not spoken
+        ClientTable* clients = nullptr; // none: nobody is ever limited
         std::function<void()> in_child; // closes what is the supervisor's alone, but for the crew
     };
     Crew(Setup setup, const Phase& phase, Scoreboard& scoreboard, ProcessOps& ops);

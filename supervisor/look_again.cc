@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "supervisor/fixed_options.h"
+#include "supervisor/start/access_parcel.h"
 #include "supervisor/start/tls_parcel.h"
 
 #include <fmt/format.h>
@@ -39,13 +40,18 @@ Luggage look_again(const Origin& origin, const Options& running, unsigned slots,
                      config->access_log.path(),
                      who ? fmt::format("{} {}", who->uid, who->gid) : std::string(),
                      who ? who->user_name : std::string(),
-                     config->tls ? "tls" : ""};
+                     config->tls ? "tls" : "",
+                     config->access.is_empty() ? "" : "access"};
     luggage.fds.push_back(std::move(config->root.fd));
     if (config->access_log.fd() >= 0) luggage.fds.push_back(config->access_log.take());
-    if (!config->tls) return luggage;
-    auto parcel = pack(*config->tls);
-    if (!parcel) return failed("memfd_create: " + errno_text(parcel.error().code));
-    luggage.fds.push_back(std::move(*parcel));
+    const auto put = [&](Result<UniqueFd, Errno> parcel) {
+        if (parcel) luggage.fds.push_back(std::move(*parcel));
+        return parcel.has_value() ? Errno{} : parcel.error();
+    };
+    Errno error;
+    if (!config->access.is_empty()) error = put(pack(config->access));
+    if (error.code == 0 && config->tls) error = put(pack(*config->tls));
+    if (error.code != 0) return failed("memfd_create: " + errno_text(error.code));
     return luggage;
 }
 
@@ -61,22 +67,29 @@ Result<LoadedTls, std::string> unpack_and_complete(const UniqueFd& parcel, const
 Result<Configuration, std::string> unpack(const Origin& origin, const CompleteTls& complete,
                                           Luggage luggage) {
     auto& [error, texts, fds] = luggage;
-    const std::size_t with_tls = texts.size() == 7 && !texts[6].empty() ? 1 : 0;
-    if (texts.size() != 7 || fds.size() < 1 + with_tls || fds.size() > 2 + with_tls)
+    constexpr std::size_t kTexts = 8;
+    const std::size_t with_tls = texts.size() == kTexts && !texts[6].empty() ? 1 : 0;
+    const std::size_t with_access = texts.size() == kTexts && !texts[7].empty() ? 1 : 0;
+    const std::size_t parcels = with_tls + with_access; // the last ones
+    if (texts.size() != kTexts || fds.size() < 1 + parcels || fds.size() > 2 + parcels)
         return unexpected(std::string(kSomethingElse));
     Configuration config{.options = same_options(origin, texts[0])};
     config.root = {.fd = std::move(fds[0]), .path = texts[1], .warning = texts[2]};
-    config.access_log = {texts[3], fds.size() > 1 + with_tls ? std::move(fds[1]) : UniqueFd()};
+    config.access_log = {texts[3], fds.size() > 1 + parcels ? std::move(fds[1]) : UniqueFd()};
     Credentials who{.user_name = texts[5]};
     if (std::istringstream(texts[4]) >> who.uid >> who.gid) config.credentials = std::move(who);
+    if (with_access > 0) {
+        auto access = unpack_access(fds[fds.size() - parcels]);
+        if (!access) return unexpected(std::string(kSomethingElse));
+        config.access = std::move(*access);
+    }
     if (with_tls > 0) {
         auto tls = unpack_and_complete(fds.back(), config.options, complete);
         if (!tls) return unexpected(std::move(tls.error()));
         config.tls = std::move(*tls);
     }
     if (!config.root.warning.empty()) log_warn("{}", config.root.warning);
-    if (config.tls)
-        for (const std::string& warning : config.tls->warnings) log_warn("{}", warning);
+    for (const std::string& warning : config.warnings()) log_warn("{}", warning);
     return config;
 }
 

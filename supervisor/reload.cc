@@ -95,6 +95,10 @@ void Reload::promote_next(std::uint64_t now) {
     crew_.see_that_all_are_served(); // by the new ones, before the old ones leave
     crew_.retire_all(*old, now);
     crew_.send_what_is_due(); // before whoever asked hears that it is so
+    // An old worker that has not read that yet lets nobody in by the old rules.
+    if (current.config.options.rules != old->config.options.rules ||
+        current.config.access.material != old->config.access.material)
+        scoreboard_.announce_rules(current.number);
     end(true,
         fmt::format("{}: generation {} serves with {} worker{}", participle(), current.number,
                     current.wanted(), current.wanted() == 1 ? "" : "s"),

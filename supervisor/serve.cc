@@ -1,5 +1,6 @@
 #include "supervisor/serve.h"
 
+#include "common/client_table.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "supervisor/ctl/control_client.h"
@@ -13,9 +14,11 @@
 #include "supervisor/start/announce.h"
 #include "supervisor/start/configuration.h"
 #include "supervisor/start/handover.h"
+#include "supervisor/start/hash_password.h"
 #include "supervisor/start/lasting_tls.h"
 #include "supervisor/start/origin.h"
 #include "supervisor/start/pid_file.h"
+#include "supervisor/start/sign_url.h"
 #include "supervisor/start/start_calls.h"
 #include "supervisor/start/start_limits.h"
 #include "supervisor/start/start_state.h"
@@ -125,6 +128,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
         admin = std::move(*listener);
         log_info("health, figures and status at {}", admin->url());
     }
+    ClientTable clients;
+    clients.inherit(std::move(inheritance.clients));
     LastingTls lasting(inheritance.tls);
     inheritance.tls.reset();
     lasting.set_subject([&](const Options& o) { return subject_of(*sockets, o); });
@@ -134,8 +139,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
     if (config.tls) {
         if (auto ok = complete(options, *config.tls); !ok)
             return give_up({kExitFailure, std::move(ok.error())});
-        for (const std::string& warning : config.tls->warnings) log_warn("{}", warning);
     }
+    for (const std::string& warning : config.warnings()) log_warn("{}", warning);
     for (const std::string& warning :
          start_warnings(options, geteuid() == 0, unix_place(config).mode))
         log_warn("{}", warning);
@@ -160,6 +165,7 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
                  return look_at_tls(ops, origin, running, known, complete);
              },
          .tickets = &lasting.tickets(),
+         .clients = &clients,
          .predecessor = std::move(predecessor),
          .start_successor = [&]() -> Result<Successor, std::string> {
              auto handed = sockets->for_successor();
@@ -168,6 +174,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
                      handed.push_back({.fd = fd, .name = std::string(kAdminSocket)});
              const UniqueFd tls = lasting.for_successor();
              if (tls) handed.push_back({.fd = tls.get(), .name = std::string(kTlsParcel)});
+             if (clients.fd() >= 0)
+                 handed.push_back({.fd = clients.fd(), .name = std::string(kClientMemory)});
              return start_successor(
                  ops, origin, manager.environment(),
                  {.sockets = std::move(handed), .control = control ? control->fd() : -1});
@@ -221,7 +229,8 @@ int serve(const Origin& origin, const Terminal& terminal, Configuration config, 
 
 } // namespace
 
-int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, ShownName shown_name) {
+int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, ShownName shown_name,
+              LinkPath link_path) {
     open_standard_fds();
     Offer offer = take_offer();
     Inheritance inheritance = take_inheritance();
@@ -246,6 +255,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, ShownNa
     case Action::ctl:
         return run_ctl(invocation->command, control_path(options, getenv("RUNTIME_DIRECTORY")),
                        shown_name);
+    case Action::sign: return run_sign(options, invocation->places, invocation->link, link_path);
+    case Action::hash_password: return run_hash_password(invocation->command);
     case Action::check:
     case Action::serve: break;
     }
@@ -262,8 +273,8 @@ int fsrv_main(int argc, const char* const* argv, WorkerMain worker_main, ShownNa
             config = unexpected(std::move(ok.error()));
     auto pid_file = PidFile::prepare(options.pid_file);
     if (invocation->action == Action::check) {
-        if (config && config->tls)
-            for (const std::string& warning : config->tls->warnings) log_warn("{}", warning);
+        if (config)
+            for (const std::string& warning : config->warnings()) log_warn("{}", warning);
         if (!config) return fail(placed(config.error(), invocation->places));
         if (!pid_file) return fail(placed(pid_file.error(), invocation->places));
         return print_output("fsrv: configuration is fine\n");

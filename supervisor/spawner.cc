@@ -17,6 +17,7 @@ void Spawner::spawn_worker(Generation& generation, unsigned index, bool stop_ann
     Worker& worker = generation.workers[index];
     const auto score = setup_.scoreboard.take();
     worker.score = score.value_or(kNoScore);
+    if (score) take_seat(generation.config.options, *score);
     Result<ControlPair, Errno> channel = unexpected(Errno{EAGAIN});
     if (score) channel = open_control_pair();
     Result<pid_t, Errno> pid = unexpected(channel ? Errno{} : channel.error());
@@ -29,7 +30,7 @@ void Spawner::spawn_worker(Generation& generation, unsigned index, bool stop_ann
         });
     }
     if (!pid) {
-        if (score) setup_.scoreboard.retire(*score);
+        if (score) free_places(*score);
         worker.score = kNoScore;
         worker.control.reset();
         worker.slot.on_spawn_failed(now);
@@ -47,6 +48,20 @@ void Spawner::spawn_worker(Generation& generation, unsigned index, bool stop_ann
     log_debug("slot={} worker {} started", index, *pid);
 }
 
+void Spawner::take_seat(const Options& options, unsigned score) {
+    if (setup_.clients == nullptr || !options.counts_clients()) return;
+    setup_.clients->open();
+    if (const auto seat = setup_.clients->claim_seat())
+        seats_[score] = *seat;
+    else
+        log_warn("a worker counts no clients: {} others do already", limits::kClientSeats);
+}
+
+void Spawner::free_places(unsigned score) {
+    setup_.scoreboard.retire(score);
+    if (const auto seat = seats_.extract(score)) setup_.clients->clear_seat(seat.mapped());
+}
+
 // Memory is a copy of the supervisor's.
 int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announced,
                         UniqueFd control) const {
@@ -61,6 +76,13 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
     } else if (setup_.tickets != nullptr) {
         setup_.tickets->forget();
     }
+    const bool counts_clients = setup_.clients != nullptr && config.options.counts_clients();
+    if (counts_clients) {
+        const auto seat = seats_.find(score);
+        setup_.clients->sit_down(seat == seats_.end() ? std::nullopt : std::optional(seat->second));
+    } else if (setup_.clients != nullptr) {
+        setup_.clients->forget();
+    }
     Heritage heritage{.slot = index,
                       .supervisor_pid = supervisor_pid_,
                       .options = &config.options,
@@ -71,7 +93,11 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
                       .access_log = config.access_log.take(),
                       .credentials = config.credentials,
                       .tls = config.tls ? &config.tls->material : nullptr,
+                      .access = &config.access.material,
+                      .clients = counts_clients ? setup_.clients : nullptr,
                       .score = &setup_.scoreboard.slot(score),
+                      .generation = generation.number,
+                      .rules_since = &setup_.scoreboard.rules_since(),
                       .budgets = memory_budgets(config.options, own_cgroup_limits().memory),
                       .stop_announced = stop_announced};
     heritage.budgets.open_files = open_files_limit().soft;
@@ -83,7 +109,9 @@ int Spawner::run_admin(Generation& current, UniqueFd control, unsigned score) co
     Configuration& config = current.config;
     config.access_log.take().reset();
     config.tls.reset(); // it speaks none
+    config.access = {};
     if (setup_.tickets != nullptr) setup_.tickets->forget();
+    if (setup_.clients != nullptr) setup_.clients->forget();
     Heritage heritage{.admin = true,
                       .supervisor_pid = supervisor_pid_,
                       .options = &config.options,

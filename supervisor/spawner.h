@@ -2,6 +2,7 @@
 // crosses the fork.
 #pragma once
 
+#include "common/client_table.h"
 #include "common/heritage.h"
 #include "common/scoreboard.h"
 #include "common/ticket_keys.h"
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -24,7 +26,8 @@ class Spawner final {
         AdminListener* admin = nullptr; // none: no admin process
         WorkerMain worker_main = nullptr;
         Scoreboard& scoreboard;
-        TicketKeys* tickets = nullptr; // none: TLS is not spoken
+        TicketKeys* tickets = nullptr;  // none: TLS is not spoken
+        ClientTable* clients = nullptr; // none: nobody is ever limited
         ProcessOps& ops;
     };
     // Runs in the child, before anything else: closes what is not that child's.
@@ -37,6 +40,10 @@ class Spawner final {
     void spawn_worker(Generation& generation, unsigned index, bool stop_announced,
                       const CloseOthers& close_others, std::uint64_t now);
 
+    // A worker has ended: its place on the scoreboard is free, and what it had counted of clients
+    // is given back.
+    void free_places(unsigned score);
+
     // In the admin process: all of its life.
     int run_admin(Generation& current, UniqueFd control, unsigned score) const;
 
@@ -48,7 +55,10 @@ class Spawner final {
     int run_worker(Generation& generation, unsigned index, bool stop_announced,
                    UniqueFd control) const;
 
+    void take_seat(const Options& options, unsigned score);
+
     Setup setup_;
+    std::map<unsigned, unsigned> seats_; // in the table of clients, by slot of the scoreboard
     pid_t supervisor_pid_ = getpid();
     std::uint64_t tasks_told_at_ = kNever; // a limit of tasks
 };

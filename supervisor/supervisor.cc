@@ -210,6 +210,7 @@ Supervisor::Supervisor(Setup setup, ProcessOps& ops)
              .admin = setup_.admin,
              .worker_main = setup_.worker_main,
              .tickets = setup_.tickets,
+             .clients = setup_.clients,
              .in_child = [this] { close_in_child(); }},
             phase_, scoreboard_, ops_),
       count_(phase_, crew_, petitions_, scoreboard_, ops_),

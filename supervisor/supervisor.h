@@ -55,7 +55,8 @@ class Supervisor final {
         std::function<Pending<UniqueFd>(const std::string& path)> open_log;
         // The files of TLS as they are now; none: TLS is never spoken.
         Renewal::Look look_at_tls;
-        TicketKeys* tickets = nullptr; // likewise
+        TicketKeys* tickets = nullptr;  // likewise
+        ClientTable* clients = nullptr; // none: nobody is ever limited
 
         // The server that this one is to replace; none: nobody.
         std::optional<Predecessor> predecessor;

@@ -118,7 +118,8 @@ Status Sampler::status(const ScoreReading& reading, std::uint64_t now_ms) const 
                                  .sent = transfer.sent,
                                  .total = transfer.total,
                                  .seconds = seconds(transfer.started_ms, now_ms),
-                                 .paused = transfer.paused};
+                                 .paused = transfer.paused,
+                                 .throttled = transfer.throttled};
             const auto known = transfers_.find({process.row.pid, transfer.id, transfer.started_ms});
             if (known != transfers_.end() && known->second.known)
                 shown.rate = known->second.rate;

@@ -41,6 +41,7 @@ struct DownloadStatus {
     double rate = 0;                 // bytes a second, of late
     std::optional<double> remaining; // seconds, at that rate
     bool paused = false;
+    bool throttled = false; // it waits for its share of a rate
 };
 
 struct Status {

@@ -127,11 +127,14 @@ void facts(std::vector<TopLine>& lines, const Status& status, const TopView& vie
     constexpr std::size_t kName = 12, kCell = 26;
     const auto value = [&](Metric metric) { return status.totals.value(metric); };
     const std::uint64_t paused = value(Metric::paused_downloads);
+    const std::uint64_t throttled = value(Metric::throttled_downloads);
+    const std::string waiting = paused > 0      ? fmt::format(", {} paused", grouped(paused))
+                                : throttled > 0 ? fmt::format(", {} limited", grouped(throttled))
+                                                : std::string();
     const std::array<std::pair<std::string_view, std::string>, 6> cells = {{
         {"Sent", rate_text(status.rates.bytes)},
         {"Requests", count_text(status.rates.requests) + "/s"},
-        {"Downloads", grouped(value(Metric::active_downloads) + paused) +
-                          (paused > 0 ? fmt::format(", {} paused", grouped(paused)) : "")},
+        {"Downloads", grouped(value(Metric::active_downloads) + paused) + waiting},
         {"Workers", fmt::format("{} of {} ready", status.ready_workers, status.server.workers)},
         {"Load", fmt::format("{:.0f} %", status.load * 100)},
         {"Connections",
@@ -282,7 +285,8 @@ TopLine download_row(const DownloadStatus& d, const DownloadColumns& columns, co
     Line line(view);
     if (columns.bar > 0) {
         line.space(1);
-        add_bar(line, percent / 100, columns.bar, d.paused ? Style::wait : Style::bar, view);
+        add_bar(line, percent / 100, columns.bar,
+                d.paused || d.throttled ? Style::wait : Style::bar, view);
     }
     line.right(fmt::format("{:.1f} %", percent), 7);
     if (columns.sizes > 0)
@@ -292,7 +296,7 @@ TopLine download_row(const DownloadStatus& d, const DownloadColumns& columns, co
     if (d.paused)
         line.right("paused", 13, Style::wait);
     else
-        line.right(rate_text(d.rate), 13);
+        line.right(rate_text(d.rate), 13, d.throttled ? Style::wait : Style::plain);
     line.right(d.remaining ? short_duration(*d.remaining) : "-", 8).space(2);
     const std::string_view cut = view.utf8 ? "…" : "...";
     if (columns.client > 0) {

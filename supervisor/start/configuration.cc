@@ -18,17 +18,27 @@ StartError of(std::string_view option, StartError error) {
 }
 
 // Whoever can connect may ask for what lies there.
+bool lies_in_root(const Configuration& config, const std::string& name) {
+    const std::unique_ptr<char, decltype(&std::free)> path(realpath(name.c_str(), nullptr),
+                                                           &std::free);
+    const std::string root = config.root.path == "/" ? "" : config.root.path;
+    return path && std::string_view(path.get()).starts_with(root + '/');
+}
+
 void warn_of_keys_in_root(Configuration& config) {
     std::vector<std::string> names = config.options.tls_keys;
     if (names.empty() && !config.options.makes_certificate()) names = config.options.tls_certs;
-    for (const std::string& name : names) {
-        const std::unique_ptr<char, decltype(&std::free)> path(realpath(name.c_str(), nullptr),
-                                                               &std::free);
-        const std::string root = config.root.path == "/" ? "" : config.root.path;
-        if (path && std::string_view(path.get()).starts_with(root + '/'))
+    for (const std::string& name : names)
+        if (lies_in_root(config, name))
             config.tls->warnings.push_back(fmt::format(
                 "the key in \"{}\" lies in the folder that is served: keep it elsewhere", name));
-    }
+}
+
+void warn_of_secrets_in_root(Configuration& config) {
+    for (const std::string& name : {config.options.users, config.options.signing_key})
+        if (!name.empty() && lies_in_root(config, name))
+            config.access.warnings.push_back(fmt::format(
+                "what is in \"{}\" lies in the folder that is served: keep it elsewhere", name));
 }
 
 template <class... Args>
@@ -37,6 +47,12 @@ void tell(const AboutTo& about_to, fmt::format_string<Args...> format, Args&&...
 }
 
 } // namespace
+
+std::vector<std::string> Configuration::warnings() const {
+    std::vector<std::string> all = access.warnings;
+    if (tls) all.insert(all.end(), tls->warnings.begin(), tls->warnings.end());
+    return all;
+}
 
 StartError placed(StartError error, const Places& places) {
     if (const auto place = places.find(error.option); place != places.end())
@@ -64,6 +80,10 @@ Result<Configuration, StartError> check_configuration(const Options& options,
         config.tls = std::move(*tls);
         warn_of_keys_in_root(config);
     }
+    auto access = load_access(options, about_to);
+    if (!access) return unexpected(std::move(access.error()));
+    config.access = std::move(*access);
+    warn_of_secrets_in_root(config);
     return config;
 }
 
@@ -71,7 +91,8 @@ Result<Configuration, Errno> renewed(const Configuration& config, LoadedTls tls)
     Configuration copy{.options = config.options,
                        .root = {.path = config.root.path, .warning = config.root.warning},
                        .credentials = config.credentials,
-                       .tls = std::move(tls)};
+                       .tls = std::move(tls),
+                       .access = config.access.copy()};
     const auto has_copy = [](int fd, UniqueFd& own) {
         if (fd >= 0) own.reset(fcntl(fd, F_DUPFD_CLOEXEC, 3));
         return fd < 0 || own;

@@ -4,6 +4,7 @@
 
 #include "common/options.h"
 #include "supervisor/start/about_to.h"
+#include "supervisor/start/access_files.h"
 #include "supervisor/start/access_log_file.h"
 #include "supervisor/start/credentials.h"
 #include "supervisor/start/served_root.h"
@@ -20,6 +21,10 @@ struct Configuration {
     AccessLogFile access_log;
     std::optional<Credentials> credentials;
     std::optional<LoadedTls> tls; // none: clear text
+    LoadedAccess access;
+
+    // What is to be told of it when it is served with, but for the root's.
+    std::vector<std::string> warnings() const;
 };
 
 // The same, with descriptors of its own, and with that instead of what it spoke TLS with.

@@ -71,6 +71,8 @@ Inheritance take_inheritance() {
             result.admin.push_back(std::move(fd));
         else if (name == kTlsParcel)
             result.tls = std::move(fd);
+        else if (name == kClientMemory)
+            result.clients = std::move(fd);
         else
             result.sockets.push_back({.fd = std::move(fd), .name = std::move(name)});
     }

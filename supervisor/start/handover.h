@@ -21,6 +21,8 @@ namespace fsrv {
 inline constexpr std::string_view kAdminSocket = "fsrv-admin";
 // That of no socket, but of what LastingTls has packed.
 inline constexpr std::string_view kTlsParcel = "fsrv-tls";
+// And of the memory of the ClientTable.
+inline constexpr std::string_view kClientMemory = "fsrv-clients";
 
 // What is handed over; descriptors stay the giver's.
 struct Legacy {
@@ -51,6 +53,7 @@ struct Inheritance {
     std::vector<UniqueFd> admin; // what --admin named
     UniqueFd control;
     UniqueFd tls;                        // for LastingTls
+    UniqueFd clients;                    // for the ClientTable
     int first_free_fd = kFirstOfferedFd; // those below are taken
     std::string problem;                 // why FSRV_HANDOVER cannot be true
 };

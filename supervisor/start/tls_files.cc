@@ -1,18 +1,16 @@
 #include "supervisor/start/tls_files.h"
 
 #include "common/limits.h"
-#include "common/log.h"
 #include "supervisor/start/key_memory.h"
+#include "supervisor/start/secret_file.h"
 #include "supervisor/start/tls_pem.h"
 
 #include <algorithm>
 #include <ctime>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <span>
 #include <string_view>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace fsrv {
 namespace {
@@ -31,6 +29,7 @@ struct TlsFile {
     std::string name;
     const Purpose* purpose = nullptr;
     mode_t mode = 0;
+    bool is_for_everybody = false;
     PemContent content;
 };
 
@@ -40,40 +39,6 @@ tl::unexpected<StartError> refused(const std::string& name, const Purpose& purpo
         StartError{.exit_status = kExitUsage,
                    .message = fmt::format("cannot use the {} \"{}\": {}", purpose.noun, name, why),
                    .option = purpose.option});
-}
-
-tl::unexpected<StartError> unreadable(const std::string& name, const Purpose& purpose,
-                                      Errno error) {
-    std::string_view advice;
-    if (error.code == EACCES)
-        advice = "; expected that who starts the server may read it, which --user does not change";
-    if (error.code == ENOENT) advice = "; expected the name of a file that exists";
-    return refused(name, purpose, errno_text(error.code) + std::string(advice));
-}
-
-// O_NONBLOCK, since the name may be a FIFO's.
-Result<Secret, StartError> read_whole(const std::string& name, const Purpose& purpose,
-                                      mode_t& mode) {
-    const UniqueFd fd(open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    struct stat found {};
-    if (!fd || fstat(fd.get(), &found) != 0) return unreadable(name, purpose, Errno::last());
-    if (!S_ISREG(found.st_mode))
-        return refused(name, purpose,
-                       "expected a file, which can be read again when it is renewed");
-    const auto size = static_cast<std::size_t>(found.st_size);
-    if (size > limits::kMaxTlsFileBytes)
-        return refused(
-            name, purpose,
-            fmt::format("expected PEM of at most {} KiB", limits::kMaxTlsFileBytes / 1024));
-    mode = found.st_mode;
-    std::string bytes(size, '\0');
-    const ssize_t got = read(fd.get(), bytes.data(), size);
-    const Errno error = Errno::last();
-    Secret secret(std::move(bytes));
-    if (got < 0) return unreadable(name, purpose, error);
-    if (static_cast<std::size_t>(got) != size)
-        return refused(name, purpose, "it changes while it is read; try again");
-    return secret;
 }
 
 std::string why_not_parsed(const std::string& name, const PemError& error) {
@@ -109,13 +74,16 @@ Result<TlsFile, StartError> read_file(const std::string& name, const Purpose& pu
                                       const AboutTo& about_to) {
     if (about_to) about_to(fmt::format("the {} \"{}\"", purpose.noun, name));
     TlsFile file{.name = name, .purpose = &purpose};
-    const auto bytes = read_whole(name, purpose, file.mode);
-    if (!bytes) return unexpected(bytes.error());
-    auto content = read_pem(bytes->view());
+    const auto read = read_secret_file(name, "PEM");
+    if (!read) return refused(name, purpose, read.error());
+    const Secret& bytes = read->bytes;
+    file.is_for_everybody = read->is_for_everybody();
+    file.mode = read->mode;
+    auto content = read_pem(bytes.view());
     if (!content) return refused(name, purpose, why_not_parsed(name, content.error()));
     const bool is_empty =
         purpose.option == kKey.option ? content->keys.empty() : content->certificates.empty();
-    if (is_empty) return refused(name, purpose, why_empty(name, purpose, *bytes, content->others));
+    if (is_empty) return refused(name, purpose, why_empty(name, purpose, bytes, content->others));
     file.content = std::move(*content);
     return file;
 }
@@ -186,7 +154,7 @@ std::vector<std::string> warnings_of(std::span<const TlsFile> files,
                                            "the new one is taken without a reload",
                                            pair.name, date_text(pair.not_after)));
     for (const TlsFile& file : files)
-        if (!file.content.keys.empty() && (file.mode & S_IROTH) != 0)
+        if (!file.content.keys.empty() && file.is_for_everybody)
             warnings.push_back(
                 fmt::format("every user of this machine may read the key in \"{}\" (mode {:04o}): "
                             "chmod o= \"{}\"",

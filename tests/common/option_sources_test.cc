@@ -111,11 +111,57 @@ TEST(CommandLine, SaysWhatItAsksFor) {
         {{"--check", "--check"}, Action::check},
         {{"--dump-config"}, Action::dump_config},
         {{"--dump-config", "--check"}, Action::dump_config},
+        {{"--sign", "/a"}, Action::sign},
+        {{"--hash-password"}, Action::hash_password},
+        {{"--hash-password", "ann"}, Action::hash_password},
         {{"--help"}, Action::print_and_exit},
         {{"-h"}, Action::print_and_exit},
         {{"--version"}, Action::print_and_exit},
     };
     for (const Case& c : cases) EXPECT_EQ(invoke(c.arguments)->action, c.action);
+}
+
+TEST(CommandLine, ALinkHasTerms) {
+    const LinkOrder plain = invoke({"--sign", "/a"})->link;
+    EXPECT_EQ(plain.url, "/a");
+    EXPECT_EQ(plain.expires, std::chrono::hours(24));
+    EXPECT_EQ(plain.resume, std::chrono::hours(24));
+    EXPECT_FALSE(plain.prefix);
+    const LinkOrder full =
+        invoke({"--prefix", "--expires", "2h", "--resume=0", "--client", "192.0.2.0/24", "--uses",
+                "3", "--sign", "https://x/a?b=c", "--attachment", "a b"})
+            ->link;
+    EXPECT_EQ(full.url, "https://x/a?b=c");
+    EXPECT_EQ(full.expires, std::chrono::hours(2));
+    EXPECT_EQ(full.resume, Millis(0));
+    EXPECT_TRUE(full.prefix);
+    EXPECT_EQ(full.client, "192.0.2.0/24");
+    EXPECT_EQ(full.uses, 3U);
+    EXPECT_EQ(full.attachment, "a b");
+
+    const std::pair<Arguments, const char*> refused[] = {
+        {{"--expires", "2h"}, "--expires: is of a link: wants --sign URL"},
+        {{"--prefix"}, "--prefix: is of a link: wants --sign URL"},
+        {{"--sign", "/a", "--expires", "0"}, "--expires: expected a time from 1s to"},
+        {{"--sign", "/a", "--expires", "soon"}, "--expires: expected a time from 1s to"},
+        {{"--sign", "/a", "--uses", "0"}, "--uses: expected a number from 1 to"},
+        {{"--sign", "/a", "--client", "unix"}, "--client: expected a network such as"},
+        {{"--sign", "/a", "--client", "192.0.2.0/33"}, "--client: expected a network such as"},
+        {{"--sign", "/a", "--attachment", "a/b"}, "--attachment: expected a name"},
+        {{"--sign", "/a", "--attachment", ""}, "--attachment: expected a name"},
+        {{"--sign", "/a", "--prefix=yes"}, "--prefix: expected no value"},
+        {{"--hash-password=ann"}, "--hash-password: expected no value"},
+        {{"--sign"}, "--sign: expected a value after it"},
+    };
+    for (const auto& [arguments, why] : refused)
+        EXPECT_TRUE(refusal(invoke(arguments)).starts_with(why)) << refusal(invoke(arguments));
+}
+
+TEST(CommandLine, TheNameOfWhosePasswordIsHashedIsNoFolder) {
+    const auto named = invoke({"--hash-password", "ann"});
+    EXPECT_EQ(named->command, "ann");
+    EXPECT_EQ(named->options.root, ".");
+    EXPECT_EQ(invoke({"--hash-password"})->command, "");
 }
 
 TEST(CommandLine, HelpAndVersionComeBeforeAnyComplaint) {
@@ -274,6 +320,14 @@ TEST(ConfigFile, ComesAsEditorsWriteIt) {
           "# c\r\n\r\nport = 80\r\n"s, "port=80#x"s}) {
         const auto result = parse_config(text, "f");
         EXPECT_TRUE(result) << refusal(result);
+    }
+}
+
+TEST(ConfigFile, AFractionIsANumberWhereAnOptionTakesOne) {
+    for (const std::string& text : {"client-requests = 0.5"s, "client-requests = '0.5'"s}) {
+        const auto result = parse_config(text, "f");
+        ASSERT_TRUE(result) << refusal(result);
+        EXPECT_EQ(result->options.client_requests, Thousandths{500});
     }
 }
 

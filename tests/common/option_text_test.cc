@@ -81,13 +81,14 @@ TEST(Help, TellsOfEveryOptionInOneColumn) {
                                              : fmt::format("{} [{}]", spec.meaning, fallback));
     };
     for (const OptionSpec& option : option_table()) expect_entry(option, option.fallback);
-    for (const CommandSpec& command : command_table()) expect_entry(command, "");
+    for (const CommandSpec& command : command_table())
+        if (command.part_of.empty()) expect_entry(command, "");
 }
 
 TEST(Help, NamesGroups) {
     const std::string help = invoke({"--help"})->output;
     for (const OptionSpec& option : option_table())
-        EXPECT_NE(help.find(fmt::format("\n\n{}\n", option.group)), std::string::npos);
+        EXPECT_NE(help.find(fmt::format("\n{}\n", option.group)), std::string::npos);
 }
 
 TEST(DumpConfig, NamesEveryOptionAndGroup) {

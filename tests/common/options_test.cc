@@ -104,6 +104,13 @@ TEST(Options, GoodValuesOfEveryType) {
         {{"1", {1, 1}}, {"1024", {1024, 1024}}, {"1..4", {1, 4}}, {"3..3", {3, 3}}});
     expect_values<unsigned>("max-connections", &Options::max_connections,
                             {{"0", 0}, {"2147483647", 2147483647}});
+    expect_values<Thousandths>("client-requests", &Options::client_requests,
+                               {{"0", {0}},
+                                {"10", {10'000}},
+                                {"0.5", {500}},
+                                {"2.25", {2'250}},
+                                {"0.001", {1}},
+                                {"1000000.000", {1'000'000'000}}});
     expect_values<unsigned>("max-ranges", &Options::max_ranges, {{"0", 0}, {"10000", 10000}});
     expect_values<std::uint64_t>("min-rate", &Options::min_rate,
                                  {{"0", 0},
@@ -231,6 +238,15 @@ const Bad kBad[] = {
     {"workers", "1-4", "a number from 1 to 1024, a range such as 1..4, or auto"},
     {"workers", "1..auto", "a number from 1 to 1024, a range such as 1..4, or auto"},
     {"workers", " 1..4", "a number from 1 to 1024, a range such as 1..4, or auto"},
+    {"client-requests", "0.0001",
+     "a number from 0 to 1000000, with up to three decimals, such as 0.5"},
+    {"client-requests", "1.", "a number from 0 to 1000000, with up to three decimals, such as 0.5"},
+    {"client-requests", ".5", "a number from 0 to 1000000, with up to three decimals, such as 0.5"},
+    {"client-requests", "-1", "a number from 0 to 1000000, with up to three decimals, such as 0.5"},
+    {"client-requests", "1e3",
+     "a number from 0 to 1000000, with up to three decimals, such as 0.5"},
+    {"client-requests", "1000000.1",
+     "a number from 0 to 1000000, with up to three decimals, such as 0.5"},
     {"max-connections", "2147483648", "a number from 0 to 2147483647"},
     {"max-ranges", "10001", "a number from 0 to 10000"},
     {"min-rate", "-1", "a size from 0 to 1TiB, such as 65536, 64KiB or 1M"},

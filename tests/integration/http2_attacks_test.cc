@@ -322,7 +322,7 @@ TEST_F(Http2Attacks, WindowsOfNothingHoldNoMemoryAndEnd) {
 
 // Always a byte: it moves, so it is never paused, but slower than --min-rate.
 TEST_F(Http2Attacks, AWindowThatOpensByBytesIsTooSlow) {
-    start({"--stall-timeout", "500ms", "--min-rate", "1KiB"});
+    start({"--stall-timeout", "500ms", "--min-rate", "1MiB"});
     Http2Client client(server_->port(), {.window = 1});
     const std::uint32_t stream = client.get("/big.bin");
     for (std::uint64_t before = 0; !client.of(stream).over();) {

@@ -3,6 +3,7 @@
 #include "tests/supervisor/supervisor_world.h"
 
 #include <cerrno>
+#include <fcntl.h>
 
 namespace fsrv {
 namespace {
@@ -49,6 +50,26 @@ TEST_F(SupervisorTest, ManyDeathsInOneTurnAreAllSeen) {
     ops_.ended.push_back({.pid = 1, .status = {}}); // an orphan, if we are process 1
     turn();
     for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(state(i), SlotState::starting) << i;
+}
+
+// As a worker would have counted on its seat; a fresh one gets the first that is free.
+TEST_F(SupervisorTest, WhatADeadWorkerHadCountedOfClientsIsGivenBack) {
+    EXPECT_FALSE(clients_.is_open()) << "nobody is limited";
+    options_.client_connections = 1;
+    make();
+    start();
+    ASSERT_TRUE(clients_.is_open());
+    EXPECT_EQ(clients_.claim_seat(), 3U) << "each worker has one";
+    ClientTable worker;
+    worker.inherit(UniqueFd(fcntl(clients_.fd(), F_DUPFD_CLOEXEC, 0)));
+    worker.open();
+    worker.sit_down(1);
+    const ClientTable::Place place = worker.hold_place(worker.key_of_user("ann"), 1'000);
+    EXPECT_EQ(clients_.count(worker.key_of_user("ann")), 1U);
+    die(1);
+    turn();
+    EXPECT_EQ(clients_.count(worker.key_of_user("ann")), 0U);
+    EXPECT_EQ(clients_.claim_seat(), 4U) << "its successor has the seat";
 }
 
 TEST_F(SupervisorTest, ACrashLoopIsSlowedDownAndTheOthersAreLeftAlone) {

@@ -112,6 +112,7 @@ int stub_worker_main(Heritage heritage) {
 } // namespace fsrv
 
 int main(int argc, char** argv) {
-    return fsrv::fsrv_main(argc, argv, fsrv::stub_worker_main,
-                           [](std::string_view target) { return std::string(target); });
+    return fsrv::fsrv_main(
+        argc, argv, fsrv::stub_worker_main,
+        [](std::string_view target) { return std::string(target); }, nullptr);
 }

@@ -117,6 +117,7 @@ class SupervisorTest : public testing::Test {
                     },
                 .look_at_tls = look_at_tls_,
                 .tickets = &tickets_,
+                .clients = &clients_,
                 .predecessor = inherited_channel_
                                    ? std::optional<Predecessor>(std::move(inherited_channel_))
                                    : std::nullopt,
@@ -224,6 +225,7 @@ class SupervisorTest : public testing::Test {
     std::vector<pid_t> handed_to_;
     Renewal::Look look_at_tls_;
     TicketKeys tickets_;
+    ClientTable clients_;
     std::string obstacle_;       // to taking over; empty: none
     UniqueFd inherited_channel_; // to a predecessor; none: there is none
     std::set<unsigned> hanging_;

@@ -83,6 +83,7 @@ void write(Writer& json, const DownloadStatus& download) {
     else
         json.nothing();
     json.key("paused").truth(download.paused);
+    json.key("throttled").truth(download.throttled);
     json.close('}');
 }
 
@@ -114,6 +115,7 @@ std::string status_json(const Status& status) {
     json.key("connections_limit").number(totals.value(Metric::connection_limit));
     json.key("active_requests").number(totals.value(Metric::active_requests));
     json.key("paused_downloads").number(totals.value(Metric::paused_downloads));
+    json.key("throttled_downloads").number(totals.value(Metric::throttled_downloads));
     json.key("requests").number(totals.sum(Metric::requests));
     json.key("requests_per_second").number(status.rates.requests);
     json.key("bytes").number(bytes_sent(totals));

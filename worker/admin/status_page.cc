@@ -163,7 +163,10 @@ void download(Html out, const DownloadStatus& d) {
         d.total > 0 ? static_cast<double>(d.sent) / static_cast<double>(d.total) : 0;
     // Never 100 % of what is still under way.
     const double percent = std::min(std::floor(part * 1000) / 10, 99.9);
-    fmt::format_to(out, "<div class=\"download{}\" id=\"d{}-{}-{}\">\n", d.paused ? " paused" : "",
+    fmt::format_to(out, "<div class=\"download{}\" id=\"d{}-{}-{}\">\n",
+                   d.paused      ? " paused"
+                   : d.throttled ? " throttled"
+                                 : "",
                    d.worker, d.id, d.started_ms);
     fmt::format_to(out,
                    "<p class=\"line\"><bdi class=\"name\" dir=\"auto\" title=\"{}\">{}</bdi>"
@@ -178,7 +181,7 @@ void download(Html out, const DownloadStatus& d) {
     if (d.paused)
         fmt::format_to(out, "<span class=\"wait\">paused</span>");
     else
-        fmt::format_to(out, "<span>{}</span>", rate_text(d.rate));
+        fmt::format_to(out, "<span>{}{}</span>", rate_text(d.rate), d.throttled ? ", limited" : "");
     if (d.remaining) fmt::format_to(out, "<span>{} left</span>", duration_text(*d.remaining));
     fmt::format_to(out, "<span>for {}</span><span class=\"client\">{}</span></p>\n</div>\n",
                    duration_text(d.seconds), escape_html(d.client));

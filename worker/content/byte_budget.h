@@ -1,5 +1,5 @@
-// How many bytes of listings this process holds at once, counted while they are made and until the
-// last client has its own.
+// How many bytes of listings, or of lists for archives, this process holds at once, counted while
+// they are made and until the last client has its own.
 #pragma once
 
 #include <atomic>
@@ -43,6 +43,12 @@ class Reservation final {
         if (!budget_->take(bytes)) return false;
         bytes_ += bytes;
         return true;
+    }
+
+    void shrink_to(std::size_t bytes) {
+        if (bytes >= bytes_) return;
+        budget_->give_back(bytes_ - bytes);
+        bytes_ = bytes;
     }
 
   private:

@@ -38,6 +38,7 @@ bool stat_unasked(int folder, const char* name, int flags, struct stat& status) 
     status.st_mode = found.stx_mode;
     status.st_size = static_cast<off_t>(found.stx_size);
     status.st_mtim = {.tv_sec = found.stx_mtime.tv_sec, .tv_nsec = found.stx_mtime.tv_nsec};
+    status.st_ctim = {.tv_sec = found.stx_ctime.tv_sec, .tv_nsec = found.stx_ctime.tv_nsec};
     return true;
 }
 

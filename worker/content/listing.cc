@@ -1,9 +1,7 @@
 #include "worker/content/listing.h"
 
 #include "common/ascii.h"
-#include "worker/content/folder_stream.h"
-#include "worker/content/pseudo_fs.h"
-#include "worker/http/target.h"
+#include "worker/content/folder_reader.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -65,46 +63,6 @@ bool comes_before(const ListedEntry& a, const ListedEntry& b) {
     return order != 0 ? order < 0 : a.name < b.name;
 }
 
-// What says that the name is not there for us: gone, a link that is not followed, not ours. Any
-// other error is a disk's trouble, and whoever looks for the name had better see it.
-bool not_to_be_had(int error) {
-    switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-    case ELOOP:
-    case EXDEV:
-    case ENXIO:
-    case ENODEV:
-    case ENAMETOOLONG:
-    case EACCES:
-    case EPERM: return true;
-    default: return false;
-    }
-}
-
-// Of what the folder itself says of a name. Some file systems say nothing: then most are files.
-mode_t mode_of(unsigned char type) {
-    return type == DT_UNKNOWN ? S_IFREG : static_cast<mode_t>(DTTOIF(type));
-}
-
-struct Found {
-    struct stat status {};
-    bool known = false;
-    int error = 0; // where it is not
-};
-
-// `own`: the folder's device.
-Found look_at(const dirent& item, int folder, dev_t own, bool local) {
-    Found found;
-    // A mount point is not asked for: whoever is mounted there may not answer. What is in memory of
-    // a server's files may be old.
-    found.known = stat_in_memory(folder, item.d_name, found.status);
-    if (found.known && !local && found.status.st_dev == own)
-        found.known = ::fstatat(folder, item.d_name, &found.status, AT_SYMLINK_NOFOLLOW) == 0;
-    if (!found.known) found.error = errno;
-    return found;
-}
-
 } // namespace
 
 std::string_view NameStore::keep(std::string_view name) {
@@ -129,62 +87,31 @@ Result<UniqueFd, Errno> open_folder(int folder_fd) {
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory) {
-    const FolderStream folder = folder_stream(folder_fd);
-    if (!folder) return unexpected(Errno::last());
-    const int at = ::dirfd(folder.get());
-    struct stat own {};
-    if (::fstat(at, &own) != 0) return unexpected(Errno::last());
-    const bool local = local_fs(at) != LocalFs::no;
-
+    auto folder = FolderReader::open(folder_fd, path, resolver, rules.sight);
+    if (!folder) return unexpected(folder.error());
     Listing listing;
     for (;;) {
         if (rules.cancelled && rules.cancelled->load(std::memory_order_relaxed))
             return unexpected(Errno{ECANCELED});
-        errno = 0;
-        const dirent* item = ::readdir(folder.get());
-        if (item == nullptr) {
-            if (errno != 0) return unexpected(Errno::last());
-            return listing;
-        }
-        const std::string_view name = item->d_name;
-        if (name == "." || name == ".." || (!rules.hidden && http::has_hidden_segment(name)))
-            continue;
-        const Found found = look_at(*item, at, own.st_dev, local);
-        if (!found.known && not_to_be_had(found.error)) continue;
-        mode_t mode = found.known ? found.status.st_mode : mode_of(item->d_type);
-        struct stat status = found.status;
-        bool known = found.known;
-        // A link may lead to something that is not served, a mount point to a file system that is
-        // not.
-        if (S_ISLNK(mode) || (known && status.st_dev != own.st_dev)) {
-            const auto entry = resolver.look(
-                path.empty() ? std::string(name) : path + '/' + std::string(name), reach);
-            if (!entry && entry.error().code == kOtherDevice) return unexpected(entry.error());
-            if (!entry && not_to_be_had(entry.error().code)) continue;
-            known = entry.has_value();
-            if (known) {
-                status = entry->status;
-                mode = status.st_mode;
-            } else if (S_ISLNK(mode)) {
-                mode = S_IFREG;
-            }
-        }
-        const bool is_folder = S_ISDIR(mode);
-        if (path.empty() && is_folder && name == "-") continue; // "/-/" is reserved
-        if (!is_folder && !S_ISREG(mode)) continue;
+        const auto shown = folder->next(reach);
+        if (!shown) return unexpected(shown.error());
+        if (!*shown) return listing;
+        const ShownEntry& entry = **shown;
         if (listing.entries.size() == rules.max_entries) {
             listing.truncated = true;
             return listing;
         }
         // Twice the entry: a vector that grows holds the old one beside the new.
-        if (!memory.grow(2 * sizeof(ListedEntry) + name.size() + 1))
+        if (!memory.grow(2 * sizeof(ListedEntry) + entry.name.size() + 1))
             return unexpected(Errno{ENOMEM});
+        const struct stat& status = entry.status;
         listing.entries.push_back(
-            {.name = listing.names.keep(name),
-             .size = is_folder || !known ? 0 : static_cast<std::uint64_t>(status.st_size),
-             .mtime = known ? FileTime{status.st_mtim.tv_sec, status.st_mtim.tv_nsec} : FileTime{},
-             .folder = is_folder,
-             .known = known});
+            {.name = listing.names.keep(entry.name),
+             .size = entry.folder || !entry.known ? 0 : static_cast<std::uint64_t>(status.st_size),
+             .mtime =
+                 entry.known ? FileTime{status.st_mtim.tv_sec, status.st_mtim.tv_nsec} : FileTime{},
+             .folder = entry.folder,
+             .known = entry.known});
     }
 }
 

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/result.h"
 #include "worker/content/byte_budget.h"
+#include "worker/content/folder_reader.h"
 #include "worker/content/resolver.h"
 #include "worker/http/body.h"
 
@@ -47,7 +48,7 @@ struct Listing {
 };
 
 struct ListingRules {
-    bool hidden = false;
+    Sight sight;
     std::size_t max_entries = 0;
     const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
 };
@@ -78,10 +79,10 @@ ListingOrder parse_listing_order(std::string_view query);
 // "file10"); then by bytes.
 void sort_listing(Listing& listing, ListingOrder order);
 
-// `path`: of the folder, as Target::path. None when the budget is used up; the body gives its part
-// back when it dies.
+// `path`: of the folder, as Target::path. `archives`: it can be had as one. None when the budget is
+// used up; the body gives its part back when it dies.
 std::optional<http::Body> listing_html(const Listing& listing, std::string_view path,
-                                       ListingOrder order,
+                                       ListingOrder order, bool archives,
                                        const std::shared_ptr<ByteBudget>& budget);
 std::optional<http::Body> listing_json(const Listing& listing, std::string_view path,
                                        const std::shared_ptr<ByteBudget>& budget);

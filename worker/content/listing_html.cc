@@ -120,7 +120,7 @@ void append_row(std::string& out, const ListedEntry& entry, std::string_view pat
     out += "</td></tr>\n";
 }
 
-void append_footer(std::string& out, const Listing& listing) {
+void append_footer(std::string& out, const Listing& listing, bool archives) {
     std::size_t folders = 0;
     std::uint64_t bytes = 0;
     for (const ListedEntry& entry : listing.entries) {
@@ -139,14 +139,19 @@ void append_footer(std::string& out, const Listing& listing) {
         append_human_size(out, bytes);
         out += "</span>";
     }
-    out += "</span><span>Times are UTC</span><form><button name=\"format\" "
+    out += "</span>";
+    // Buttons, as all that is no entry.
+    if (archives)
+        out += "<form>Download as <button name=\"archive\" value=\"zip\">zip</button> "
+               "<button name=\"archive\" value=\"tar\">tar</button></form>";
+    out += "<span>Times are UTC</span><form><button name=\"format\" "
            "value=\"json\">JSON</button></form><span>fsrv</span></footer>\n";
 }
 
 } // namespace
 
 std::optional<http::Body> listing_html(const Listing& listing, std::string_view path,
-                                       ListingOrder order,
+                                       ListingOrder order, bool archives,
                                        const std::shared_ptr<ByteBudget>& budget) {
     using Key = ListingOrder::Key;
     PiecedText pieces(budget);
@@ -171,7 +176,7 @@ std::optional<http::Body> listing_html(const Listing& listing, std::string_view 
     }
     out += "</tbody>\n</table>\n";
     if (listing.entries.empty()) out += "<p class=\"none\">This folder is empty.</p>\n";
-    append_footer(out, listing);
+    append_footer(out, listing, archives);
     out += http::page_end();
     return std::move(pieces).finish();
 }

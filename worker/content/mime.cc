@@ -123,13 +123,18 @@ void MimeTypes::load(const std::string& path) {
     put_built_in(Part::for_browsers);
 }
 
-std::string_view MimeTypes::of(std::string_view file_name) const {
+std::string_view MimeTypes::of(std::string_view file_name,
+                               const std::map<std::string, std::string>& first) const {
     constexpr std::string_view kUnknown = "application/octet-stream";
     const std::size_t dot = file_name.rfind('.');
     // ".profile" is a name, not an extension.
     if (dot == std::string_view::npos || dot == 0) return kUnknown;
     const std::string_view extension = file_name.substr(dot + 1);
     if (extension.size() > kMaxExtension) return kUnknown;
+    if (!first.empty()) {
+        const auto own = first.find(in_lower_case(file_name.substr(dot)));
+        if (own != first.end()) return own->second;
+    }
     const auto found = by_extension_.find(in_lower_case(extension));
     return found == by_extension_.end() ? kUnknown : std::string_view(found->second);
 }

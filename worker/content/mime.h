@@ -2,6 +2,7 @@
 // built-in one, but for what browsers show, play or run: there the built-in one decides.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,7 +19,9 @@ class MimeTypes final {
 
     // By the last extension, without case; "application/octet-stream" when unknown. text/* and the
     // textual application types (json, xml, javascript) come with "; charset=utf-8".
-    std::string_view of(std::string_view file_name) const;
+    // `first`: other types, which decide; ".foo", in lower case.
+    std::string_view of(std::string_view file_name,
+                        const std::map<std::string, std::string>& first = {}) const;
 
   private:
     enum class Part { all, for_browsers };

@@ -57,12 +57,13 @@ EntryKind kind_of(const struct stat& status) {
 } // namespace
 
 Resolver::Resolver(int root_fd, std::string root_path, Symlinks symlinks, ResolveForm form,
-                   bool hidden)
+                   bool hidden, bool tells)
     : root_fd_(root_fd),
       root_path_(std::move(root_path)),
       symlinks_(symlinks),
       form_(form == ResolveForm::automatic ? detect_form(root_fd) : form),
-      hidden_(hidden) {
+      hidden_(hidden),
+      sees_links_(!hidden || tells) {
     struct stat root {};
     if (::fstat(root_fd_, &root) != 0) return;
     root_device_ = root.st_dev;
@@ -130,8 +131,10 @@ Result<Entry, Errno> Resolver::open_within(const std::string& path, Reach& reach
         const bool is_folder = S_ISDIR(end->status.st_mode);
         if (for_reading || !is_folder) return unexpected(Errno{reach.want(end->status.st_dev)});
         if (is_pseudo_device(reach.mounts, end->status.st_dev)) return unexpected(Errno{ENOENT});
-        return Entry{
-            .kind = EntryKind::folder, .fd = std::move(end->object), .status = end->status};
+        return Entry{.kind = EntryKind::folder,
+                     .fd = std::move(end->object),
+                     .status = end->status,
+                     .led_to = std::move(end->path)};
     }
     auto place = place_of(*std::move(end));
     if (!place) return unexpected(place.error());
@@ -162,7 +165,7 @@ bool Resolver::is_pseudo(int fd, dev_t device) const {
 Result<Entry, Errno> Resolver::entry_of(Place place, bool for_reading,
                                         std::uint64_t more_flags) const {
     if (is_pseudo(place.object.get(), place.status.st_dev)) return unexpected(Errno{ENOENT});
-    Entry entry{.kind = kind_of(place.status)};
+    Entry entry{.kind = kind_of(place.status), .led_to = std::move(place.led_to)};
     if (entry.kind != EntryKind::file || !for_reading) {
         entry.fd = std::move(place.object);
         entry.status = place.status;
@@ -188,7 +191,7 @@ Result<Resolver::Place, Errno> Resolver::find(const std::string& path) const {
     return place_of(*std::move(end));
 }
 
-// Where hidden names are to be judged it follows no link: where that leads has to be seen. So a
+// Where it is to be judged where links lead, it follows none: that has to be seen. So a
 // path without links costs nothing for it.
 Resolver::Attempt Resolver::find_by_kernel(const std::string& path,
                                            std::uint64_t more_flags) const {
@@ -196,7 +199,7 @@ Resolver::Attempt Resolver::find_by_kernel(const std::string& path,
         return {.place = unexpected(Errno{ENOSYS}), .walk = true};
     Place place{.name = path};
     std::uint64_t resolve = resolve_flags(symlinks_) | more_flags;
-    if (!hidden_) resolve |= RESOLVE_NO_SYMLINKS;
+    if (sees_links_) resolve |= RESOLVE_NO_SYMLINKS;
     place.object = openat2(root_fd_, path, kLook, resolve);
     if (place.object && ::fstat(place.object.get(), &place.status) == 0)
         return {.place = std::move(place)};
@@ -204,14 +207,14 @@ Resolver::Attempt Resolver::find_by_kernel(const std::string& path,
     // An absolute link, perhaps back into the root; another file system; a link to be judged.
     const bool left = failed.code == EXDEV &&
                       (symlinks_ == Symlinks::inside || (more_flags & RESOLVE_NO_XDEV) != 0);
-    const bool link = failed.code == ELOOP && !hidden_ && symlinks_ != Symlinks::never;
+    const bool link = failed.code == ELOOP && sees_links_ && symlinks_ != Symlinks::never;
     return {.place = unexpected(failed), .walk = left || link};
 }
 
 // What the walk has found, for the kernel to confirm where it can: links may lead anywhere only
 // with Symlinks::follow.
 Result<Resolver::Place, Errno> Resolver::place_of(WalkEnd end) const {
-    Place place;
+    Place place{.led_to = end.path};
     if (form_ == ResolveForm::openat2 && symlinks_ != Symlinks::follow) {
         place.name = std::move(end.path);
         place.without_links = true;
@@ -230,7 +233,7 @@ Result<Resolver::Place, Errno> Resolver::place_of(WalkEnd end) const {
 Result<UniqueFd, Errno> Resolver::reopen(const Place& place, std::uint64_t more_flags) const {
     const bool walked = static_cast<bool>(place.parent);
     std::uint64_t resolve = resolve_flags(symlinks_) | more_flags;
-    if (place.without_links || !hidden_) resolve |= RESOLVE_NO_SYMLINKS;
+    if (place.without_links || sees_links_) resolve |= RESOLVE_NO_SYMLINKS;
     UniqueFd fd =
         walked ? UniqueFd(::openat(place.parent.get(), place.name.c_str(), kRead | O_NOFOLLOW))
                : openat2(root_fd_, place.name, kRead, resolve);

@@ -11,6 +11,7 @@
 #include "worker/content/link_walk.h"
 #include "worker/content/pseudo_fs.h"
 
+#include <optional>
 #include <string>
 #include <sys/stat.h>
 
@@ -32,15 +33,18 @@ struct Entry {
     UniqueFd fd;
     struct stat status {};       // of `fd`
     LocalFs local = LocalFs::no; // file: pseudo_fs.h
+    // Where links led to, as a path below the root; none: there were none, or nobody judges them.
+    std::optional<std::string> led_to;
 };
 
 class Resolver final {
   public:
     // `root_fd`: O_PATH will do; not owned, outlives the resolver. `root_path`: absolute, for
     // absolute links only. `hidden`: false: links that lead by a hidden name below the root, and
-    // short names of hidden files, are ENOENT; the caller judges the path itself.
+    // short names of hidden files, are ENOENT; the caller judges the path itself. `tells`:
+    // Entry::led_to is told.
     Resolver(int root_fd, std::string root_path, Symlinks symlinks,
-             ResolveForm form = ResolveForm::automatic, bool hidden = true);
+             ResolveForm form = ResolveForm::automatic, bool hidden = true, bool tells = false);
 
     // `path`: relative to the root, without "." and ".." segments (Target::path); "" is the root.
     // What is on a pseudo file system (pseudo_fs.def) is ENOENT. EAGAIN: the tree changed under all
@@ -68,6 +72,7 @@ class Resolver final {
         UniqueFd parent; // found by a walk: `name` is in there. None: in the root
         std::string name;
         bool without_links = false;
+        std::optional<std::string> led_to;
     };
     struct Attempt { // of the kernel alone
         Result<Place, Errno> place;
@@ -94,6 +99,7 @@ class Resolver final {
     Symlinks symlinks_;
     ResolveForm form_;
     bool hidden_;
+    bool sees_links_; // where they lead is told, or judged
     dev_t root_device_ = 0;
     bool root_is_plain_ = false; // files on that device need no look at their file system
     LocalFs root_local_ = LocalFs::no;

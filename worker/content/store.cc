@@ -4,6 +4,7 @@
 #include "worker/content/errno_status.h"
 #include "worker/content/gaining.h"
 #include "worker/content/listing.h"
+#include "worker/content/open_file.h"
 #include "worker/http/accept.h"
 #include "worker/http/conditions.h"
 #include "worker/http/page.h"
@@ -26,6 +27,10 @@ constexpr Reason kNoSuchFile{404, "no such file"};
 constexpr Reason kNotAFile{403, "not a regular file"};
 constexpr Reason kFolder{403, "a folder, not a file"};
 constexpr Reason kNoListing{403, "this folder is not listed"};
+constexpr Reason kNoArchive{403, "folders are not sent as archives here"};
+constexpr Reason kNotAFolder{404, "only folders are sent as archives"};
+
+constexpr std::string_view kNotForYou = "this is not for everybody";
 
 auto miss(Reason reason) {
     return unexpected(Miss{.status = reason.status, .what = reason.what});
@@ -89,87 +94,202 @@ bool has_settled(const ListingCache::Key& key, FileTime now) {
            limits::kFolderTickNs;
 }
 
+ServedRule rule_of(const StoreConfig& config) {
+    ServedRule rule;
+    rule.settings.index = config.index;
+    rule.settings.listing = config.listing;
+    rule.settings.hidden = config.hidden;
+    rule.settings.compress = config.compress;
+    rule.settings.symlinks = config.symlinks;
+    return rule;
+}
+
+std::size_t resolver_index(const PathSettings& settings) {
+    return 2 * static_cast<std::size_t>(settings.symlinks) + (settings.hidden ? 1 : 0);
+}
+
+std::vector<std::unique_ptr<Resolver>> make_resolvers(const StoreConfig& config) {
+    std::vector<std::unique_ptr<Resolver>> resolvers;
+    const auto add = [&](Symlinks symlinks, bool hidden) {
+        resolvers.push_back(std::make_unique<Resolver>(config.root_fd, config.root_path, symlinks,
+                                                       config.form, hidden, config.has_policy));
+    };
+    if (!config.has_policy) {
+        add(config.symlinks, config.hidden);
+        return resolvers;
+    }
+    for (const Symlinks symlinks : {Symlinks::inside, Symlinks::never, Symlinks::follow})
+        for (const bool hidden : {false, true}) add(symlinks, hidden); // as resolver_index()
+    return resolvers;
+}
+
+// Somebody else may get another listing of the folder.
+bool is_of_asker(const std::string& path, const Entry& folder, const ServedRule& rule,
+                 const Ask& ask) {
+    if (!ask.policy) return false;
+    return !rule.open || ask.policy->differs_below(path) ||
+           (folder.led_to && (!ask.policy->rule_of(*folder.led_to).open ||
+                              ask.policy->differs_below(*folder.led_to)));
+}
+
 } // namespace
 
 LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
     : config_(std::move(config)),
       mime_(std::move(mime)),
-      resolver_(config_.root_fd, config_.root_path, config_.symlinks, config_.form, config_.hidden),
+      own_rule_(rule_of(config_)),
+      resolvers_(make_resolvers(config_)),
+      resolver_(resolver(own_rule_.settings)),
       listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)),
-      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)) {}
+      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)),
+      archives_(std::make_unique<ArchiveMaker>(ArchiveMaker::Config{
+          .writes = config_.in_place_writes,
+          .bounds = {.bytes = config_.archive_limit, .entries = config_.max_archive_entries},
+          .list_bytes = config_.max_archive_list_bytes})) {}
+
+const Resolver& LocalStore::resolver(const PathSettings& settings) const {
+    return config_.has_policy ? *resolvers_[resolver_index(settings)] : *resolvers_.front();
+}
+
+LocalStore::Look LocalStore::look(const std::string& path, const Ask& ask, Reach& reach) const {
+    const ServedRule& rule = ask.policy ? ask.policy->rule_of(path) : own_rule_;
+    return {.path = path,
+            .ask = ask,
+            .rule = rule,
+            .resolver = resolver(rule.settings),
+            .reach = reach};
+}
+
+std::optional<std::string> LocalStore::path_of(const http::Target& target) const {
+    if (!target.absolute) return target.path;
+    auto below = below_root(target.path, config_.root_path);
+    if (!below && !config_.root_name.empty()) below = below_root(target.path, config_.root_name);
+    if (!below) return std::nullopt;
+    return std::string(*below);
+}
 
 http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Reach& reach) const {
     const bool api = target.kind == http::Target::Kind::api;
-    std::string path = target.path;
-    if (target.absolute) {
-        auto below = below_root(path, config_.root_path);
-        if (!below && !config_.root_name.empty()) below = below_root(path, config_.root_name);
-        if (!below) return miss(kNoSuchFile);
-        path = *below;
-    }
-    if (!config_.hidden && http::has_hidden_segment(path)) return miss(kNoSuchFile);
+    const auto path = path_of(target);
+    if (!path) return miss(kNoSuchFile);
+    const Look asked = look(*path, ask, reach);
+    if (!asked.rule.settings.hidden && http::has_hidden_segment(*path)) return miss(kNoSuchFile);
 
-    auto entry = resolver_.open(path, reach);
-    if (!entry) return unexpected(miss_of(entry.error()));
+    auto entry = open(asked);
+    if (!entry) return unexpected(std::move(entry.error()));
     switch (entry->kind) {
     case EntryKind::special: return miss(kNotAFile);
     case EntryKind::folder:
         if (api) return miss(kFolder);
-        return find_folder(target, path, *entry, ask, reach);
+        return find_folder(target, *entry, asked);
     case EntryKind::file: break;
     }
     if (target.wants_folder) return miss(kNoSuchFile);
-    http::Resource resource = file_resource(*std::move(entry), std::move(path), reach);
+    if (target.archive != http::ArchiveForm::none) return miss(kNotAFolder);
+    http::Resource resource = file_resource(*std::move(entry), asked, asked.rule);
     if (api) resource.content_disposition = attachment(last_segment(resource.path));
     return resource;
 }
 
-http::FindResult LocalStore::find_folder(const http::Target& target, const std::string& path,
-                                         const Entry& folder, const Ask& ask, Reach& reach) const {
+// Who may have the path may not for that have what a link there leads to.
+Result<Entry, Miss> LocalStore::open(const Look& look) const {
+    auto entry = look.resolver.open(look.path, look.reach);
+    if (!entry) return unexpected(miss_of(entry.error()));
+    if (look.ask.policy && entry->led_to) {
+        if (const int status = look.ask.policy->refusal_of(*entry->led_to); status != 0)
+            return miss({status, kNotForYou});
+    }
+    return *std::move(entry);
+}
+
+http::FindResult LocalStore::find_folder(const http::Target& target, const Entry& folder,
+                                         const Look& asked) const {
+    const std::string& path = asked.path;
+    const PathSettings& settings = asked.rule.settings;
     if (!target.wants_folder && !path.empty()) {
         return unexpected(Miss{
             .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
     }
-    if (!config_.index.empty()) {
-        std::string index_path = join(path, config_.index);
-        auto index = resolver_.open(index_path, reach);
+    if (target.archive != http::ArchiveForm::none) return find_archive(target, folder, asked);
+    if (!settings.index.empty()) {
+        const std::string index_path = join(path, settings.index);
+        const Look at = look(index_path, asked.ask, asked.reach);
+        const int refused = asked.ask.policy ? asked.ask.policy->refusal_of(index_path) : 0;
+        auto index = open(at);
+        if (refused != 0 && (index || index.error().status != 404))
+            return miss({refused, kNotForYou});
         if (index && index->kind == EntryKind::file)
-            return file_resource(*std::move(index), std::move(index_path), reach);
+            return file_resource(*std::move(index), at, asked.rule);
         if (index) return miss(kNotAFile);
-        if (index.error().code != ENOENT) return unexpected(miss_of(index.error()));
+        if (index.error().status != 404) return unexpected(std::move(index.error()));
     }
-    if (reach.in_memory) { // the rest takes long
-        reach.want_thread();
+    if (asked.reach.in_memory) { // the rest takes long
+        asked.reach.want_thread();
         return miss(kNoListing);
     }
-    if (!config_.index.empty()) {
+    if (!settings.index.empty()) {
         // A link that leads nowhere is no missing index: its owner meant something else to be seen
         // than a listing.
         struct stat link {};
-        if (::fstatat(folder.fd.get(), config_.index.c_str(), &link, AT_SYMLINK_NOFOLLOW) == 0)
+        if (::fstatat(folder.fd.get(), settings.index.c_str(), &link, AT_SYMLINK_NOFOLLOW) == 0)
             return miss(kNoSuchFile);
         if (errno != ENOENT) return unexpected(miss_of(Errno::last()));
     }
-    if (!config_.listing) return miss(kNoListing);
-    return make_listing(target, path, folder, ask, reach);
+    if (!settings.listing) return miss(kNoListing);
+    return make_listing(target, folder, asked);
 }
 
-http::FindResult LocalStore::make_listing(const http::Target& target, const std::string& path,
-                                          const Entry& folder, const Ask& ask, Reach& reach) const {
+// What a folder has is told by a listing too, and to nobody who may not have one.
+http::FindResult LocalStore::find_archive(const http::Target& target, const Entry& folder,
+                                          const Look& asked) const {
+    if (!asked.rule.settings.listing) return miss(kNoListing);
+    if (!archives_->makes_any() || !asked.rule.settings.archive) return miss(kNoArchive);
+    if (asked.reach.in_memory) {
+        asked.reach.want_thread();
+        return busy_miss();
+    }
+    if (!asked.ask.may_list) {
+        asked.reach.wants_listing = true;
+        return busy_miss();
+    }
+    auto archive = archives_->make(asked.path, target.archive,
+                                   {.resolver = asked.resolver,
+                                    .sight = {.hidden = asked.rule.settings.hidden,
+                                              .policy = asked.ask.policy,
+                                              .led_to = folder.led_to},
+                                    .index = asked.rule.settings.index,
+                                    .cancelled = asked.ask.cancelled},
+                                   asked.reach);
+    if (archive) {
+        archive->rule_fields =
+            is_of_asker(asked.path, folder, asked.rule, asked.ask)
+                ? "Cache-Control: private, no-cache\r\nVary: Authorization\r\n" + asked.rule.headers
+                : asked.rule.cache_fields + asked.rule.headers;
+    }
+    return archive;
+}
+
+http::FindResult LocalStore::make_listing(const http::Target& target, const Entry& folder,
+                                          const Look& asked) const {
+    const Ask& ask = asked.ask;
     const bool json = target.format_json || http::prefers_json_listing(ask.accept);
+    const bool is_own = is_of_asker(asked.path, folder, asked.rule, ask);
     http::Resource resource{.content_type = json ? "application/json; charset=utf-8"
                                                  : "text/html; charset=utf-8",
-                            .extra_fields = "Vary: Accept\r\nCache-Control: no-cache\r\n"};
+                            .extra_fields = is_own ? "Vary: Accept, Authorization\r\n"
+                                                     "Cache-Control: private, no-cache\r\n"
+                                                   : "Vary: Accept\r\nCache-Control: no-cache\r\n"};
     if (!json) {
         fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
                        http::page_security_policy(http::Forms::own));
     }
+    resource.rule_fields = asked.rule.headers;
     const ListingCache::Key key =
-        listing_key(path, folder, parse_listing_order(target.query), json);
-    const bool settled = has_settled(key, wall_now());
-    if (settled) {
-        if (auto kept = kept_listings_->find(key, monotonic_ms())) {
-            resource.body = *std::move(kept);
+        listing_key(asked.path, folder, parse_listing_order(target.query), json);
+    const bool kept = !is_own && has_settled(key, wall_now());
+    if (kept) {
+        if (auto found = kept_listings_->find(key, monotonic_ms())) {
+            resource.body = *std::move(found);
             return resource;
         }
     }
@@ -181,13 +301,13 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
         return resource;
     }
     if (!ask.may_list) {
-        reach.wants_listing = true;
+        asked.reach.wants_listing = true;
         return busy_miss();
     }
-    auto body = list(key, settled, folder, ask, reach);
+    auto body = list(key, kept, folder, asked);
     if (!body && body.error().code == ENOMEM) {
         kept_listings_->clear(); // what was kept for others may be what is missing
-        body = list(key, settled, folder, ask, reach);
+        body = list(key, kept, folder, asked);
     }
     if (!body && body.error().code == ENOMEM) return busy_miss();
     if (!body) return unexpected(miss_of(body.error()));
@@ -196,45 +316,52 @@ http::FindResult LocalStore::make_listing(const http::Target& target, const std:
 }
 
 Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool keep,
-                                           const Entry& folder, const Ask& ask,
-                                           Reach& reach) const {
-    const ListingRules rules{.hidden = config_.hidden,
+                                           const Entry& folder, const Look& asked) const {
+    const ListingRules rules{.sight = {.hidden = asked.rule.settings.hidden,
+                                       .policy = asked.ask.policy,
+                                       .led_to = folder.led_to},
                              .max_entries = config_.max_listing_entries,
-                             .cancelled = ask.cancelled};
+                             .cancelled = asked.ask.cancelled};
     Reservation memory(listing_bytes_);
-    auto listing = read_listing(folder.fd.get(), key.path, resolver_, rules, reach, memory);
+    auto listing =
+        read_listing(folder.fd.get(), key.path, asked.resolver, rules, asked.reach, memory);
     if (!listing) return unexpected(listing.error());
     sort_listing(*listing, key.order);
     auto body = key.json ? listing_json(*listing, key.path, listing_bytes_)
-                         : listing_html(*listing, key.path, key.order, listing_bytes_);
+                         : listing_html(*listing, key.path, key.order,
+                                        archives_->makes_any() && asked.rule.settings.archive,
+                                        listing_bytes_);
     if (!body) return unexpected(Errno{ENOMEM});
     if (keep && listing->entries.size() >= limits::kKeptListingEntries)
         kept_listings_->keep(key, *body, monotonic_ms());
     return *std::move(body);
 }
 
-http::Resource LocalStore::file_resource(Entry entry, std::string path, const Reach& reach) const {
-    auto file = std::make_shared<http::OpenFile>();
-    file->fd = std::move(entry.fd);
-    file->size = static_cast<std::uint64_t>(entry.status.st_size);
-    file->mtime = {entry.status.st_mtim.tv_sec, entry.status.st_mtim.tv_nsec};
-    file->ctime = {entry.status.st_ctim.tv_sec, entry.status.st_ctim.tv_nsec};
-    file->device = entry.status.st_dev;
-    file->inode = entry.status.st_ino;
-    file->charged = reach.anywhere ? entry.status.st_dev : reach.device;
-    file->local = entry.local != LocalFs::no;
-    file->shows_removal = entry.local == LocalFs::removal;
-    file->writes = config_.in_place_writes;
+http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
+                                         const ServedRule& of_target) const {
+    // One rule decides, which is asked before any cache.
+    const bool one_rule =
+        &asked.rule == &of_target && (!entry.led_to || !asked.ask.policy ||
+                                      &asked.ask.policy->rule_of(*entry.led_to) == &of_target);
+    const PathSettings& settings = asked.rule.settings;
+    const std::string_view name = last_segment(asked.path);
+    const std::uint64_t charged = asked.reach.anywhere ? entry.status.st_dev : asked.reach.device;
+    auto file = open_file_of(std::move(entry), charged, config_.in_place_writes);
     const http::Validators validators = http::make_validators(
         {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},
         wall_now());
-    std::string content_type(mime_.of(last_segment(path)));
-    const bool negotiated = config_.compress && gains_by_coding(content_type);
-    return {.body = http::Body::of(std::move(file)),
-            .negotiated = negotiated,
-            .content_type = std::move(content_type),
-            .validators = validators,
-            .path = std::move(path)};
+    std::string content_type(mime_.of(name, settings.types));
+    const bool negotiated = settings.compress && gains_by_coding(content_type);
+    http::Resource resource{.body = http::Body::of(std::move(file)),
+                            .negotiated = negotiated,
+                            .content_type = std::move(content_type),
+                            .validators = validators,
+                            .may_be_kept = one_rule,
+                            .path = asked.path,
+                            .rule_fields = asked.rule.cache_fields + asked.rule.headers};
+    if (settings.disposition == Disposition::attachment)
+        resource.content_disposition = attachment(name);
+    return resource;
 }
 
 } // namespace fsrv::content

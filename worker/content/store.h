@@ -1,21 +1,26 @@
 // Store: what can be served out of one folder. Blocking calls only, no sockets: called in a thread
 // of the pool (or on the loop with --io inline), by several threads at once; what changes is
-// the count of listing bytes in flight, and the long listings of the last second.
+// the count of listing bytes in flight, the long listings of the last second, and what is known of
+// archives.
 #pragma once
 
 #include "common/limits.h"
 #include "common/options.h"
+#include "worker/content/archive_maker.h"
 #include "worker/content/byte_budget.h"
 #include "worker/content/listing_cache.h"
 #include "worker/content/mime.h"
+#include "worker/content/policy.h"
 #include "worker/content/resolver.h"
 #include "worker/http/resource.h"
 #include "worker/http/target.h"
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fsrv::content {
 
@@ -29,11 +34,15 @@ struct StoreConfig {
     bool hidden = false;
     Symlinks symlinks = Symlinks::inside;
     InPlaceWrites in_place_writes = InPlaceWrites::on;
-    bool compress = false; // types that gain are negotiated
+    bool compress = false;           // types that gain are negotiated
+    bool has_policy = false;         // Ask may have one
+    std::uint64_t archive_limit = 0; // bytes of files in an archive of a folder; 0: there is none
     std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
     // For tests.
     ResolveForm form = ResolveForm::automatic;
     std::size_t max_listing_entries = limits::kMaxListingEntries;
+    std::size_t max_archive_entries = limits::kMaxArchiveEntries;
+    std::size_t max_archive_list_bytes = limits::kMaxArchiveListBytes;
 };
 
 // What a request says beside its target.
@@ -46,6 +55,9 @@ struct Ask {
     // Set to true by any thread: nobody waits any more, and what takes long may be given up, as a
     // 503. Outlives the call.
     const std::atomic<bool>* cancelled = nullptr;
+    // None: all paths have the store's own settings, and all who ask may have them. It has let in
+    // for the path that is asked for. Outlives the call.
+    const Policy* policy = nullptr;
 };
 
 class LocalStore final {
@@ -53,14 +65,17 @@ class LocalStore final {
     LocalStore(StoreConfig config, MimeTypes mime);
 
     // Tree or api target to Resource: resolve (openat2), open (O_NONBLOCK|O_NOCTTY), fstat, type;
-    // folders to index, listing, redirect or 403. Not found is a Miss; errno becomes its status in
-    // one place, errno_status.h. `reach`: which device may be asked. When another one has to be,
-    // `reach` says so, and what is returned means nothing.
+    // folders to index, listing, archive, redirect or 403. Not found is a Miss; errno becomes its
+    // status in one place, errno_status.h. `reach`: which device may be asked. When another one has
+    // to be, `reach` says so, and what is returned means nothing.
     http::FindResult find(const http::Target& target, const Ask& ask, Reach& reach) const;
     http::FindResult find(const http::Target& target, const Ask& ask) const {
         Reach anywhere;
         return find(target, ask, anywhere);
     }
+
+    // Below the root, as Target::path; none: it leads elsewhere, so nothing is found.
+    std::optional<std::string> path_of(const http::Target& target) const;
 
     // Frees listings that are kept no longer: to be called now and then. Any thread.
     void drop_old_listings() const { kept_listings_->drop_old(monotonic_ms()); }
@@ -73,19 +88,37 @@ class LocalStore final {
     }
 
   private:
-    http::FindResult find_folder(const http::Target& target, const std::string& path,
-                                 const Entry& folder, const Ask& ask, Reach& reach) const;
-    http::FindResult make_listing(const http::Target& target, const std::string& path,
-                                  const Entry& folder, const Ask& ask, Reach& reach) const;
+    // A path, and how it is looked up.
+    struct Look {
+        const std::string& path;
+        const Ask& ask;
+        const ServedRule& rule;
+        const Resolver& resolver;
+        Reach& reach;
+    };
+    Look look(const std::string& path, const Ask& ask, Reach& reach) const;
+    const Resolver& resolver(const PathSettings& settings) const;
+    Result<Entry, http::Miss> open(const Look& look) const;
+    http::FindResult find_folder(const http::Target& target, const Entry& folder,
+                                 const Look& look) const;
+    http::FindResult make_listing(const http::Target& target, const Entry& folder,
+                                  const Look& look) const;
+    http::FindResult find_archive(const http::Target& target, const Entry& folder,
+                                  const Look& look) const;
     Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
-                                   const Ask& ask, Reach& reach) const;
-    http::Resource file_resource(Entry file, std::string path, const Reach& reach) const;
+                                   const Look& look) const;
+    // `of_target`: the rule of what was asked for, which may be its folder.
+    http::Resource file_resource(Entry file, const Look& look, const ServedRule& of_target) const;
 
     StoreConfig config_;
     MimeTypes mime_;
-    Resolver resolver_;
+    ServedRule own_rule_; // where there is no policy
+    // One for each way to follow links and to see hidden names; without a policy the own rule's.
+    std::vector<std::unique_ptr<Resolver>> resolvers_;
+    const Resolver& resolver_;                  // the own rule's
     std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
     std::unique_ptr<ListingCache> kept_listings_;
+    std::unique_ptr<ArchiveMaker> archives_;
 };
 
 } // namespace fsrv::content

@@ -20,13 +20,18 @@ struct FileCloser::Closing final : disk::Job {
 };
 
 void FileCloser::let_go(http::Body body) {
-    std::shared_ptr<const http::OpenFile> file; // a body has one at most
-    for (const http::Segment& segment : body.segments) {
-        if (const auto* extent = std::get_if<http::FileExtent>(&segment)) file = extent->file;
-        if (const auto* stream = std::get_if<http::Stream>(&segment)) file = stream->file;
+    std::shared_ptr<const http::OpenFile> last; // most have one file, in several extents
+    for (http::Segment& segment : body.segments) {
+        std::shared_ptr<const http::OpenFile> file;
+        if (auto* extent = std::get_if<http::FileExtent>(&segment)) file = std::move(extent->file);
+        if (auto* stream = std::get_if<http::Stream>(&segment)) {
+            stream->producer.reset();
+            file = std::move(stream->file);
+        }
+        if (!file || file == last) continue;
+        let_go(std::exchange(last, std::move(file)));
     }
-    body.segments.clear();
-    let_go(std::move(file));
+    let_go(std::move(last));
 }
 
 void FileCloser::let_go(std::shared_ptr<const http::OpenFile> file) {

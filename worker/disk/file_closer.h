@@ -16,7 +16,7 @@ class FileCloser final {
     FileCloser(const FileCloser&) = delete;
     FileCloser& operator=(const FileCloser&) = delete;
 
-    // The body dies, here; a file that this was the last to hold is closed now or in the pool.
+    // The body dies, here; files that this was the last to hold are closed now or in the pool.
     void let_go(http::Body body);
     void let_go(std::shared_ptr<const http::OpenFile> file);
     std::size_t pending() const { return pending_; } // files that are still to be closed

@@ -20,7 +20,8 @@ struct Production final : disk::Job {
           stream(std::move(its_stream)) {}
     ~Production() override;
 
-    dev_t device() const { return stream.file ? stream.file->charged : 0; } // to be charged
+    // To be charged.
+    dev_t device() const { return stream.file ? stream.file->charged : stream.charged; }
 
     void run() override;
     void on_done() override { reader->on_chunk_read(); }

@@ -14,6 +14,19 @@ iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
 
+// Of a body whose files are opened while it is sent nobody knows how many there are.
+bool may_have_several_files(const http::Body& body) {
+    const http::OpenFile* first = nullptr;
+    for (const http::Segment& segment : body.segments) {
+        if (std::holds_alternative<http::PartsExtent>(segment)) return true;
+        const auto* extent = std::get_if<http::FileExtent>(&segment);
+        if (!extent) continue;
+        if (first && first != extent->file.get()) return true;
+        first = extent->file.get();
+    }
+    return false;
+}
+
 bool is_to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent, const Ways& ways) {
     return ways.pages && extent.lendable && extent.length - sent > limits::kCheapToCopy;
 }
@@ -29,49 +42,93 @@ unsigned Piece::weight() const {
 }
 
 BodyReader::BodyReader(const BodyServices& services, disk::FileReader& reader, http::Body body)
-    : services_(services), reader_(reader), body_(std::move(body)), size_(body_.size()) {
-    for (const http::Segment& segment : body_.segments)
-        if (std::holds_alternative<http::Stream>(segment)) ++streams_left_;
-    has_streams_ = streams_left_ > 0;
-}
+    : services_(services),
+      reader_(reader),
+      guards_each_(may_have_several_files(body)),
+      cursor_(std::move(body)),
+      size_(cursor_.size()),
+      has_streams_(cursor_.streams_left() > 0),
+      lent_(services.lent_places, services.closer) {}
 
 BodyReader::~BodyReader() {
     if (reading_) abandon_job();
     read_.reset();
     production_.reset();
+    opening_.reset();
     services_.chunks.give_back(chunk_);
-    if (services_.closer) services_.closer->let_go(std::move(body_));
+    if (services_.closer) services_.closer->let_go(cursor_.take());
 }
 
 Piece BodyReader::next(const Ways& ways, std::uint64_t room, std::span<iovec> vectors) {
     FSRV_CHECK(!reading_, "asked for more while a read is under way");
-    skip_finished();
-    if (chunk_sent_ == chunk_filled_ && segment_ < body_.segments.size()) {
+    tail_ = ways.tail;
+    Load ready = open_front();
+    if (ready == Load::ready && chunk_sent_ == chunk_filled_ && !cursor_.is_over()) {
         if (const auto piece = in_place(ways, room, vectors)) return *piece;
-        switch (load_front(ways.read_bytes)) {
-        case Load::ready: break;
-        case Load::wait_disk: return {.kind = Piece::Kind::wait};
-        case Load::failed: return {.kind = Piece::Kind::failed};
-        }
+        ready = load_front(ways.read_bytes);
     }
+    if (ready == Load::wait_disk) return {.kind = Piece::Kind::wait};
+    if (ready == Load::failed) return {.kind = Piece::Kind::failed};
     const Piece piece = gather(ways, vectors);
+    if (!piece.more_follows && !lent_.are_all_unchanged()) {
+        failure_ = CloseReason::file_changed;
+        return {.kind = Piece::Kind::failed};
+    }
     if (piece.kind == Piece::Kind::end) release_buffer();
     return piece;
 }
 
+BodyReader::Load BodyReader::open_front() {
+    const http::FileExtent* const read = extent_at_front();
+    if (!lent_.are_unchanged(sent_, read ? read->file.get() : nullptr))
+        return load_failed(CloseReason::file_changed);
+    for (skip_finished(); chunk_sent_ == chunk_filled_; skip_finished()) {
+        const http::PartsExtent* const extent = parts_at_front();
+        if (!extent) break;
+        if (failed_read_) return Load::failed;
+        if (services_.io == IoMode::threads) return open_in_pool(*extent);
+        std::vector<http::Segment> segments;
+        const bool waits = services_.io == IoMode::inline_;
+        const auto had = extent->parts->open(extent->offset, extent->length, !waits, segments);
+        const bool is_there = had == http::Parts::Had::some;
+        // What went wrong may only be what could not be waited for.
+        if (!waits && !is_there) return open_in_pool(*extent);
+        if (const Load taken = take_opened(had, std::move(segments)); taken != Load::ready)
+            return taken;
+    }
+    return Load::ready;
+}
+
+BodyReader::Load BodyReader::open_in_pool(const http::PartsExtent& extent) {
+    opening_ = std::make_unique<disk::Opening>(services_.closer, reader_, extent);
+    services_.pool.submit(*opening_, opening_->device(), disk::JobKind::read);
+    reading_ = true;
+    return Load::wait_disk;
+}
+
+BodyReader::Load BodyReader::take_opened(http::Parts::Had had,
+                                         std::vector<http::Segment> segments) {
+    using Had = http::Parts::Had;
+    switch (had) {
+    case Had::some: cursor_.open_front(std::move(segments)); return Load::ready;
+    case Had::none_yet:
+    case Had::needs_thread: return Load::ready;
+    case Had::changed: return load_failed(CloseReason::file_changed);
+    case Had::unreadable: return load_failed(CloseReason::read_error);
+    case Had::broken: break;
+    }
+    return load_failed(CloseReason::internal);
+}
+
 void BodyReader::skip_finished() {
-    while (segment_ < body_.segments.size() && is_front_over()) leave_front();
+    while (!cursor_.is_over() && cursor_.is_front_over()) leave_front();
 }
 
 void BodyReader::leave_front() {
-    if (stream_at_front()) {
-        --streams_left_;
-        made_ = 0;
-        made_all_ = false;
-        production_.reset();
-    }
-    ++segment_;
-    segment_sent_ = 0;
+    if (stream_at_front()) production_.reset();
+    http::Segment left = cursor_.leave_front();
+    if (auto* const extent = std::get_if<http::FileExtent>(&left); extent && services_.closer)
+        services_.closer->let_go(std::move(extent->file));
     cached_until_ = 0;
 }
 
@@ -79,20 +136,20 @@ std::optional<Piece> BodyReader::in_place(const Ways& ways, std::uint64_t room,
                                           std::span<iovec> vectors) {
     if (const http::FileExtent* const extent = extent_at_front())
         return cached_piece(*extent, ways, room, vectors);
-    const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[segment_]);
-    if (!memory || !is_to_be_lent(*memory, segment_sent_, ways)) return std::nullopt;
-    const std::string_view left = memory->view().substr(segment_sent_);
+    const auto* memory = cursor_.front_as<http::MemoryExtent>();
+    if (!memory || !is_to_be_lent(*memory, cursor_.front_sent(), ways)) return std::nullopt;
+    const std::string_view left = memory->view().substr(cursor_.front_sent());
     const std::string_view part = left.substr(0, limits::kChunkBytes);
     return Piece{.kind = Piece::Kind::pages,
                  .length = part.size(),
                  .pages = part,
-                 .more_follows = part.size() < left.size() || segment_ + 1 < body_.segments.size()};
+                 .more_follows = part.size() < left.size() || cursor_.left().size() > 1};
 }
 
 std::optional<Piece> BodyReader::cached_piece(const http::FileExtent& extent, const Ways& ways,
                                               std::uint64_t room, std::span<iovec> vectors) {
     const http::OpenFile& file = *extent.file;
-    const std::uint64_t left = extent.length - segment_sent_;
+    const std::uint64_t left = extent.length - cursor_.front_sent();
     if (services_.io != IoMode::automatic || !file.local || left <= limits::kCheapToCopy ||
         std::exchange(to_be_read_, false))
         return std::nullopt;
@@ -109,6 +166,8 @@ std::optional<Piece> BodyReader::cached_piece(const http::FileExtent& extent, co
         return Piece{.kind = Piece::Kind::failed};
     }
     if (is_filling(file)) return std::nullopt;
+    if (guards_each_ && file.writes == InPlaceWrites::on && !lent_.make_room(extent.file))
+        return std::nullopt;
     const std::uint64_t most = lends ? room : room / limits::kMappedWeight;
     const std::uint64_t length = std::min({left, std::max(most, limits::kCheapToCopy),
                                            body_left - kept_back, find_cached(extent, device)});
@@ -116,7 +175,7 @@ std::optional<Piece> BodyReader::cached_piece(const http::FileExtent& extent, co
     if (!lends) return window_piece(extent, length, vectors);
     return Piece{.kind = Piece::Kind::file,
                  .fd = file.fd.get(),
-                 .offset = extent.offset + segment_sent_,
+                 .offset = extent.offset + cursor_.front_sent(),
                  .length = length,
                  .more_follows = true};
 }
@@ -124,7 +183,7 @@ std::optional<Piece> BodyReader::cached_piece(const http::FileExtent& extent, co
 std::optional<Piece> BodyReader::window_piece(const http::FileExtent& extent, std::uint64_t length,
                                               std::span<iovec> vectors) {
     const auto size = static_cast<std::size_t>(length);
-    window_.emplace(extent.file->fd.get(), extent.offset + segment_sent_, size);
+    window_.emplace(extent.file->fd.get(), extent.offset + cursor_.front_sent(), size);
     if (!*window_) {
         services_.page_cache.device(extent.file->device).mapping.failed(errno);
         window_.reset();
@@ -138,9 +197,10 @@ std::optional<Piece> BodyReader::window_piece(const http::FileExtent& extent, st
 // Bytes from the front on that are cached.
 std::uint64_t BodyReader::find_cached(const http::FileExtent& extent,
                                       disk::PageCache::Device& device) {
-    const std::uint64_t offset = extent.offset + segment_sent_;
+    const std::uint64_t offset = extent.offset + cursor_.front_sent();
     if (cached_until_ > offset) return cached_until_ - offset;
-    const auto probed = std::min<std::uint64_t>(limits::kTurnBytes, extent.length - segment_sent_);
+    const auto probed =
+        std::min<std::uint64_t>(limits::kTurnBytes, extent.length - cursor_.front_sent());
     const std::uint64_t found = services_.page_cache.cached(
         device, extent.file->fd.get(), offset, probed,
         close_looks_ > 0 ? disk::PageCache::Look::close : disk::PageCache::Look::quick);
@@ -156,28 +216,29 @@ std::uint64_t BodyReader::find_cached(const http::FileExtent& extent,
 Piece BodyReader::gather(const Ways& ways, std::span<iovec> vectors) const {
     unsigned count = 0;
     bool more_follows = false;
-    std::uint64_t skip = segment_sent_;
+    std::uint64_t skip = cursor_.front_sent();
     std::size_t from_chunk = chunk_sent_; // loaded are the extents at the front, the last in part
-    for (std::size_t i = segment_; i < body_.segments.size(); ++i, skip = 0) {
+    for (const http::Segment& segment : cursor_.left()) {
         if (count == vectors.size()) {
             more_follows = true;
             break;
         }
-        if (const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[i])) {
-            if (memory->length == skip) continue;
-            if (from_chunk == chunk_filled_ && is_to_be_lent(*memory, skip, ways)) {
+        const std::uint64_t sent = std::exchange(skip, 0);
+        if (const auto* memory = std::get_if<http::MemoryExtent>(&segment)) {
+            if (memory->length == sent) continue;
+            if (from_chunk == chunk_filled_ && is_to_be_lent(*memory, sent, ways)) {
                 more_follows = true;
                 break;
             }
-            const std::string_view left = memory->view().substr(skip);
+            const std::string_view left = memory->view().substr(sent);
             vectors[count++] = to_vector(left.data(), left.size());
             continue;
         }
-        const std::size_t part =
-            std::min<std::uint64_t>(length_of(i) - skip, chunk_filled_ - from_chunk);
+        const std::uint64_t length = cursor_.length_of(segment) - sent;
+        const std::size_t part = std::min<std::uint64_t>(length, chunk_filled_ - from_chunk);
         if (part > 0) vectors[count++] = to_vector(chunk_->data() + from_chunk, part);
         from_chunk += part;
-        if (part == length_of(i) - skip && has_whole_length(i)) continue;
+        if (part == length && cursor_.has_whole_length(segment)) continue;
         more_follows = true;
         break;
     }
@@ -190,8 +251,10 @@ void BodyReader::advance(const Piece& piece, std::uint64_t bytes) {
     case Piece::Kind::file:
     case Piece::Kind::window:
         window_.reset();
-        segment_sent_ += bytes;
+        cursor_.advance(bytes);
         sent_ += bytes;
+        lent_.lent(*extent_at_front()->file,
+                   piece.kind == Piece::Kind::file ? sent_ + tail_ : sent_);
         services_.score.count(
             Metric::sent_bytes,
             piece.kind == Piece::Kind::file ? SendPath::zero_copy : SendPath::copied, bytes);
@@ -204,13 +267,13 @@ void BodyReader::advance(const Piece& piece, std::uint64_t bytes) {
 void BodyReader::pass(std::uint64_t bytes, SendPath of_memory) {
     sent_ += bytes;
     while (bytes > 0) {
-        const std::uint64_t part = std::min(bytes, length_of(segment_) - segment_sent_);
-        const bool of_chunk = !std::holds_alternative<http::MemoryExtent>(body_.segments[segment_]);
+        const std::uint64_t part = std::min(bytes, cursor_.front_left());
+        const bool of_chunk = cursor_.front_as<http::MemoryExtent>() == nullptr;
         if (of_chunk) chunk_sent_ += static_cast<std::size_t>(part);
         services_.score.count(Metric::sent_bytes, of_chunk ? chunk_path_ : of_memory, part);
-        segment_sent_ += part;
+        cursor_.advance(part);
         bytes -= part;
-        if (is_front_over()) leave_front();
+        if (cursor_.is_front_over()) leave_front();
     }
 }
 
@@ -256,6 +319,11 @@ bool BodyReader::is_filling(const http::OpenFile& file) const {
 void BodyReader::settle_read() {
     reading_ = false;
     if (stream_at_front()) return settle_production();
+    if (parts_at_front()) {
+        const std::unique_ptr<disk::Opening> opened = std::move(opening_);
+        failed_read_ = take_opened(opened->had, std::move(opened->segments)) == Load::failed;
+        return;
+    }
     const disk::FileRead::Order& order = read_->order;
     if (order.may_be_cached) {
         const http::OpenFile& file = *order.file;
@@ -282,11 +350,14 @@ void BodyReader::give_up_read(CloseReason reason) {
 void BodyReader::abandon_job() {
     if (stream_at_front())
         services_.pool.abandon(*production_.release());
+    else if (parts_at_front())
+        services_.pool.abandon(*opening_.release());
     else
         services_.pool.abandon(*read_.release());
 }
 
 dev_t BodyReader::read_device() const {
+    if (parts_at_front()) return opening_->device();
     return stream_at_front() ? production_->device() : read_->order.file->charged;
 }
 
@@ -296,6 +367,8 @@ void BodyReader::release_buffer() {
         stream->producer->rest();
         if (chunk_sent_ < chunk_filled_) return;
     }
+    http::Body closed = cursor_.close_front();
+    if (services_.closer) services_.closer->let_go(std::move(closed));
     read_.reset();
     window_.reset();
     services_.chunks.give_back(std::exchange(chunk_, nullptr));
@@ -312,7 +385,7 @@ BodyReader::Load BodyReader::load_front(std::size_t most) {
 
 BodyReader::Load BodyReader::load(std::size_t most) {
     const http::FileExtent& extent = *extent_at_front();
-    const std::uint64_t offset = extent.offset + segment_sent_;
+    const std::uint64_t offset = extent.offset + cursor_.front_sent();
     chunk_filled_ = 0;
     chunk_sent_ = 0;
     const bool may_ask =
@@ -322,7 +395,7 @@ BodyReader::Load BodyReader::load(std::size_t most) {
     if (!chunk_) chunk_ = services_.chunks.take();
     if (!chunk_) return load_failed(CloseReason::internal);
     wanted_ = static_cast<std::size_t>(
-        std::min<std::uint64_t>({chunk_->capacity, most, extent.length - segment_sent_}));
+        std::min<std::uint64_t>({chunk_->capacity, most, extent.length - cursor_.front_sent()}));
     chunk_path_ = SendPath::copied;
     return load_on_loop(extent, offset);
 }
@@ -339,9 +412,11 @@ BodyReader::Load BodyReader::load_on_loop(const http::FileExtent& extent, std::u
         return load_in_pool(extent, offset);
     }
     // The parts of a multipart answer are small: as many as fit leave together.
-    for (std::size_t i = segment_ + 1; i < body_.segments.size(); ++i) {
-        if (std::holds_alternative<http::Stream>(body_.segments[i])) break;
-        const auto* next = std::get_if<http::FileExtent>(&body_.segments[i]);
+    for (const http::Segment& segment : cursor_.left().subspan(1)) {
+        if (!std::holds_alternative<http::FileExtent>(segment) &&
+            !std::holds_alternative<http::MemoryExtent>(segment))
+            break;
+        const auto* next = std::get_if<http::FileExtent>(&segment);
         if (!next) continue;
         if (next->file != extent.file || next->length > chunk_->capacity - wanted_ ||
             !load_cached(*next, next->offset, wanted_, next->length))
@@ -366,7 +441,7 @@ BodyReader::Load BodyReader::load_in_pool(const http::FileExtent& extent, std::u
     read_->order = {.file = extent.file,
                     .offset = offset,
                     .length = static_cast<std::size_t>(std::min<std::uint64_t>(
-                        limits::kChunkBytes, extent.length - segment_sent_)),
+                        limits::kChunkBytes, extent.length - cursor_.front_sent())),
                     .may_be_cached = is_filling(*extent.file)};
     services_.pool.submit(*read_, extent.file->charged, disk::JobKind::read);
     reading_ = true;
@@ -393,11 +468,11 @@ void BodyReader::settle_production() {
     const http::Producer::Made made = production_->made;
     chunk_ = std::exchange(production_->chunk, nullptr);
     chunk_filled_ = made.bytes;
-    made_ += made.bytes;
+    cursor_.made(made.bytes, made.state == http::Producer::State::end);
     size_ += made.bytes;
     switch (made.state) {
-    case http::Producer::State::more: return;
-    case http::Producer::State::end: made_all_ = true; return;
+    case http::Producer::State::more:
+    case http::Producer::State::end: return;
     case http::Producer::State::changed: failure_ = CloseReason::file_changed; break;
     case http::Producer::State::unreadable: failure_ = CloseReason::read_error; break;
     case http::Producer::State::broken: failure_ = CloseReason::internal; break;
@@ -418,43 +493,6 @@ BodyReader::Load BodyReader::finish_load(std::int64_t result, bool unchanged) {
 BodyReader::Load BodyReader::load_failed(CloseReason reason) {
     failure_ = reason;
     return Load::failed;
-}
-
-std::uint64_t BodyReader::listing_bytes() const {
-    std::uint64_t sum = 0;
-    for (const http::Segment& segment : body_.segments) {
-        const auto* memory = std::get_if<http::MemoryExtent>(&segment);
-        if (memory && memory->of_listing) sum += memory->length;
-    }
-    return sum;
-}
-
-std::uint64_t BodyReader::length_of(std::size_t segment) const {
-    if (const auto* memory = std::get_if<http::MemoryExtent>(&body_.segments[segment]))
-        return memory->length;
-    if (const auto* file = std::get_if<http::FileExtent>(&body_.segments[segment]))
-        return file->length;
-    return segment == segment_ ? made_ : 0;
-}
-
-bool BodyReader::has_whole_length(std::size_t segment) const {
-    if (!std::holds_alternative<http::Stream>(body_.segments[segment])) return true;
-    return segment == segment_ && made_all_;
-}
-
-bool BodyReader::is_front_over() const {
-    return segment_sent_ == length_of(segment_) && has_whole_length(segment_);
-}
-
-const http::Stream* BodyReader::stream_at_front() const {
-    return segment_ < body_.segments.size() ? std::get_if<http::Stream>(&body_.segments[segment_])
-                                            : nullptr;
-}
-
-const http::FileExtent* BodyReader::extent_at_front() const {
-    return segment_ < body_.segments.size()
-               ? std::get_if<http::FileExtent>(&body_.segments[segment_])
-               : nullptr;
 }
 
 } // namespace fsrv::exchange

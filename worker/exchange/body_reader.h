@@ -26,12 +26,17 @@
 // a file that, as --in-place-writes off or append says, is only ever replaced or grows, all is
 // lent; and so is memory that nobody writes to (http::MemoryExtent::lendable).
 //
+// A body of several files has that for each of them: what was lent of a file that has been left is
+// looked at once more, when as much was sent behind it (lent_files.h), and all of it before the
+// last bytes of the body. Parts are opened when their turn comes: on the loop what is in memory,
+// else in the pool. A paused client's are closed, but for a file that has begun.
+//
 // The bytes of a stream are made in the pool as well, a chunk at a time, each when the one before
 // has been taken. They are made once: what the client has not taken is kept while it takes nothing,
 // a chunk at most. The end is told only after the producer has told it, which looks after changes
 // itself.
 //
-// One read, or one production, is under way at a time. Thread: the loop's.
+// One read, opening or production is under way at a time. Thread: the loop's.
 #pragma once
 
 #include "common/close_reason.h"
@@ -42,9 +47,12 @@
 #include "worker/disk/file_closer.h"
 #include "worker/disk/file_read.h"
 #include "worker/disk/file_window.h"
+#include "worker/disk/opening.h"
 #include "worker/disk/page_cache.h"
 #include "worker/disk/production.h"
+#include "worker/exchange/body_cursor.h"
 #include "worker/exchange/iteration.h"
+#include "worker/exchange/lent_files.h"
 #include "worker/http/body.h"
 
 #include <cstdint>
@@ -64,6 +72,7 @@ struct BodyServices {
     disk::FileCloser* closer = nullptr; // none: files close at once
     MetricWords& score;
     IoMode io = IoMode::automatic;
+    LentPlaces* lent_places = nullptr; // none: no bound over all bodies
 };
 
 // How the way to the client takes bytes that are not in a buffer of ours.
@@ -139,17 +148,21 @@ class BodyReader final {
     bool read_under_way() const { return reading_; } // or waits for the disk
     dev_t read_device() const;                       // while it does
     bool holds_buffer() const { return chunk_ != nullptr; }
-    bool at_end() const { return sent_ == size_ && streams_left_ == 0; }
+    bool at_end() const { return sent_ == size_ && cursor_.streams_left() == 0; }
     bool has_known_size() const { return !has_streams_; }
     std::uint64_t size() const { return size_; } // of what is known of it, and what was made
     std::uint64_t sent() const { return sent_; }
-    std::uint64_t listing_bytes() const; // MemoryExtent::of_listing, taken ones too
+    std::uint64_t listing_bytes() const { return cursor_.listing_bytes(); }
     CloseReason failure() const { return failure_; }
 
   private:
     static constexpr unsigned kCloseLooks = 8;
 
     enum class Load { ready, wait_disk, failed };
+    // Until what is at the front is no list of parts.
+    Load open_front();
+    Load open_in_pool(const http::PartsExtent& extent);
+    Load take_opened(http::Parts::Had had, std::vector<http::Segment> segments);
     Load load_front(std::size_t most);
     Load load(std::size_t most);
     Load load_on_loop(const http::FileExtent& extent, std::uint64_t offset);
@@ -162,12 +175,7 @@ class BodyReader final {
     Load produce(const http::Stream& stream);
     void settle_production();
     void abandon_job(); // the one under way
-    // Of a stream, what was made of it so far.
-    std::uint64_t length_of(std::size_t segment) const;
-    bool has_whole_length(std::size_t segment) const; // no more will be made of it
-    bool is_front_over() const;
     void leave_front();
-    const http::Stream* stream_at_front() const;
 
     // What is at the front, without a buffer of ours. Nothing: not this way.
     std::optional<Piece> in_place(const Ways& ways, std::uint64_t room, std::span<iovec> vectors);
@@ -180,25 +188,27 @@ class BodyReader final {
     Piece gather(const Ways& ways, std::span<iovec> vectors) const;
     void pass(std::uint64_t bytes, SendPath of_memory);
     void skip_finished();
-    const http::FileExtent* extent_at_front() const;
+    const http::Stream* stream_at_front() const { return cursor_.front_as<http::Stream>(); }
+    const http::PartsExtent* parts_at_front() const {
+        return cursor_.front_as<http::PartsExtent>();
+    }
+    const http::FileExtent* extent_at_front() const { return cursor_.front_as<http::FileExtent>(); }
 
     const BodyServices& services_;
     disk::FileReader& reader_;
-    http::Body body_;
-    std::size_t segment_ = 0;        // of body_, at the front
-    std::uint64_t segment_sent_ = 0; // bytes of it
-    disk::Chunk* chunk_ =
-        nullptr; // bytes of the files from segment_sent_ on, when
-                 // chunk_filled_ > chunk_sent_; small extents may follow the first
+    const bool guards_each_; // there may be several files
+    BodyCursor cursor_;
+    // Bytes of the files from the front on, when chunk_filled_ > chunk_sent_; small extents may
+    // follow the first.
+    disk::Chunk* chunk_ = nullptr;
     std::size_t chunk_filled_ = 0;
     std::size_t chunk_sent_ = 0;
     SendPath chunk_path_ = SendPath::copied;
     std::uint64_t sent_ = 0;
     std::uint64_t size_ = 0;
-    std::size_t streams_left_ = 0; // that were not sent to their end
     bool has_streams_ = false;
-    std::uint64_t made_ = 0;             // bytes of the stream at the front
-    bool made_all_ = false;              // of it
+    LentFiles lent_;                     // those that guard
+    std::uint64_t tail_ = 0;             // Ways::tail of the piece that was handed out
     unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
     bool reading_ = false;
     bool failed_read_ = false;
@@ -209,6 +219,7 @@ class BodyReader final {
     // One of them is the pool's, while reading_.
     std::unique_ptr<disk::FileRead> read_;
     std::unique_ptr<disk::Production> production_; // while the pool is at it
+    std::unique_ptr<disk::Opening> opening_;       // likewise
     std::optional<disk::FileWindow> window_;       // of the piece that was handed out
 };
 

@@ -5,6 +5,7 @@
 #include "worker/disk/file_read.h"
 #include "worker/disk/whole_read.h"
 #include "worker/exchange/coding_stream.h"
+#include "worker/exchange/packed_stream.h"
 #include "worker/http/conditions.h"
 
 #include <algorithm>
@@ -78,14 +79,30 @@ Codings::Given Codings::add(http::Resource& found, http::Coding coding, bool may
     return add_kept(found, *extent.file, coding, may_take_long);
 }
 
+bool Codings::take_places() {
+    if (!shares_->streams.take()) return false;
+    if (shares_->threads.take()) return true;
+    shares_->streams.give_back();
+    return false;
+}
+
+bool Codings::pack(http::Resource& found) {
+    if (!take_places()) return false;
+    const auto* const parts = std::get_if<http::PartsExtent>(&found.body.segments.front());
+    const std::uint64_t charged = parts ? parts->parts->charged(parts->offset) : 0;
+    http::Stream stream{
+        .producer = std::make_shared<PackedStream>(std::move(found.body), found.packed, shares_),
+        .file = {},
+        .charged = charged};
+    found.body = {};
+    found.body.segments.emplace_back(std::move(stream));
+    return true;
+}
+
 Codings::Given Codings::add_stream(http::Resource& found,
                                    std::shared_ptr<const http::OpenFile> file,
                                    http::Coding coding) {
-    if (!shares_->streams.take()) return Given::no;
-    if (!shares_->threads.take()) {
-        shares_->streams.give_back();
-        return Given::no;
-    }
+    if (!take_places()) return Given::no;
     http::Body body;
     body.segments.emplace_back(
         http::Stream{.producer = std::make_shared<CodingStream>(file, coding, shares_),

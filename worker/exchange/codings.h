@@ -64,6 +64,10 @@ class Codings final {
     // is no coding. May read and code all of it if `may_take_long`, else never waits.
     Given add(http::Resource& found, http::Coding coding, bool may_take_long);
 
+    // Of what is sent packed (Resource::packed), its body becomes a stream that makes it so. False:
+    // too many are under way.
+    bool pack(http::Resource& found);
+
     std::size_t kept_bytes() const;
     unsigned at_work() const { return shares_->threads.taken(); }
 
@@ -102,6 +106,7 @@ class Codings final {
                    bool may_take_long);
     Given add_stream(http::Resource& found, std::shared_ptr<const http::OpenFile> file,
                      http::Coding coding);
+    bool take_places();
     Entry* find(const Key& key); // under the mutex
     void keep(const Key& key, Entry::State state, std::shared_ptr<const std::string> bytes);
     void forget(const Key& key);

@@ -1,8 +1,10 @@
 #include "worker/exchange/exchange.h"
 
+#include "common/crypto/signed_link.h"
 #include "common/limits.h"
 #include "worker/http/accept_encoding.h"
 #include "worker/http/forwarded.h"
+#include "worker/http/secret_query.h"
 
 #include <algorithm>
 #include <utility>
@@ -18,6 +20,24 @@ Asked to_label(http::Method method) {
     }
     return Asked::none;
 }
+
+namespace {
+
+// Others with the new rules serve already, and get who comes again.
+http::Plan plan_outdated(const http::Request& request) {
+    http::Plan plan =
+        http::plan_status(request, 503, "who may have what has just changed, ask again");
+    plan.close = true;
+    return plan;
+}
+
+log::LogFields fields_of(const Inquiry& inquiry) {
+    log::LogFields fields = log::LogFields::of(inquiry.request);
+    if (inquiry.admission) fields.user = inquiry.admission->who().user;
+    return fields;
+}
+
+} // namespace
 
 Client client_of(const log::Peer& peer, const ExchangeServices& services) {
     const bool is_trusted = any_holds(services.options.trusted_proxies, peer.address);
@@ -55,7 +75,14 @@ void Inquiry::on_orphaned() {
 
 Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     const http::Request& request = inquiry.request;
-    services_.score.set_last_request(request.target);
+    if (http::has_secret(request.target))
+        services_.score.set_last_request(http::without_secrets(request.target));
+    else
+        services_.score.set_last_request(request.target);
+    if (services_.has_old_rules()) return {.plan = plan_outdated(request)};
+    if (services_.client_limits && !services_.gate)
+        if (auto refused = admit(request, client_of(request, client).address))
+            return {.plan = std::move(refused)};
     if (client.redirects_to != 0 && !http::stays_clear(request.origin))
         return {.plan = http::plan_redirect(request, client.redirects_to)};
     if (client.is_checked && !services_.names.passes(request.host)) {
@@ -68,6 +95,7 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
         return {.plan =
                     http::plan_status(request, 405, "this server offers GET, HEAD and OPTIONS")};
     }
+    if (services_.gate) return ask_by_rules(inquiry, client);
     const bool api = services_.options.api;
     const auto plain_key = http::plain_cache_key(request.origin, api);
     Kept kept = plain_key ? kept_for(request, *plain_key) : Kept();
@@ -82,11 +110,93 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     return find(inquiry, *std::move(target));
 }
 
+// The rule of a path is found before any cache is asked. What is kept of a path whose rule is open
+// is everybody's, whatever they prove; of another, of those that the rule lets in.
+Exchange::Outcome Exchange::ask_by_rules(Inquiry& inquiry, const Client& client) {
+    const http::Request& request = inquiry.request;
+    auto target = http::parse_target(request.origin, services_.options.api);
+    if (!target)
+        return {.plan = http::plan_status(request, target.error().status, target.error().what)};
+    if (target->kind == http::Target::Kind::health)
+        return {.plan = http::plan_health(request, services_.ending.is_near())};
+    const auto path = services_.lookups.store.path_of(*target);
+    const Asking who = asking(request, client);
+    const access::Rule* const rule = path ? &services_.gate->site().rule_of(*path) : nullptr;
+    if (rule && rule->open && !crypto::is_signed(target->query)) {
+        const Kept kept = kept_for(request, http::cache_key(*target));
+        if (kept.file) {
+            if (auto refused = admit(request, who.address)) return {.plan = std::move(refused)};
+            set_rate(*rule);
+            return {.ready = kept.file, .coded = kept.coded};
+        }
+    }
+    inquiry.services_ = &services_;
+    inquiry.asker_ = this;
+    inquiry.admission = std::make_unique<Admission>(*services_.gate, inquiry);
+    // What leads elsewhere is not found, whoever asks.
+    switch (inquiry.admission->begin(request, *target, path ? *path : "", who)) {
+    case Admission::State::refused:
+        return {.plan = std::exchange(inquiry.admission->plan, std::nullopt)};
+    case Admission::State::waiting: inquiry.target_ = *std::move(target); return {};
+    case Admission::State::known: break;
+    }
+    return admitted(inquiry, *std::move(target));
+}
+
+Exchange::Outcome Exchange::admitted(Inquiry& inquiry, http::Target target) {
+    const Admission& admission = *inquiry.admission;
+    const access::Who& who = admission.who();
+    if (auto refused = admit(inquiry.request, who.address, who.user))
+        return {.plan = std::move(refused)};
+    set_rate(admission.rule());
+    if (auto refused = admission.plan_refusal()) return {.plan = std::move(refused)};
+    if (!admission.rule().open && !admission.is_special()) {
+        const Kept kept = kept_for(inquiry.request, http::cache_key(target));
+        if (kept.file) return {.ready = kept.file, .coded = kept.coded};
+    }
+    return find(inquiry, std::move(target));
+}
+
+void Inquiry::on_admitted() {
+    Exchange::Outcome outcome = asker_->admitted(*this, *std::exchange(target_, std::nullopt));
+    if (outcome.ready) outcome.plan = asker_->plan_for(*this, *outcome.ready);
+    if (outcome.plan) asker_->home_.on_planned(*std::move(outcome.plan));
+}
+
+Asking Exchange::asking(const http::Request& request, const Client& client) const {
+    return {.address = client_of(request, client).address,
+            .by_proxy = client.is_trusted,
+            .certificate = client.certificate.get()};
+}
+
+// Who watches the server is not to be kept out by those who use it.
+std::optional<http::Plan> Exchange::admit(const http::Request& request, const in6_addr& address,
+                                          std::string_view user) {
+    limited_.reset();
+    if (!services_.client_limits || http::asks_for_health(request.origin)) return std::nullopt;
+    ClientLimits& client_limits = *services_.client_limits;
+    limited_ = std::make_unique<Limited>(*this, user.empty() ? client_limits.payer_of(address)
+                                                             : client_limits.payer_of_user(user));
+    return client_limits.admit(request, limited_->payer, limited_->place);
+}
+
+void Exchange::set_rate(const access::Rule& rule) {
+    if (limited_ && rule.settings.rate > 0)
+        limited_->payer.rule = {.rule = rule.id, .bytes_per_second = rule.settings.rate};
+}
+
+bool Exchange::may_go_at_once(std::uint64_t body_bytes) {
+    if (!limited_) return true;
+    Throttle* const throttle = services_.client_limits->throttle();
+    return !throttle || throttle->pay_at_once(limited_->payer, body_bytes);
+}
+
 Exchange::Outcome Exchange::find(Inquiry& inquiry, http::Target target) {
     inquiry.services_ = &services_;
     inquiry.asker_ = this;
     inquiry.begins_ = true;
-    const bool planned = inquiry.lookup.begin(services_.lookups, std::move(target));
+    const bool planned =
+        inquiry.lookup.begin(services_.lookups, std::move(target), inquiry.admission.get());
     inquiry.begins_ = false;
     if (planned) return {.plan = take_plan(inquiry)};
     if (inquiry.lookup.is_under_way()) return {};
@@ -117,7 +227,7 @@ Exchange::Kept Exchange::coded_for(const http::Request& request, CachedFile& fil
     if (coding == http::Coding::identity || file.is_useless(coding)) return {.file = &file};
     CachedCoding* const coded = file.coded_as(coding);
     if (!coded) return {}; // it has to be made
-    coded->set_date(services_.iteration.date_second(), services_.iteration.date_line());
+    coded->set_date(services_.iteration);
     return {.file = &file, .coded = coded};
 }
 
@@ -125,7 +235,7 @@ CachedFile* Exchange::cached(std::string_view key) {
     if (!services_.cache.on()) return nullptr;
     CachedFile* const file = services_.cache.find(key, services_.iteration.now_ms());
     services_.score.count(file ? Metric::cache_hits : Metric::cache_misses);
-    if (file) file->set_date(services_.iteration.date_second(), services_.iteration.date_line());
+    if (file) file->set_date(services_.iteration);
     return file;
 }
 
@@ -138,11 +248,14 @@ http::Plan Exchange::plan_unavailable(const Inquiry& inquiry, std::string_view w
     return http::plan_status(inquiry.request, 503, what);
 }
 
-Answer& Exchange::begin(const http::Request& request, const Client& client, int status,
-                        http::Body body) {
-    make_answer(status, std::move(body), log::LogRecord(log::LogFields::of(request)));
+Answer& Exchange::begin(const Inquiry& inquiry, const Client& client, int status, http::Body body,
+                        bool is_paid) {
+    const http::Request& request = inquiry.request;
+    if (inquiry.admission) inquiry.admission->give_up();
+    make_answer(status, std::move(body), log::LogRecord(fields_of(inquiry)));
     answer_->asked = to_label(request.method);
     answer_->client = client_of(request, client);
+    if (limited_ && !is_paid) take_ration();
     return *answer_;
 }
 
@@ -161,6 +274,16 @@ Answer& Exchange::begin_again(CloseReason failure, int status, http::Body body) 
     answer_->client = failed->client;
     answer_->end_reason = failure;
     return *answer_;
+}
+
+// Errors, redirects and what has no body are free.
+void Exchange::take_ration() {
+    const BodyReader& body = answer_->body;
+    Throttle* const throttle = services_.client_limits->throttle();
+    if (!throttle || class_of_status(answer_->status) != StatusClass::success || body.at_end())
+        return;
+    const auto bytes = body.has_known_size() ? std::optional(body.size()) : std::nullopt;
+    answer_->ration = throttle->ration(limited_->payer, bytes, *limited_);
 }
 
 void Exchange::make_answer(int status, http::Body body, log::LogRecord record) {
@@ -183,25 +306,29 @@ std::optional<http::Refusal> Exchange::honest_answer(CloseReason failure) {
     }
 }
 
-void Exchange::answered_at_once(const http::Request& request, const Client& client, int status,
+void Exchange::answered_at_once(const Inquiry& inquiry, const Client& client, int status,
                                 SendPath path, std::uint64_t body_bytes) {
+    const http::Request& request = inquiry.request;
     const std::uint64_t now_ms = services_.iteration.now_ms();
+    limited_.reset();
     services_.score.count(Metric::sent_bytes, path, body_bytes);
     count(to_label(request.method), status, now_ms);
     if (!services_.log) return;
     services_.log->push(
-        services_.log_lines.line(log::LogFields::of(request), {.peer = client_of(request, client),
-                                                               .status = status,
-                                                               .started = wall_now(),
-                                                               .started_ms = now_ms,
-                                                               .body_bytes = body_bytes,
-                                                               .now_ms = now_ms,
-                                                               .end = "complete",
-                                                               .tls = home_.tls_note()}));
+        services_.log_lines.line(fields_of(inquiry), {.peer = client_of(request, client),
+                                                      .status = status,
+                                                      .started = wall_now(),
+                                                      .started_ms = now_ms,
+                                                      .body_bytes = body_bytes,
+                                                      .now_ms = now_ms,
+                                                      .end = "complete",
+                                                      .tls = home_.tls_note()}));
 }
 
 std::unique_ptr<Answer> Exchange::end(std::string_view how) {
     count(answer_->asked, answer_->status, answer_->started_ms);
+    answer_->ration.reset();
+    limited_.reset();
     if (services_.log) {
         services_.log->push(services_.log_lines.line(answer_->record.fields(),
                                                      {.peer = answer_->client,
@@ -214,6 +341,11 @@ std::unique_ptr<Answer> Exchange::end(std::string_view how) {
                                                       .tls = home_.tls_note()}));
     }
     return std::move(answer_);
+}
+
+void Exchange::forget() {
+    answer_.reset();
+    limited_.reset();
 }
 
 void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
@@ -229,7 +361,9 @@ void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
 bool Exchange::is_too_slow(std::uint64_t now_ms, std::uint64_t untaken) {
     Answer& answer = *answer_;
     const auto window_ms = static_cast<std::uint64_t>(services_.options.stall_timeout.count());
-    const bool begins = answer.window_start_ms == 0 || answer.body.read_under_way();
+    const bool waits_for_us =
+        answer.body.read_under_way() || (answer.ration && answer.ration->is_waiting());
+    const bool begins = answer.window_start_ms == 0 || waits_for_us;
     const std::uint64_t elapsed_ms = now_ms - answer.window_start_ms;
     if (!begins && elapsed_ms < window_ms) return false;
     const std::uint64_t sent = answer.sent();
@@ -251,6 +385,12 @@ log::Peer Exchange::client_of(const http::Request& request, const Client& client
 void Exchange::on_chunk_read() {
     answer_->body.settle_read();
     home_.on_body();
+}
+
+// The time that it has waited is not the client's: --min-rate begins anew.
+void Exchange::Limited::on_ration() {
+    exchange.answer_->window_start_ms = 0;
+    exchange.home_.on_ration();
 }
 
 // An answer that has begun is not lost before its client loses patience.

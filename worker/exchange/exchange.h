@@ -10,7 +10,9 @@
 
 #include "common/close_reason.h"
 #include "common/metrics.h"
+#include "worker/exchange/admission.h"
 #include "worker/exchange/body_reader.h"
+#include "worker/exchange/client_limits.h"
 #include "worker/exchange/iteration.h"
 #include "worker/exchange/lookup.h"
 #include "worker/exchange/name_check.h"
@@ -22,6 +24,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,10 +48,18 @@ struct ExchangeServices {
     NameCheck& names;
     FileCache& cache;
     LookupServices lookups;
+    Gate* gate = nullptr;                    // none: no rules, everybody may have everything
+    std::uint64_t generation = 0;            // this worker's
+    const SharedWord* rules_since = nullptr; // the first one with the rules of now
+
+    bool has_old_rules() const {
+        return rules_since && rules_since->load(std::memory_order_acquire) > generation;
+    }
     BodyServices bodies;
     ScoreSlot& score;
     log::LogLines log_lines;
-    log::LogWriter* log = nullptr; // none: --access-log off
+    log::LogWriter* log = nullptr;         // none: --access-log off
+    ClientLimits* client_limits = nullptr; // none: nobody is limited
     std::uint64_t next_answer_id = 1;
 };
 
@@ -58,6 +69,8 @@ struct Client {
     bool is_trusted = false; // its word on where a client is counts
     bool is_checked = false; // its browser may have been led here: Host has to be a name of ours
     std::uint16_t redirects_to = 0; // it is only to be sent to https at this port; 0: no
+    // The names of its certificate, if it has one.
+    std::shared_ptr<const std::vector<std::string>> certificate;
 };
 // Who connects, and who it says that it is in a PROXY header that has a source.
 Client client_of(const log::Peer& peer, const ExchangeServices& services);
@@ -69,7 +82,7 @@ class Exchange;
 // What a request needs until its answer is planned: the request, with what its views point into,
 // and its look-up. Kept for reuse by whoever made it. Comes back there by itself if its look-up was
 // under way when it was dropped.
-class Inquiry : public LookupHome {
+class Inquiry : public LookupHome, public AdmissionHome {
   public:
     Inquiry() = default;
     Inquiry(const Inquiry&) = delete;
@@ -78,6 +91,7 @@ class Inquiry : public LookupHome {
 
     http::Request request;
     Lookup lookup{*this, request};
+    std::unique_ptr<Admission> admission; // of `request`, where there are rules
 
   protected:
     // The look-up is over, and nobody waits for it: all of this is free again.
@@ -88,10 +102,12 @@ class Inquiry : public LookupHome {
     void on_planned() final;
     void on_unavailable(std::string_view why) final;
     void on_orphaned() final;
+    void on_admitted() final;
 
     ExchangeServices* services_ = nullptr;
-    Exchange* asker_ = nullptr; // while it waits
-    bool begins_ = false;       // the look-up does
+    Exchange* asker_ = nullptr;          // while it waits
+    bool begins_ = false;                // the look-up does
+    std::optional<http::Target> target_; // while who asks is being found out
 };
 
 // What an answer needs while it is sent.
@@ -115,6 +131,8 @@ struct Answer {
     std::string head; // empty when all of it was sent
     std::size_t head_sent = 0;
     std::string early;
+    // What of the body may be sent now; none: all of it. Gone before what it is of.
+    std::unique_ptr<Ration> ration;
 
     std::string_view head_left() const {
         return head.empty() ? std::string_view() : std::string_view(head).substr(head_sent);
@@ -137,6 +155,8 @@ class ExchangeHome {
     // A read of the body is over, or given up: the body's next() tells more.
     virtual void on_body() = 0;
     virtual void on_body_given_up() = 0;
+    // The answer's ration has something again, after it had not.
+    virtual void on_ration() = 0;
     // The disk of a body that has begun does not answer. It is waited for.
     virtual void on_disk_ill() = 0;
     // What the client's TLS is, for the log; none: it is clear.
@@ -167,8 +187,12 @@ class Exchange final : public disk::FileReader {
     // While finding: who waits is told so, as after ExchangeHome::on_unavailable().
     static http::Plan plan_unavailable(const Inquiry& inquiry, std::string_view what);
 
-    // The answer begins. Of a request, or of bytes that are none.
-    Answer& begin(const http::Request& request, const Client& client, int status, http::Body body);
+    // Of a ready answer: so much may go at once, and is paid for.
+    bool may_go_at_once(std::uint64_t body_bytes);
+
+    // The answer begins. Of a request, or of bytes that are none. `is_paid`: by may_go_at_once().
+    Answer& begin(const Inquiry& inquiry, const Client& client, int status, http::Body body,
+                  bool is_paid = false);
     Answer& begin_refusal(std::string_view received, const Client& client, int status,
                           http::Body body);
     // A file failed the answer, of which nothing was sent: what is still to be said. Nothing: only
@@ -177,22 +201,37 @@ class Exchange final : public disk::FileReader {
     // That answer instead, which tells why in the log.
     Answer& begin_again(CloseReason failure, int status, http::Body body);
     // One that was sent with one call.
-    void answered_at_once(const http::Request& request, const Client& client, int status,
-                          SendPath path, std::uint64_t body_bytes);
+    void answered_at_once(const Inquiry& inquiry, const Client& client, int status, SendPath path,
+                          std::uint64_t body_bytes);
 
     Answer* answer() { return answer_.get(); } // none: there is nothing to send
     const Answer* answer() const { return answer_.get(); }
     // It is over, and gets its line: "complete", or why not. The answer is the caller's.
     std::unique_ptr<Answer> end(std::string_view how);
-    void forget() { answer_.reset(); } // its memory, at once
+    void forget(); // its memory, at once
     // --min-rate, of what the client has taken: all that was sent but `untaken` bytes.
     bool is_too_slow(std::uint64_t now_ms, std::uint64_t untaken);
 
   private:
     friend class Inquiry;
+    // Of a request of a client that is limited.
+    struct Limited final : RationHome {
+        Limited(Exchange& its_exchange, const Payer& its_payer)
+            : exchange(its_exchange), payer(its_payer) {}
+        void on_ration() override;
+        Exchange& exchange;
+        Payer payer;
+        ClientTable::Place place; // until it is answered
+    };
 
     void on_chunk_read() override;
     void on_disk_ill() override;
+    Outcome ask_by_rules(Inquiry& inquiry, const Client& client);
+    Outcome admitted(Inquiry& inquiry, http::Target target);
+    void take_ration();
+    void set_rate(const access::Rule& rule);
+    std::optional<http::Plan> admit(const http::Request& request, const in6_addr& address,
+                                    std::string_view user = {});
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);
     // What is kept for a request; no file: it has to be found.
@@ -205,10 +244,12 @@ class Exchange final : public disk::FileReader {
     CachedFile* cached(std::string_view key);
     void make_answer(int status, http::Body body, log::LogRecord record);
     log::Peer client_of(const http::Request& request, const Client& client) const;
+    Asking asking(const http::Request& request, const Client& client) const;
     void count(Asked asked, int status, std::uint64_t started_ms) const;
 
     ExchangeServices& services_;
     ExchangeHome& home_;
+    std::unique_ptr<Limited> limited_; // none: of this request nothing is
     std::unique_ptr<Answer> answer_;
 };
 

@@ -41,8 +41,8 @@ void add_field(http::Request& request, std::string_view name, std::string_view v
 }
 
 // At the end of each head.
-void write_date(std::string& bytes, std::initializer_list<std::string_view> heads,
-                std::string_view line_and_end) {
+void write_date_line(std::string& bytes, std::initializer_list<std::string_view> heads,
+                     std::string_view line_and_end) {
     for (const std::string_view head : heads) {
         const auto end = static_cast<std::size_t>(head.data() + head.size() - bytes.data());
         line_and_end.copy(bytes.data() + end - kDateLine, kDateLine);
@@ -145,16 +145,14 @@ std::unique_ptr<CachedFile> make_cached_file(std::string_view key, http::Resourc
     return cached;
 }
 
-void CachedFile::set_date(std::int64_t second, std::string_view line_and_end) {
-    if (second == dated) return;
-    write_date(*bytes, {head, head_304}, line_and_end);
-    dated = second;
+void CachedFile::write_date(const Iteration& now) {
+    write_date_line(*bytes, {head, head_304}, now.date_line());
+    dated = now.date_second();
 }
 
-void CachedCoding::set_date(std::int64_t second, std::string_view line_and_end) {
-    if (second == dated) return;
-    write_date(*bytes, {head, head_304}, line_and_end);
-    dated = second;
+void CachedCoding::write_date(const Iteration& now) {
+    write_date_line(*bytes, {head, head_304}, now.date_line());
+    dated = now.date_second();
 }
 
 CachedCoding* CachedFile::coded_as(http::Coding coding) {
@@ -226,9 +224,9 @@ CachedFile* FileCache::find(std::string_view key, std::uint64_t now_ms) {
     CachedFile* const file = by_key_.find(missed_hash_, key);
     if (!file) return nullptr;
     // fstat() takes as long as memory does to bring what follows. What is lent is not looked at.
-    const std::size_t wanted = file->head.size() + (file->lendable ? 0 : file->content.size());
-    for (std::size_t at = 0; at < wanted; at += kCacheLine)
-        __builtin_prefetch(file->head.data() + at);
+    const char* const head = file->head.data();
+    const char* const end = head + file->head.size() + (file->lendable ? 0 : file->content.size());
+    for (const char* at = head; at < end; at += kCacheLine) __builtin_prefetch(at);
     if (!fresh(*file, now_ms)) {
         drop(*file);
         return nullptr;

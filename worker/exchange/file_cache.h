@@ -19,6 +19,7 @@
 #include "common/siphash.h"
 #include "worker/content/store.h"
 #include "worker/disk/page_arena.h"
+#include "worker/exchange/iteration.h"
 #include "worker/http/plan.h"
 
 #include <cstdint>
@@ -43,7 +44,12 @@ struct CachedCoding {
     std::int64_t dated = -1;
     std::shared_ptr<std::string> bytes; // the heads and the tag
 
-    void set_date(std::int64_t second, std::string_view line_and_end);
+    void set_date(const Iteration& now) {
+        if (now.date_second() != dated) write_date(now);
+    }
+
+  private:
+    void write_date(const Iteration& now);
 };
 
 // What a hit touches comes first and lies close together: of many files, most of its cost is
@@ -79,10 +85,13 @@ struct CachedFile {
     // What was coded of another look at the same version; no effect if it is another.
     void take_codings_of(CachedFile& earlier);
     bool in_memory() const { return content.data() != nullptr; }
-    void set_date(std::int64_t second, std::string_view line_and_end); // kDateLine bytes
-    std::size_t cost() const;                                          // bytes of memory, about
+    void set_date(const Iteration& now) {
+        if (now.date_second() != dated) write_date(now);
+    }
+    std::size_t cost() const; // bytes of memory, about
 
   private:
+    void write_date(const Iteration& now);
     static std::uint8_t bit_of(http::Coding coding) {
         return static_cast<std::uint8_t>(1U << static_cast<unsigned>(coding));
     }

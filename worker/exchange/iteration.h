@@ -14,16 +14,26 @@ class Iteration final {
   public:
     // The loop has waited: it is `now_ms` by its monotonic clock.
     void begin(std::uint64_t now_ms) {
+        if (now_ms != now_ms_) date_is_new_ = false;
         now_ms_ = now_ms;
-        date_is_new_ = false;
     }
 
     std::uint64_t now_ms() const { return now_ms_; }
-    // As IMF-fixdate (RFC 9110 5.6.7); until the next begin().
-    std::string_view date() const;
+    // As IMF-fixdate (RFC 9110 5.6.7); until the next begin(). The wall clock is looked at once in
+    // a millisecond.
+    std::string_view date() const {
+        if (!date_is_new_) look_at_date();
+        return date_;
+    }
     // The second that date() tells, and "Date: ...", with the ends of the line and of the head.
-    std::int64_t date_second() const;
-    std::string_view date_line() const;
+    std::int64_t date_second() const {
+        if (!date_is_new_) look_at_date();
+        return date_second_;
+    }
+    std::string_view date_line() const {
+        if (!date_is_new_) look_at_date();
+        return date_line_;
+    }
 
   private:
     void look_at_date() const;

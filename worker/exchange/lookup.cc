@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/limits.h"
+#include "worker/content/disposition.h"
 #include "worker/disk/page_cache.h"
 #include "worker/http/accept_encoding.h"
 
@@ -80,13 +81,15 @@ struct Probe final : disk::Job {
 
 } // namespace
 
-bool Lookup::begin(const LookupServices& services, http::Target target) {
+bool Lookup::begin(const LookupServices& services, http::Target target,
+                   const Admission* admission) {
     FSRV_CHECK(!under_way_, "a look-up begins when there is none");
     services_ = &services;
+    admission_ = admission;
     target_ = std::move(target);
     cancelled_ = false;
     waited_us_ = 0;
-    to_be_kept_ = services.cache.worth_keeping();
+    to_be_kept_ = services.cache.worth_keeping() && !(admission && admission->is_special());
     may_list_ = services.io == IoMode::inline_;
     reach_ = {};
     if (services.io == IoMode::inline_) {
@@ -113,26 +116,44 @@ void Lookup::find_and_plan() {
     const content::Ask ask{.accept = request_.field("accept").value_or(""),
                            .head = request_.method == http::Method::head,
                            .may_list = may_list_,
-                           .cancelled = &cancelled_};
+                           .cancelled = &cancelled_,
+                           .policy = admission_};
     http::FindResult found = s.store.find(target_, ask, reach_);
     if (reach_.wants || reach_.wants_listing || reach_.wants_thread) return; // once more, then
+    pack(found);
     const http::Coding coding = found && found->negotiated && s.codings
                                     ? http::wanted_coding(request_)
                                     : http::Coding::identity;
     const Codings::Given given = code(found, coding);
     if (given == Codings::Given::needs_thread) return;
-    if (found && to_be_kept_) {
+    if (found && to_be_kept_ && found->may_be_kept) {
         found_ = make_cached_file(http::cache_key(target_), *found, s.server_header, s.plan_config,
                                   s.cache.arena(),
                                   reach_.in_memory ? disk::read_in_memory : disk::read_whole);
         if (found_ && given == Codings::Given::useless) found_->set_useless(coding);
     }
     listings_full_ = !found && found.error().listings_full;
+    if (found && admission_ && !admission_->attachment().empty())
+        found->content_disposition = content::attachment(admission_->attachment());
+    const bool is_found = found.has_value();
     plan = http::plan_resource(request_, std::move(found), s.plan_config, wall_now());
+    if (admission_ && (!is_found || plan->status >= 400)) admission_->complete(*plan);
+    if (admission_)
+        if (auto refused = admission_->plan_beginning(*plan)) plan = std::move(refused);
     if (!reach_.in_memory)
         warm_up(plan->body, queued_us_ / 1'000);
     else if (!is_warm(plan->body))
         plan.reset();
+}
+
+// What has no length cannot be sent by HTTP/1.0.
+void Lookup::pack(http::FindResult& found) const {
+    if (!found || found->packed == http::Coding::identity) return;
+    if (request_.minor_version == 0)
+        found = unexpected(http::Miss{
+            .status = 400, .what = "HTTP/1.0 has no answers without a length: ask for tar or zip"});
+    else if (!services_->codings || !services_->codings->pack(*found))
+        found = unexpected(http::Miss{.status = 503, .what = "too many archives are being packed"});
 }
 
 // Never on the loop what takes long.
@@ -194,6 +215,8 @@ void Lookup::on_orphaned() {
 }
 
 void Lookup::forget() {
+    if (!std::exchange(services_, nullptr)) return; // nothing was begun
+    admission_ = nullptr;
     target_ = {};
     plan.reset();
     found_.reset();

@@ -12,6 +12,7 @@
 #include "worker/content/mounts.h"
 #include "worker/content/store.h"
 #include "worker/disk/pool.h"
+#include "worker/exchange/admission.h"
 #include "worker/exchange/codings.h"
 #include "worker/exchange/file_cache.h"
 #include "worker/http/plan.h"
@@ -62,7 +63,9 @@ class Lookup final : public disk::Job {
     Lookup(LookupHome& home, const http::Request& request) : home_(home), request_(request) {}
 
     // True: there is a plan.
-    bool begin(const LookupServices& services, http::Target target);
+    // `admission`: of the request; none: there are no rules. Outlives it.
+    bool begin(const LookupServices& services, http::Target target,
+               const Admission* admission = nullptr);
     bool is_under_way() const { return under_way_; } // with the pool
     void cancel();                                   // while it is
     void forget();                                   // what it was about; the plan too
@@ -82,6 +85,7 @@ class Lookup final : public disk::Job {
 
     bool find_in_memory();
     void find_and_plan();
+    void pack(http::FindResult& found) const;
     Codings::Given code(http::FindResult& found, http::Coding coding) const;
     void submit(disk::JobKind kind);
     void probe(dev_t device) const;
@@ -89,6 +93,7 @@ class Lookup final : public disk::Job {
     LookupHome& home_;
     const http::Request& request_;
     const LookupServices* services_ = nullptr;
+    const Admission* admission_ = nullptr;
     http::Target target_;
     content::Reach reach_;
     std::unique_ptr<CachedFile> found_;

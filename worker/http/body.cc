@@ -8,12 +8,6 @@
 namespace fsrv::http {
 namespace {
 
-std::uint64_t length_of(const Segment& segment) {
-    if (const auto* memory = std::get_if<MemoryExtent>(&segment)) return memory->length;
-    if (const auto* file = std::get_if<FileExtent>(&segment)) return file->length;
-    return 0;
-}
-
 template <typename Extent>
 Segment part_of(Extent extent, std::uint64_t offset, std::uint64_t length) {
     extent.offset += offset;
@@ -22,6 +16,13 @@ Segment part_of(Extent extent, std::uint64_t offset, std::uint64_t length) {
 }
 
 } // namespace
+
+std::uint64_t length_of(const Segment& segment) {
+    if (const auto* memory = std::get_if<MemoryExtent>(&segment)) return memory->length;
+    if (const auto* file = std::get_if<FileExtent>(&segment)) return file->length;
+    if (const auto* parts = std::get_if<PartsExtent>(&segment)) return parts->length;
+    return 0;
+}
 
 std::shared_ptr<const char> shared_bytes(std::shared_ptr<const std::string> text) {
     const char* const first = text->data();
@@ -52,6 +53,8 @@ void Body::append_slice(const Body& whole, std::uint64_t offset, std::uint64_t l
         const auto take = std::min(length, has - offset);
         if (const auto* memory = std::get_if<MemoryExtent>(&segment))
             segments.push_back(part_of(*memory, offset, take));
+        else if (const auto* parts = std::get_if<PartsExtent>(&segment))
+            segments.push_back(part_of(*parts, offset, take));
         else
             segments.push_back(part_of(std::get<FileExtent>(segment), offset, take));
         offset = 0;
@@ -79,6 +82,14 @@ Body Body::of(std::shared_ptr<const OpenFile> file) {
     const auto length = file->size;
     if (length > 0)
         body.segments.emplace_back(FileExtent{.file = std::move(file), .length = length});
+    return body;
+}
+
+Body Body::of(std::shared_ptr<const Parts> parts) {
+    Body body;
+    const auto length = parts->size();
+    if (length > 0)
+        body.segments.emplace_back(PartsExtent{.parts = std::move(parts), .length = length});
     return body;
 }
 

@@ -1,7 +1,8 @@
 // Body: what is sent after a head, as a list of segments: bytes in memory, an extent of an open
-// file, or a stream of bytes that are made while it is sent. A range is a slice, a multipart answer
-// is a list; a stream cannot be sliced, and nobody knows its length. Copyable; extents share the
-// file. Of the copies of a body with a stream only one may be played.
+// file, an extent of parts that are made or opened when their turn comes, or a stream of bytes that
+// are made while it is sent. A range is a slice, a multipart answer is a list; a stream cannot be
+// sliced, and nobody knows its length. Copyable; extents share the file. Of the copies of a body
+// with a stream only one may be played.
 #pragma once
 
 #include "common/clock.h"
@@ -91,9 +92,48 @@ class Producer {
 struct Stream {
     std::shared_ptr<Producer> producer;
     std::shared_ptr<const OpenFile> file; // what it reads, whose device is charged; may be none
+    std::uint64_t charged = 0;            // where there is none
 };
 
-using Segment = std::variant<MemoryExtent, FileExtent, Stream>;
+class Parts;
+
+// Some bytes of a list of parts.
+struct PartsExtent {
+    std::shared_ptr<const Parts> parts;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+};
+
+using Segment = std::variant<MemoryExtent, FileExtent, PartsExtent, Stream>;
+
+// Parts: a long body that is known by what it is made of: bytes that are made, and files that are
+// opened, when their turn comes. So neither memory nor descriptors grow with it. It always has the
+// same bytes, or says that it has them no more: a file that is not the one that it was told of, by
+// device, inode, size and times, is `changed`. Any thread, several at a time.
+class Parts {
+  public:
+    enum class Had : std::uint8_t {
+        some,         // one byte at least
+        none_yet,     // it takes longer, and something of it is done: to be asked again
+        needs_thread, // it is not in memory
+        changed,
+        unreadable,
+        broken, // no memory
+    };
+    Parts() = default;
+    Parts(const Parts&) = delete;
+    Parts& operator=(const Parts&) = delete;
+    virtual ~Parts() = default;
+
+    virtual std::uint64_t size() const = 0;
+    // The device that is asked for what is at the offset.
+    virtual std::uint64_t charged(std::uint64_t offset) const = 0;
+    // Appends extents of the bytes from offset on, in order, at most `length`, which is not 0 and
+    // within the size: memory, and at most one file. `in_memory`: nobody is asked; else it may
+    // block, for a second of a disk's work at most.
+    virtual Had open(std::uint64_t offset, std::uint64_t length, bool in_memory,
+                     std::vector<Segment>& to) const = 0;
+};
 
 // The text's first byte, which keeps all of it.
 std::shared_ptr<const char> shared_bytes(std::shared_ptr<const std::string> text);
@@ -110,6 +150,10 @@ struct Body {
 
     static Body of(std::string bytes);
     static Body of(std::shared_ptr<const OpenFile> file);
+    static Body of(std::shared_ptr<const Parts> parts);
 };
+
+// Of a stream, 0.
+std::uint64_t length_of(const Segment& segment);
 
 } // namespace fsrv::http

@@ -40,7 +40,8 @@ constexpr std::array<std::string_view, 29> kOtherMethods = {
 constexpr std::size_t kMoreWhenEncoded = 2; // bytes, of one
 
 constexpr std::string_view kVersion = "HTTP/d.d"; // d: a digit
-constexpr std::string_view kUsualVersion = "HTTP/1.1\r";
+constexpr std::string_view kUsualMethod = "GET ";
+constexpr std::string_view kUsualVersion = "HTTP/1.1\r\n";
 
 } // namespace
 
@@ -64,7 +65,7 @@ KnownMethod known_method(std::string_view token) {
                : KnownMethod::unknown;
 }
 
-HeadResult HeadCheck::check(std::string_view buffer, std::string_view known) {
+const HeadResult& HeadCheck::check(std::string_view buffer, std::string_view known) {
     while (result_.status == HeadStatus::need_more) {
         const auto limit = max_head_bytes_ + line_.method_begin; // a leading empty line is extra
         if (scanned_ == limit) {
@@ -72,28 +73,8 @@ HeadResult HeadCheck::check(std::string_view buffer, std::string_view known) {
             break;
         }
         const auto end = std::min(buffer.size(), limit);
-        // Most of a head: straight on.
-        if (state_ == State::value || state_ == State::name) {
-            const auto wanted = state_ == State::value ? kValueChar : kToken;
-            while (scanned_ < end && is(buffer[scanned_], wanted)) ++scanned_;
-        } else if (state_ == State::target) {
-            const auto most = std::min(end, line_.target_begin + limits::kMaxTarget -
-                                                kMoreWhenEncoded * line_.raw_bytes);
-            while (scanned_ < most && is(buffer[scanned_], kTargetChar)) ++scanned_;
-        } else if (state_ == State::version && buffer[scanned_ - 1] == ' ' &&
-                   buffer.substr(scanned_, end - scanned_).starts_with(kUsualVersion)) {
-            scanned_ += kUsualVersion.size();
-            major_ = minor_ = '1';
-            state_ = State::line_lf;
-        } else if (state_ == State::field_first && scanned_ == line_.end && !known.empty() &&
-                   asks_for_path(buffer) &&
-                   buffer.substr(scanned_, end - scanned_).starts_with(known)) {
-            fields_are_known_ = true;
-            scanned_ += known.size();
-            result_ = {.status = HeadStatus::complete, .head_bytes = scanned_};
-            state_ = State::done;
-            break;
-        }
+        go_straight_on(buffer.substr(0, end), known);
+        if (result_.status != HeadStatus::need_more) break;
         if (scanned_ == end) {
             if (end == limit) continue;
             break;
@@ -102,6 +83,43 @@ HeadResult HeadCheck::check(std::string_view buffer, std::string_view known) {
         ++scanned_;
     }
     return result_;
+}
+
+void HeadCheck::go_straight_on(std::string_view buffer, std::string_view known) {
+    const auto begins = [&](std::string_view usual) {
+        return buffer.substr(scanned_).starts_with(usual);
+    };
+    if (state_ == State::start && begins(kUsualMethod)) {
+        line_.method_begin = scanned_;
+        line_.method_length = kUsualMethod.size() - 1;
+        line_.method = KnownMethod::get;
+        scanned_ += kUsualMethod.size();
+        line_.target_begin = scanned_;
+        state_ = State::target;
+    }
+    if (state_ == State::value || state_ == State::name) {
+        const auto wanted = state_ == State::value ? kValueChar : kToken;
+        while (scanned_ < buffer.size() && is(buffer[scanned_], wanted)) ++scanned_;
+    } else if (state_ == State::target) {
+        const auto most = std::min(buffer.size(), line_.target_begin + limits::kMaxTarget -
+                                                      kMoreWhenEncoded * line_.raw_bytes);
+        while (scanned_ < most && is(buffer[scanned_], kTargetChar)) ++scanned_;
+        if (scanned_ < most && buffer[scanned_] == ' ') state_ = finish_target(buffer, scanned_++);
+    }
+    if (state_ == State::version && buffer[scanned_ - 1] == ' ' && begins(kUsualVersion)) {
+        scanned_ += kUsualVersion.size();
+        major_ = minor_ = '1';
+        line_.end = scanned_;
+        state_ = finish_line();
+    }
+    if (state_ == State::field_first && scanned_ == line_.end && !known.empty() &&
+        asks_for_path(buffer) && begins(known)) {
+        fields_are_known_ = true;
+        scanned_ += known.size();
+        result_.status = HeadStatus::complete;
+        result_.head_bytes = scanned_;
+        state_ = State::done;
+    }
 }
 
 HeadCheck HeadCheck::for_trailers() {
@@ -205,11 +223,12 @@ HeadCheck::State HeadCheck::refuse(int status, std::string_view what) {
 
 HeadCheck::State HeadCheck::finish_target(std::string_view buffer, std::size_t end) {
     line_.target_length = end - line_.target_begin;
+    if (line_.target_length == 0) return refuse(400, "two spaces, or no target");
     const auto method = buffer.substr(line_.method_begin, line_.method_length);
+    if (line_.method == KnownMethod::unknown) line_.method = known_method(method);
+    if (buffer[line_.target_begin] == '/') return State::version;
     const auto target = buffer.substr(line_.target_begin, line_.target_length);
-    if (target.empty()) return refuse(400, "two spaces, or no target");
-    line_.method = known_method(method);
-    const bool sound = target.front() == '/' || line_.method == KnownMethod::connect ||
+    const bool sound = line_.method == KnownMethod::connect ||
                        (target == "*" ? line_.method == KnownMethod::options || method == "PRI"
                                       : split_absolute(target).has_value());
     return sound ? State::version : refuse(400, "malformed target");

@@ -2,6 +2,8 @@
 
 #include "worker/http/text.h"
 
+#include <cstdint>
+
 namespace fsrv::http {
 
 void split_head(std::string& head, HeadFields& result) {
@@ -22,6 +24,24 @@ void split_head(std::string& head, HeadFields& result) {
         result.fields.push_back(
             {.name = name, .value = trim(line.substr(colon + 1, end - colon - 1))});
     }
+}
+
+const HeadFields& SplitHeads::split(std::string_view head) {
+    constexpr unsigned kSameAddress = 6; // bits that are alike of what is allocated
+    const auto address = reinterpret_cast<std::uintptr_t>(head.data()) >> kSameAddress;
+    Place& place = places_[(address ^ address / kPlaces) % kPlaces];
+    if (place.head != head) {
+        place.head = head;
+        place.text = head;
+        split_head(place.text, place.fields);
+        for (Field& field : place.fields.fields) {
+            auto known = names_.find(field.name);
+            if (known == names_.end()) known = names_.emplace(field.name).first;
+            field.name = *known;
+        }
+        place.fields.names_last = true;
+    }
+    return place.fields;
 }
 
 } // namespace fsrv::http

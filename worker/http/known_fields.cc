@@ -1,11 +1,12 @@
 #include "worker/http/known_fields.h"
 
-#include <algorithm>
+#include <limits>
 
 namespace fsrv::http {
 namespace {
 
 constexpr std::size_t kMostBytes = 1024; // a browser's are about 500
+static_assert(kMostBytes <= std::numeric_limits<std::uint16_t>::max());
 
 constexpr std::string_view kCredentials[] = {
     "authorization", "proxy-authorization", "cookie", "cookie2", "x-api-key", "x-auth-token"};
@@ -17,33 +18,34 @@ bool has_credentials(const Request& request) {
     return false;
 }
 
-std::string_view moved(std::string_view view, const char* from, const char* to) {
-    // An empty one may be of nothing.
-    return {view.empty() ? to : to + (view.data() - from), view.size()};
-}
-
 } // namespace
 
 void KnownFields::learn(std::string_view all, const Request& request) {
     if (all.size() > kMostBytes || has_credentials(request)) return;
+    const auto extent_of = [all](std::string_view view) { // an empty one may be of nothing
+        return Extent{.at = static_cast<std::uint16_t>(view.empty() ? 0 : view.data() - all.data()),
+                      .size = static_cast<std::uint16_t>(view.size())};
+    };
     bytes_ = all;
     fields_.clear();
     for (const auto& [name, value] : request.all_fields())
-        fields_.push_back({.name = moved(name, all.data(), bytes_.data()),
-                           .value = moved(value, all.data(), bytes_.data())});
-    host_ = moved(request.host, all.data(), bytes_.data());
+        fields_.push_back({.name = extent_of(name), .value = extent_of(value)});
+    host_ = extent_of(request.host);
     keep_alive_ = request.keep_alive;
     expects_continue_ = request.expects_continue;
+    may_be_conditional_ = request.may_be_conditional;
 }
 
 void KnownFields::recall(Request& request, const char* at) const {
-    request.field_count = 0;
-    for (const auto& [name, value] : fields_)
-        request.fields[request.field_count++] = {.name = moved(name, bytes_.data(), at),
-                                                 .value = moved(value, bytes_.data(), at)};
-    request.host = moved(host_, bytes_.data(), at);
+    const auto view = [at](Extent extent) { return std::string_view(at + extent.at, extent.size); };
+    Field* out = request.fields.data();
+    for (const KnownField& field : fields_)
+        *out++ = {.name = view(field.name), .value = view(field.value)};
+    request.field_count = static_cast<unsigned>(fields_.size());
+    request.host = view(host_);
     request.keep_alive = keep_alive_;
     request.expects_continue = expects_continue_;
+    request.may_be_conditional = may_be_conditional_;
     request.chunked = false;
     request.content_length = 0;
 }

@@ -6,6 +6,7 @@
 
 #include "worker/http/request.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,11 +26,21 @@ class KnownFields final {
     void recall(Request& request, const char* at) const;
 
   private:
+    struct Extent { // of bytes_
+        std::uint16_t at = 0;
+        std::uint16_t size = 0;
+    };
+    struct KnownField {
+        Extent name;
+        Extent value;
+    };
+
     std::string bytes_;
-    std::vector<Field> fields_; // views into bytes_
-    std::string_view host_;     // likewise
+    std::vector<KnownField> fields_;
+    Extent host_;
     bool keep_alive_ = true;
     bool expects_continue_ = false;
+    bool may_be_conditional_ = true;
 };
 
 } // namespace fsrv::http

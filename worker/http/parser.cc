@@ -101,6 +101,13 @@ std::string_view accept_of(std::string_view lines) {
     return only;
 }
 
+bool has_conditions(const Request& request) {
+    return std::ranges::any_of(request.all_fields(), [](const Field& field) {
+        return equal_ignoring_case(field.name, "range") ||
+               equal_ignoring_case(field.name.substr(0, 3), "if-");
+    });
+}
+
 HeadResult refused(Refusal refusal, std::string_view lines) {
     refusal.accept = accept_of(lines);
     return {.status = HeadStatus::refused, .refusal = refusal};
@@ -132,7 +139,7 @@ void RequestParser::reset() {
 
 HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) {
     State& state = *state_;
-    const HeadResult result = state.head.check(buffer, state.known.bytes());
+    const HeadResult& result = state.head.check(buffer, state.known.bytes());
     if (result.status != HeadStatus::complete) return result;
 
     const RequestLine& line = state.head.line();
@@ -152,17 +159,16 @@ HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) 
     request.method_token = text.substr(0, line.method_length);
     request.target = text.substr(line.method_length + 1, target_length);
     request.origin = request.target;
-    request.host = {};
     request.minor_version = line.minor_version;
-    if (const auto absolute = split_absolute(request.target)) {
-        request.origin = absolute->origin;
-        request.host = absolute->authority;
-    }
-
-    if (state.head.fields_are_known()) {
+    if (state.head.fields_are_known()) { // so it asks for a path
         state.known.recall(request, buffer.data() + line.end);
         state.message_complete = true;
         return result;
+    }
+    request.host = {};
+    if (const auto absolute = split_absolute(request.target)) {
+        request.origin = absolute->origin;
+        request.host = absolute->authority;
     }
     request.field_count = 0;
     state.request = &request;
@@ -181,6 +187,7 @@ HeadResult RequestParser::parse_head(std::string_view buffer, Request& request) 
     // Two readers of the same framing must agree, or the next request begins at the wrong byte.
     if (state.message_complete == request.has_body())
         return refused({.status = 400, .what = "ambiguous body length"}, lines);
+    request.may_be_conditional = has_conditions(request);
     state.body_length = request.content_length;
     if (state.message_complete && line.minor_version == 1 &&
         request.origin.data() == request.target.data())

@@ -85,6 +85,7 @@ Plan plan_not_modified(const Resource& resource, const Validators& validators) {
     if (!validators.etag.empty()) add_field(plan.fields, "ETag", validators.etag);
     if (resource.negotiated) plan.fields.append(kVaryByCoding);
     append_cache_fields(plan.fields, resource.extra_fields);
+    plan.fields.append(resource.rule_fields);
     return plan;
 }
 
@@ -138,15 +139,17 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
     if (precondition == Precondition::not_modified) return plan_not_modified(resource, *validators);
 
     const auto size = resource.body.size();
+    const bool sliced = !coded && resource.body.has_known_size();
     RangeResult ranges;
-    if (precondition == Precondition::proceed && !coded)
+    if (precondition == Precondition::proceed && sliced)
         ranges = wanted_ranges(request, resource, size, config);
     if (ranges.verdict == RangeVerdict::unsatisfiable)
         return plan_unsatisfiable(request, resource, size);
 
     Plan plan;
     std::string& fields = plan.fields;
-    fields.reserve(384 + resource.extra_fields.size() + resource.content_disposition.size());
+    fields.reserve(384 + resource.extra_fields.size() + resource.content_disposition.size() +
+                   resource.rule_fields.size());
     if (coded) {
         add_field(fields, "Content-Type", resource.content_type);
         add_field(fields, "Content-Encoding", token_of(coded->coding));
@@ -177,10 +180,10 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
         if (validators->last_modified)
             if (const auto date = format_date(*validators->last_modified))
                 add_field(fields, "Last-Modified", *date);
-        if (config.max_ranges > 0 && !coded) fields.append("Accept-Ranges: bytes\r\n");
+        if (config.max_ranges > 0 && sliced) fields.append("Accept-Ranges: bytes\r\n");
     }
     if (resource.negotiated) fields.append(kVaryByCoding);
-    fields.append(resource.extra_fields);
+    fields.append(resource.extra_fields).append(resource.rule_fields);
     if (request.method == Method::head) plan.body = {};
     return plan;
 }

@@ -36,6 +36,8 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
 // of parser and target. `what` may be empty. The body's form follows Accept (text/plain, a small
 // page for browsers, application/problem+json).
 Plan plan_status(const Request& request, int status, std::string_view what);
+// 429, and after how many seconds it is worth trying again.
+Plan plan_too_many(const Request& request, std::string_view what, std::uint64_t retry_after_s);
 Plan plan_options();
 // 308 to the same over https at `port`, at the host that was asked; without one a 400.
 Plan plan_redirect(const Request& request, std::uint16_t port);

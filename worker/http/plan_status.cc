@@ -30,6 +30,7 @@ constexpr std::array kStatuses = {
     StatusText{304, "Not Modified", ""},
     StatusText{308, "Permanent Redirect", "the address is another one"},
     StatusText{400, "Bad Request", "the request is malformed"},
+    StatusText{401, "Unauthorized", "this wants to know who you are"},
     StatusText{403, "Forbidden", "this cannot be served"},
     StatusText{404, "Not Found", "there is nothing of that name"},
     StatusText{405, "Method Not Allowed", "files are only read here"},
@@ -39,6 +40,7 @@ constexpr std::array kStatuses = {
     StatusText{414, "URI Too Long", "the address is too long"},
     StatusText{416, "Range Not Satisfiable", "no byte of the range exists"},
     StatusText{421, "Misdirected Request", "this server does not have that name"},
+    StatusText{429, "Too Many Requests", "too much is asked, try again later"},
     StatusText{431, "Request Header Fields Too Large", "the request's head is too large"},
     StatusText{500, "Internal Server Error", "the file could not be read"},
     StatusText{501, "Not Implemented", "the request asks for something unknown"},
@@ -105,6 +107,12 @@ Plan plan_status(const Request& request, int status, std::string_view what) {
     Plan plan = make_status_plan(status, what, error_form(request.field("Accept").value_or("")));
     plan.fields.append("Vary: Accept\r\n");
     if (request.method == Method::head) plan.body = {};
+    return plan;
+}
+
+Plan plan_too_many(const Request& request, std::string_view what, std::uint64_t retry_after_s) {
+    Plan plan = plan_status(request, 429, what);
+    add_field(plan.fields, "Retry-After", retry_after_s);
     return plan;
 }
 

@@ -40,6 +40,9 @@ struct Request {
     bool has_body() const { return chunked || content_length > 0; }
     bool expects_continue = false;
 
+    // False: no field asks for a part, or sets a condition (Range, If-*).
+    bool may_be_conditional = true;
+
     std::array<Field, limits::kMaxFields> fields;
     unsigned field_count = 0;
 

@@ -34,13 +34,18 @@ struct Resource {
     // False: of a HEAD, whose body nobody made. It is empty then, and no Content-Length is sent
     // (RFC 9110 9.3.2).
     bool body_made = true;
+    // It is sent in that coding, which is part of its type: as a stream that is to be made of it.
+    Coding packed = Coding::identity;
     std::string content_type;
     std::optional<Validators>
-        validators;   // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+        validators; // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+    // False: who asks decides whether it may be had, beyond what its path's rule says: no cache.
+    bool may_be_kept = true;
     std::string path; // of a file, below the root, links as they came: for caches, never sent
     std::string content_disposition; // empty: inline, no such field
     std::string extra_fields;        // ready "Name: value\r\n" lines, e.g. a listing's
                                      // Content-Security-Policy and Vary
+    std::string rule_fields;         // likewise, and a 304 repeats all of them
 };
 
 // Why nothing was found, as an answer. 301: `location` (encoded, relative to the target: last

@@ -28,8 +28,7 @@ std::string_view without_dot(std::string_view name) {
 ServerNames::ServerNames(std::span<const std::string> configured)
     : configured_(configured), any_(std::ranges::count(configured, "*") > 0) {}
 
-bool ServerNames::answer(std::string_view host) {
-    if (host.empty() || any_ || host == last_) return true;
+bool ServerNames::learn(std::string_view host) {
     // In brackets there is an address: the head was found sound.
     if (!host.starts_with('[') && !is_ours(without_dot(host.substr(0, host.find(':')))))
         return false;

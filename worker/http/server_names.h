@@ -17,9 +17,12 @@ class ServerNames final {
     bool any() const { return any_; }
     // `host`: Request::host. True for a name that nobody else can point here: an address, localhost
     // and what is below it, one that is configured; and for none at all, which no browser sends.
-    bool answer(std::string_view host);
+    bool answer(std::string_view host) {
+        return host.empty() || any_ || host == last_ || learn(host);
+    }
 
   private:
+    bool learn(std::string_view host); // false: it is not answered to
     bool is_ours(std::string_view name) const;
 
     std::span<const std::string> configured_;

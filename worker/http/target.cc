@@ -22,6 +22,8 @@ constexpr TargetRefusal kEncodedSlash{.status = 404, .what = "encoded slash in a
 constexpr TargetRefusal kAboveRoot{.status = 400, .what = "the path leads above the root"};
 constexpr TargetRefusal kNoPath{.status = 400, .what = "the query has no path="};
 constexpr TargetRefusal kTwoPaths{.status = 400, .what = "the query has more than one path="};
+constexpr TargetRefusal kNoSuchArchive{.status = 400,
+                                       .what = "archive= is tar, zip, tar.gz or tar.zst"};
 constexpr TargetRefusal kReserved{.status = 404, .what = "reserved name"};
 
 enum class Slash { separates, must_not_be_encoded };
@@ -126,12 +128,29 @@ bool asks_for_json(std::string_view query) {
     return format && *format == "json";
 }
 
+Result<ArchiveForm, TargetRefusal> archive_form(std::string_view query) {
+    bool repeated = false;
+    const auto raw = parameter(query, "archive", repeated);
+    if (!raw) return ArchiveForm::none;
+    const auto form = decode(*raw, Slash::separates, Plus::is_space);
+    if (form && !repeated)
+        for (const ArchiveForm each :
+             {ArchiveForm::tar, ArchiveForm::zip, ArchiveForm::tar_gz, ArchiveForm::tar_zst})
+            if (*form == name_of(each)) return each;
+    return unexpected(kNoSuchArchive);
+}
+
 constexpr bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
 constexpr bool is_unreserved(char c) { // RFC 3986
     return is_letter_or_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+// In a path: neither decoded, nor normalised, nor its end.
+constexpr bool is_ordinary(char c) {
+    return c != '/' && c != '?' && c != '%' && static_cast<unsigned char>(c) < 0x80;
 }
 
 // RFC 3986 unreserved, and of the rest what means nothing in a path, in an attribute of HTML or to
@@ -190,6 +209,17 @@ std::string_view skip_ignorable(std::string_view name) {
 
 } // namespace
 
+std::string_view name_of(ArchiveForm form) {
+    switch (form) {
+    case ArchiveForm::none: break;
+    case ArchiveForm::tar: return "tar";
+    case ArchiveForm::zip: return "zip";
+    case ArchiveForm::tar_gz: return "tar.gz";
+    case ArchiveForm::tar_zst: return "tar.zst";
+    }
+    return "";
+}
+
 Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
     if (origin == "*") return Target{.kind = Target::Kind::server};
     const auto mark = origin.find('?');
@@ -207,11 +237,22 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
     if (normalised->path.starts_with("-/") || (normalised->path == "-" && normalised->wants_folder))
         return unexpected(kReserved);
 
+    const auto archive = archive_form(query);
+    if (!archive) return unexpected(archive.error());
     return Target{.kind = Target::Kind::tree,
                   .path = std::move(normalised->path),
                   .wants_folder = normalised->wants_folder,
                   .format_json = asks_for_json(query),
+                  .archive = *archive,
                   .query = query};
+}
+
+bool asks_for_health(std::string_view origin) {
+    if (origin.find("-/health") == std::string_view::npos &&
+        origin.find('%') == std::string_view::npos)
+        return false;
+    const auto target = parse_target(origin, false);
+    return target && target->kind == Target::Kind::health;
 }
 
 bool stays_clear(std::string_view origin) {
@@ -225,18 +266,27 @@ std::string cache_key(const Target& target) {
     if (key.empty() || target.absolute) key += '/';
     key += target.path;
     if (target.wants_folder && !target.path.empty()) key += '/';
+    if (target.archive != ArchiveForm::none)
+        key += '\0'; // as no path has it: nothing is kept there
     return key;
 }
 
 std::optional<std::string_view> plain_cache_key(std::string_view origin, bool api) {
-    const std::string_view path = origin.substr(0, origin.find('?'));
-    char before = 0;
-    for (const char c : path) {
-        const bool is_odd = c == '%' || static_cast<unsigned char>(c) >= 0x80 ||
-                            (before == '/' && (c == '/' || c == '.' || c == '-'));
-        if (is_odd) return std::nullopt;
-        before = c;
+    std::size_t end = 0;
+    for (; end < origin.size(); ++end) {
+        const char c = origin[end];
+        if (is_ordinary(c)) continue;
+        if (c == '?') {
+            const std::string_view query = origin.substr(end);
+            if (query.find("archive=") != query.npos || query.find('%') != query.npos)
+                return std::nullopt;
+            break;
+        }
+        if (c != '/') return std::nullopt;
+        const char next = end + 1 < origin.size() ? origin[end + 1] : '?';
+        if (next == '/' || next == '.' || next == '-') return std::nullopt;
     }
+    const std::string_view path = origin.substr(0, end);
     if (path.empty() || path.front() != '/' || (api && path == "/files")) return std::nullopt;
     return path;
 }

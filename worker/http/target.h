@@ -4,11 +4,17 @@
 
 #include "common/result.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace fsrv::http {
+
+enum class ArchiveForm : std::uint8_t { none, tar, zip, tar_gz, tar_zst };
+
+// "tar", as in ?archive=tar and behind a name; none: "".
+std::string_view name_of(ArchiveForm form);
 
 struct Target {
     enum class Kind {
@@ -26,12 +32,13 @@ struct Target {
     bool absolute = false;
     bool wants_folder =
         false; // the path ended in a slash (or in "." or ".."): a regular file there is 404
-    bool format_json = false; // ?format=json
-    std::string_view query;   // as sent, without "?", for redirects; a view into the target
+    bool format_json = false;                // ?format=json
+    ArchiveForm archive = ArchiveForm::none; // of a tree: ?archive=, the folder as one
+    std::string_view query; // as sent, without "?", for redirects; a view into the target
 };
 
-// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=), 404 (reserved /-/ names,
-// an encoded slash in a segment).
+// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=, an unknown archive=), 404
+// (reserved /-/ names, an encoded slash in a segment).
 struct TargetRefusal {
     int status = 400;
     std::string_view what;
@@ -42,11 +49,14 @@ struct TargetRefusal {
 Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api = true);
 
 // What of a target decides which file is answered, with which head: the key of caches. No bytes
-// that a client may spell in several ways, and nothing of a query.
+// that a client may spell in several ways, and nothing of a query but that it asks for an archive.
 std::string cache_key(const Target& target);
 // The same without a look at what must be decoded or normalised: nothing where there is such. Part
 // of `origin`. A target that would be refused has a key too, or none, under which nothing is kept.
 std::optional<std::string_view> plain_cache_key(std::string_view origin, bool api);
+
+// Of `origin` as in parse_target(), of which most are told at a glance.
+bool asks_for_health(std::string_view origin);
 
 // What is served where all else is redirected to https: the server's health, and the proofs that an
 // ACME CA asks for (RFC 8555 8.3). `origin` as in parse_target().

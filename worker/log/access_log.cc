@@ -2,6 +2,7 @@
 
 #include "common/escape.h"
 #include "common/json.h"
+#include "worker/http/secret_query.h"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -27,14 +28,15 @@ constexpr std::size_t kRangeBytes = 256;
 constexpr std::size_t kOtherBytes = 320; // what is ours, at its longest
 static_assert(kRequestBytes + kRefererBytes + kUserAgentBytes + kRangeBytes + kOtherBytes <=
               PIPE_BUF);
-// Of TLS, at the expense of the request.
+// Of TLS and of a user, at the expense of the request.
 constexpr std::size_t kServerNameBytes = 256;
 constexpr std::size_t kTlsBytes = kServerNameBytes + 112;
+constexpr std::size_t kUserBytes = 128;
 
 using Append = bool (*)(std::string& out, std::string_view text, Room room); // of a format
 
-std::size_t request_room(const LogOutcome& outcome) {
-    return outcome.tls ? kRequestBytes - kTlsBytes : kRequestBytes;
+std::size_t request_room(const LogFields& fields, const LogOutcome& outcome) {
+    return kRequestBytes - (outcome.tls ? kTlsBytes : 0) - (fields.user.empty() ? 0 : kUserBytes);
 }
 
 // " HTTP/1.1" at the end of a request line; empty: it does not end so.
@@ -63,6 +65,18 @@ void append_quoted(std::string& out, std::string_view text, std::size_t room) {
     else
         append_escaped(out, text, {.bytes = room});
     out += '"';
+}
+
+// One word, whatever its bytes: readers split the line at blanks.
+void append_user(std::string& out, std::string_view user) {
+    if (user.empty()) {
+        out += '-';
+        return;
+    }
+    const std::size_t begin = out.size();
+    append_escaped(out, user, {.bytes = kUserBytes / 4});
+    for (std::size_t at = begin; (at = out.find(' ', at)) != std::string::npos;)
+        out.replace(at, 1, "\\x20");
 }
 
 // inet_ntop() goes through printf.
@@ -107,11 +121,12 @@ LogFields LogFields::of_refused(std::string_view bytes) {
 
 LogRecord::LogRecord(const LogFields& fields) {
     text_.reserve(fields.request_line.size() + fields.referer.size() + fields.user_agent.size() +
-                  fields.range.size());
+                  fields.range.size() + fields.user.size());
     add(0, fields.request_line);
     add(1, fields.referer);
     add(2, fields.user_agent);
     add(3, fields.range);
+    add(4, fields.user);
 }
 
 void LogRecord::add(unsigned index, std::string_view text) {
@@ -125,6 +140,14 @@ std::string_view LogRecord::part(unsigned index) const {
 }
 
 std::string_view LogLines::line(const LogFields& fields, const LogOutcome& outcome) {
+    if (http::has_secret(fields.request_line) || http::has_secret(fields.referer)) {
+        const std::string request = http::without_secrets(fields.request_line);
+        const std::string referer = http::without_secrets(fields.referer);
+        LogFields shown = fields;
+        shown.request_line = request;
+        shown.referer = referer;
+        return line(shown, outcome);
+    }
     // The loop's clock may be behind the record's by the length of a turn.
     const std::uint64_t elapsed_ms =
         outcome.now_ms > outcome.started_ms ? outcome.now_ms - outcome.started_ms : 0;
@@ -140,12 +163,14 @@ std::string_view LogLines::line(const LogFields& fields, const LogOutcome& outco
 }
 
 void LogLines::append_combined(const LogFields& fields, const LogOutcome& outcome) {
-    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("{} - - [{}] \""), outcome.peer.text(),
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE("{} - "), outcome.peer.text());
+    append_user(text_, fields.user);
+    fmt::format_to(std::back_inserter(text_), FMT_COMPILE(" [{}] \""),
                    time(outcome.started.seconds));
     if (fields.request_line.empty())
         text_ += '-';
     else
-        append_request(text_, fields.request_line, request_room(outcome), append_escaped);
+        append_request(text_, fields.request_line, request_room(fields, outcome), append_escaped);
     fmt::format_to(std::back_inserter(text_), FMT_COMPILE("\" {} {} "), outcome.status,
                    outcome.body_bytes);
     append_quoted(text_, fields.referer, kRefererBytes);
@@ -167,10 +192,16 @@ void LogLines::append_extension(const LogFields& fields, const LogOutcome& outco
 
 void LogLines::append_json(const LogFields& fields, const LogOutcome& outcome, std::uint64_t ms) {
     fmt::format_to(std::back_inserter(text_),
-                   FMT_COMPILE(R"({{"time":"{}.{:03}Z","client":"{}","port":{},"request":")"),
+                   FMT_COMPILE(R"({{"time":"{}.{:03}Z","client":"{}","port":{},)"),
                    time(outcome.started.seconds), outcome.started.nanoseconds / 1'000'000,
                    outcome.peer.text(), outcome.peer.port);
-    append_request(text_, fields.request_line, request_room(outcome), append_json_escaped);
+    if (!fields.user.empty()) {
+        text_ += R"("user":")";
+        append_json_escaped(text_, fields.user, {.bytes = kUserBytes});
+        text_ += "\",";
+    }
+    text_ += R"("request":")";
+    append_request(text_, fields.request_line, request_room(fields, outcome), append_json_escaped);
     fmt::format_to(std::back_inserter(text_),
                    FMT_COMPILE(R"(","status":{},"bytes":{},"seconds":{}.{:03},"range":")"),
                    outcome.status, outcome.body_bytes, ms / 1000, ms % 1000);

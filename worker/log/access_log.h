@@ -28,6 +28,7 @@ struct LogFields {
     std::string_view referer;
     std::string_view user_agent;
     std::string_view range;
+    std::string_view user = {}; // who was let in by name; empty: nobody asked
     static LogFields of(const http::Request& request);   // into the request's buffer
     static LogFields of_refused(std::string_view bytes); // the first line of what is no request
 };
@@ -38,14 +39,14 @@ class LogRecord final {
     LogRecord() = default;
     explicit LogRecord(const LogFields& fields);
 
-    LogFields fields() const { return {part(0), part(1), part(2), part(3)}; }
+    LogFields fields() const { return {part(0), part(1), part(2), part(3), part(4)}; }
 
   private:
     void add(unsigned index, std::string_view text);
     std::string_view part(unsigned index) const;
 
     std::string text_;
-    std::uint32_t ends_[4] = {};
+    std::uint32_t ends_[5] = {};
 };
 
 // What was agreed on with a client of TLS: views.
@@ -71,7 +72,7 @@ struct LogOutcome {
 // Makes the lines. What stays the same for a second, the time, is made once.
 //   combined: Apache's format of that name, with 0 for no bytes, as Debian's Apache and nginx have
 //   it:
-//     192.0.2.1 - - [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88"
+//     192.0.2.1 - ann [06/Nov/2026:08:49:37 +0000] "GET /a HTTP/1.1" 206 500 "-" "curl/7.88"
 //   extended: behind it the duration in seconds, the range and how it ended:
 //     … 0.013 "bytes=0-499" complete
 //   and where TLS is spoken what was agreed on, whether the session was resumed, and the name that
@@ -79,7 +80,7 @@ struct LogOutcome {
 //     … complete TLSv1.3 TLS_AES_256_GCM_SHA384 resumed "example.org"
 //   json: one object a line with the same facts.
 // A line has at most PIPE_BUF bytes: what a client sent is cut where it has no room, and ends with
-// "...", a request line with "... HTTP/1.1".
+// "...", a request line with "... HTTP/1.1". Secrets of a query are not told (secret_query.h).
 class LogLines final {
   public:
     explicit LogLines(LogFormat format) : format_(format) {}

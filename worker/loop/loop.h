@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 struct uv_loop_s;
@@ -45,8 +46,22 @@ class Loop final : public PollTarget {
     friend class Watch;
 
     void on_ready(std::uint32_t) override { is_ready_ = true; }
+    // A Timer or a Watch is another than when libuv was asked.
+    void changed() { due_is_known_ = false; }
+    bool is_due() {
+        if (!due_is_known_) look_at_due();
+        return due_ms_ <= time_ms_;
+    }
+    int timeout_ms(); // as of epoll_wait(2)
+    void look_at_due();
+    void run_once(); // what is due or ready
+
+    static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
     std::unique_ptr<uv_loop_s> uv_;
+    std::uint64_t time_ms_ = 0;     // now_ms(), between what libuv runs
+    std::uint64_t due_ms_ = kNever; // when libuv has something to do next, if no event comes
+    bool due_is_known_ = false;
     std::size_t open_ = 0;  // Timers and Watches
     bool is_ready_ = false; // libuv has events
 };

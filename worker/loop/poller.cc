@@ -1,5 +1,7 @@
 #include "worker/loop/poller.h"
 
+#include "common/quick_calls.h"
+
 #include <algorithm>
 
 namespace fsrv::loop {
@@ -35,8 +37,8 @@ bool Poller::control(int operation, int fd, std::uint32_t events, PollTarget& ta
 }
 
 void Poller::wait(int timeout_ms) {
-    const int n = ::epoll_wait(set_.get(), events_.data(), static_cast<int>(events_.size()),
-                               timeout_ms); // a signal is as good as an event
+    const int n = quick_epoll_wait(set_.get(), events_.data(), static_cast<int>(events_.size()),
+                                   timeout_ms); // a signal is as good as an event
     come_ = std::span<const epoll_event>(events_).first(static_cast<std::size_t>(std::max(n, 0)));
 }
 

@@ -45,10 +45,12 @@ void Watch::start(Readiness wanted, Function function) {
         told(readiness(status, events));
     };
     uv_poll_start(&handle_->uv, uv_events(wanted), tell);
+    loop_.changed();
 }
 
 void Watch::stop() {
     uv_poll_stop(&handle_->uv);
+    loop_.changed();
 }
 
 bool Watch::is_started() const {
@@ -58,6 +60,7 @@ bool Watch::is_started() const {
 void Watch::close(std::function<void()> closed) {
     if (handle_ == nullptr) return;
     --loop_.open_;
+    loop_.changed();
     Handle* const handle = std::exchange(handle_, nullptr);
     handle->closed = std::move(closed);
     uv_close(reinterpret_cast<uv_handle_t*>(&handle->uv), [](uv_handle_t* uv) {

@@ -51,6 +51,10 @@ void Door::let_in(int fd, const log::Peer& peer, const ListenSocket& from) {
     }
     session::Connection* const connection = make(fd, peer, from);
     connections.add(*connection, admission, now_ms());
+    if (exchange::ClientLimits* const limited = services_.exchanges.client_limits;
+        limited && limited->counts_connections() &&
+        !any_holds(services_.options.trusted_proxies, peer.address))
+        connection->hold(limited->hold(peer.address));
     score.set(Metric::connections, connections.count());
     connection->start(admission == Admission::overloaded);
 }

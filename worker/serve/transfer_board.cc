@@ -1,5 +1,7 @@
 #include "worker/serve/transfer_board.h"
 
+#include "worker/http/secret_query.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -8,6 +10,14 @@ namespace {
 
 std::string client_text(const log::Peer& peer) {
     return peer.port == 0 ? peer.text() : fmt::format("{} port {}", peer.text(), peer.port);
+}
+
+bool is_paused(const session::Connection& connection) {
+    return connection.state() == session::State::paused;
+}
+
+bool is_throttled(const exchange::Answer& answer) {
+    return answer.ration && answer.ration->is_waiting();
 }
 
 // "GET /x HTTP/1.1" to "/x".
@@ -51,8 +61,8 @@ void TransferBoard::show(std::uint64_t now_ms) {
             continue;
         }
         known->shown = true;
-        score_.transfers[i].update(known->answer->body.sent(),
-                                   known->connection->state() == session::State::paused);
+        score_.transfers[i].update(known->answer->body.sent(), is_paused(*known->connection),
+                                   is_throttled(*known->answer));
     }
     auto place = places_.begin();
     for (const Candidate& candidate : candidates_) {
@@ -66,9 +76,10 @@ void TransferBoard::show(std::uint64_t now_ms) {
              .started_ms = answer.started_ms,
              .sent = answer.body.sent(),
              .total = answer.body.has_known_size() ? answer.body.size() : 0,
-             .paused = connection.state() == session::State::paused,
+             .paused = is_paused(connection),
+             .throttled = is_throttled(answer),
              .client = client_text(answer.client),
-             .target = std::string(target_of(answer.record.fields().request_line))});
+             .target = http::without_secrets(target_of(answer.record.fields().request_line))});
     }
     candidates_.clear();
 }

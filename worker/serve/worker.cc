@@ -64,6 +64,23 @@ bool any_is_paced(std::span<const ListenSocket> sockets) {
                        [](const ListenSocket& socket) { return is_paced(socket.fd); });
 }
 
+std::optional<access::Site> site_of(const Options& options) {
+    if (!options.rules.any()) return std::nullopt;
+    return std::optional<access::Site>(std::in_place, options);
+}
+
+std::optional<exchange::ClientLimits> limits_of_clients(const Heritage& heritage,
+                                                        const exchange::Iteration& iteration) {
+    if (!heritage.clients || !heritage.options->limits_clients()) return std::nullopt;
+    return std::optional<exchange::ClientLimits>(
+        std::in_place, *heritage.clients, *heritage.options, iteration, *heritage.score,
+        heritage.options->rules.have_rates(), random_key() | 1);
+}
+
+// States with an answer that is being sent.
+constexpr std::array kAnswering{session::State::sending, session::State::throttled,
+                                session::State::paused};
+
 session::Connection& connection_of(session::Member& member) {
     return static_cast<session::Connection&>(member); // the door makes no others
 }
@@ -79,14 +96,17 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
              .silence_ms = silence_of(options()),
              .on_change = [this](dev_t device, bool ill) { tell_of_device(device, ill); }}),
       chunks_(heritage_.budgets.big_chunks),
+      lent_places_(usable_files(heritage_) / limits::kLentShare),
       tls_(std::move(surroundings.tls)),
       names_(options().server_names, iteration_),
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
       codings_({.kept_bytes = coded_bytes(heritage_), .threads = options().threads}),
       log_(log_writer(heritage_)),
+      client_limits_(limits_of_clients(heritage_, iteration_)),
       connections_(connection_limit(heritage_)),
       inquiries_(static_cast<std::size_t>(options().max_header_size), closer_),
+      site_(site_of(options())),
       exchanges_{.options = options(),
                  .iteration = iteration_,
                  .ending = ending_,
@@ -100,16 +120,21 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                              .io = options().io,
                              .server_header = options().server_header,
                              .codings = &codings_},
+                 .gate = nullptr,
+                 .generation = heritage_.generation,
+                 .rules_since = heritage_.rules_since,
                  .bodies = {.iteration = iteration_,
                             .chunks = chunks_,
                             .page_cache = page_cache_,
                             .pool = pool_,
                             .closer = &closer_,
                             .score = score(),
-                            .io = options().io},
+                            .io = options().io,
+                            .lent_places = &lent_places_},
                  .score = score(),
                  .log_lines = log::LogLines(options().log_format),
-                 .log = log_.get()},
+                 .log = log_.get(),
+                 .client_limits = client_limits_ ? &*client_limits_ : nullptr},
       sessions_{.options = options(),
                 .exchanges = exchanges_,
                 .poller = poller_,
@@ -120,13 +145,21 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                 .tls = tls_.get(),
                 .swift_places = swift_places_,
                 .http2_out = http2_out_,
+                .split_heads = split_heads_,
                 .scratch = scratch_,
                 .listing_room = std::min<std::uint64_t>(limits::kListingRoomBytes,
                                                         heritage_.budgets.listing_bytes / 4),
                 .most_queued_bytes = surroundings.most_queued_bytes,
                 .paced = any_is_paced(heritage_.sockets)},
       door_(sessions_, heritage_.sockets, heritage_.slot),
-      transfer_board_(score()) {}
+      transfer_board_(score()) {
+    if (!site_) return;
+    gate_.emplace(*site_, *heritage_.access, options().jwt_audience, pool_,
+                  exchange::FailureBudget{.clients = heritage_.clients,
+                                          .per_minute = options().auth_failures,
+                                          .iteration = iteration_});
+    exchanges_.gate = &*gate_;
+}
 
 int Worker::run() {
     if (const auto ready = pool_.keep_ready(store_.root_device()); !ready) {
@@ -168,6 +201,7 @@ void Worker::iterate() {
 
 void Worker::start_handles() {
     timer_.emplace(loop_).start(0, limits::kTickMs, [this] { on_timer(); });
+    if (client_limits_) throttle_timer_.emplace(loop_);
     control_.emplace(loop_, heritage_.control.get())
         .start({.readable = true}, [this](loop::Readiness) { on_control(); });
     if (mounts_.fd() >= 0 && mount_changes_.emplace(loop_, mounts_.fd()))
@@ -184,6 +218,7 @@ void Worker::start_handles() {
 
 void Worker::close_handles() {
     timer_.reset();
+    throttle_timer_.reset();
     control_.reset();
     terminate_.reset();
     mount_changes_.reset();
@@ -229,7 +264,7 @@ void Worker::on_timer() {
     connections_.sweep(deadlines(), now);
     if (now - ticked_ms_ >= limits::kTickMs) {
         ticked_ms_ = now;
-        for (const session::State state : {session::State::sending, session::State::paused})
+        for (const session::State state : kAnswering)
             connections_.for_each(
                 state, [now](session::Member& member) { connection_of(member).on_tick(now); });
     }
@@ -254,6 +289,7 @@ session::Deadlines Worker::deadlines() const {
     deadlines[session::State::reading_head] = ms(o.header_timeout);
     deadlines[session::State::preparing] = limits::kLookUpMs;
     deadlines[session::State::sending] = ms(o.stall_timeout);
+    deadlines[session::State::throttled] = session::Deadlines::kNever;
     deadlines[session::State::paused] = ms(o.pause_timeout);
     deadlines[session::State::skipping_body] = ms(o.header_timeout);
     deadlines[session::State::lingering] = limits::kLingerMs;
@@ -274,14 +310,16 @@ void Worker::publish_figures() {
     }
     figures.set(Metric::connections, connections_.count());
     figures.set(Metric::connection_limit, connections_.most());
-    figures.set(Metric::active_downloads, connections_.count(session::State::sending));
+    figures.set(Metric::active_downloads, connections_.count(session::State::sending) +
+                                              connections_.count(session::State::throttled));
+    figures.set(Metric::throttled_downloads, connections_.count(session::State::throttled));
     figures.set(Metric::active_requests, connections_.count(session::State::preparing) +
                                              connections_.count(session::State::sending));
     figures.set(Metric::paused_downloads, connections_.count(session::State::paused));
     figures.set(Metric::pool_jobs, pool_.jobs());
     figures.set(Metric::ill_devices, pool_.ill_devices());
     if (!transfer_board_.due(real_now)) return;
-    for (const session::State state : {session::State::sending, session::State::paused})
+    for (const session::State state : kAnswering)
         connections_.for_each(state, [this](session::Member& member) {
             transfer_board_.consider(connection_of(member), now_ms());
         });
@@ -310,7 +348,24 @@ void Worker::report_log_trouble() {
     log_report_ms_ = now_ms();
 }
 
+// Rations that are due are given at the time that their throttle says, which is another one often.
+void Worker::wake_throttled() {
+    exchange::Throttle* const throttle = client_limits_ ? client_limits_->throttle() : nullptr;
+    if (!throttle || throttle->next_due_ms() == throttle_due_ms_ || !throttle_timer_) return;
+    throttle_due_ms_ = throttle->next_due_ms();
+    if (throttle_due_ms_ == exchange::Throttle::kNever) {
+        throttle_timer_->stop();
+        return;
+    }
+    const std::uint64_t wait_ms = throttle_due_ms_ > now_ms() ? throttle_due_ms_ - now_ms() : 0;
+    throttle_timer_->start(wait_ms, 0, [this, throttle] {
+        throttle_due_ms_ = exchange::Throttle::kNever;
+        throttle->give();
+    });
+}
+
 void Worker::on_iteration_end() {
+    if (client_limits_) wake_throttled();
     if (log_) log_->flush();
     finish_if_drained();
 }

@@ -63,6 +63,7 @@ class Worker final {
     void on_control();
     void on_timer();
     void on_iteration_end();
+    void wake_throttled();
     session::Deadlines deadlines() const;
     void report_log_trouble();
     void publish_figures();
@@ -87,6 +88,7 @@ class Worker final {
     disk::FileCloser closer_{pool_};
     disk::ChunkPool chunks_;
     disk::PageCache page_cache_;
+    exchange::LentPlaces lent_places_;
     wire::PageLender lender_;
     std::unique_ptr<wire::TlsContext> tls_;
     exchange::NameCheck names_;
@@ -94,24 +96,31 @@ class Worker final {
     exchange::FileCache cache_;
     exchange::Codings codings_;
     std::unique_ptr<log::LogWriter> log_;
+    std::optional<exchange::ClientLimits> client_limits_; // none: nobody is limited
     session::Connections connections_;
     session::Turns turns_;
     session::SpareInquiries inquiries_;
     session::SwiftPlaces swift_places_;
     std::string http2_out_;
+    http::SplitHeads split_heads_;
     std::array<char, 64 * 1024> scratch_;
+    // With rules by path alone.
+    std::optional<access::Site> site_;
+    std::optional<exchange::Gate> gate_;
     exchange::ExchangeServices exchanges_;
     session::SessionServices sessions_;
     Door door_;
     TransferBoard transfer_board_;
     // From run() until it has finished.
     std::optional<loop::Timer> timer_;
+    std::optional<loop::Timer> throttle_timer_;
     std::optional<loop::Watch> control_;
     std::optional<loop::Watch> mount_changes_; // only if mounts_ has something to watch
     std::optional<loop::Watch> terminate_;
 
     std::uint64_t timer_due_ms_ = 0;
-    std::uint64_t ticked_ms_ = 0; // connections, last
+    std::uint64_t throttle_due_ms_ = exchange::Throttle::kNever; // throttle_timer_ is set to it
+    std::uint64_t ticked_ms_ = 0;                                // connections, last
     std::uint64_t log_report_ms_ = 0;
     log::LogTrouble log_trouble_; // not reported yet
     bool finished_ = false;

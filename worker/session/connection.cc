@@ -140,6 +140,7 @@ void Connection::on_linger_readable() {
 void Connection::close(CloseReason reason) {
     if (state() == State::closing) return;
     const bool cut = on_closing(reason);
+    leave_place();
     services_.exchanges.score.count(Metric::closed, to_label(reason));
     set_state(State::closing);
     if (cut && ends_by_reset(reason)) { // an earlier answer may still be on its way

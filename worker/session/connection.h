@@ -11,6 +11,7 @@
 //   preparing      the pool: find and plan      none    limits::kLookUpMs: 503; sooner when its
 //                                                       device is ill
 //   sending        the socket or the disk       out     --stall-timeout: paused
+//   throttled      its share of a rate          none    none
 //   paused         the client; holds no buffer  out     --pause-timeout: reset
 //   skipping_body  the rest of a request's body in      --header-timeout: closed
 //   lingering      the client's close           in      limits::kLingerMs: closed
@@ -19,7 +20,7 @@
 // The deadline of idle and lingering is --pause-timeout while the client has not taken all that is
 // with the kernel. Each state has its list, in order of since_ms: connections.h.
 //
-//   accepted ─► reading_head ─► preparing ─► sending ⇄ paused          every state ─► closing
+//   accepted ─► reading_head ─► preparing ─► sending ⇄ paused, throttled   every state ─► closing
 //                 ▲    ▲            (errors and OPTIONS skip it)  │
 //                 │    └────── skipping_body ◄────────────────────┤
 //                idle ◄───────────────────────────────────────────┴──► lingering
@@ -38,6 +39,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -55,7 +57,12 @@ class Connection : public Member, public loop::PollTarget {
     void close(CloseReason reason) final;
     bool leave(CloseReason reason) final;
 
-    // While sending or paused, once in a while: for what is not a deadline of its state.
+    // It has asked for nothing yet, and counts as if it had: until it asks, or goes.
+    void hold(ClientTable::Place place) {
+        place_ = std::make_unique<ClientTable::Place>(std::move(place));
+    }
+
+    // While sending, throttled or paused, once in a while: for what is not a deadline of its state.
     virtual void on_tick(std::uint64_t now_ms) = 0;
     void go_on(); // its turn, which Turns give
 
@@ -88,6 +95,7 @@ class Connection : public Member, public loop::PollTarget {
     template <class Session>
     Session& become(const exchange::Client& client) {
         auto* const session = new Session(services_, hand_over(), client, id_);
+        session->place_ = std::move(place_);
         services_.connections.add(*session, Connections::Admission::yes, now_ms());
         return *session;
     }
@@ -96,6 +104,8 @@ class Connection : public Member, public loop::PollTarget {
     void taker_came() { waited_ms_ = 0; }
     void touch(); // its deadline starts anew
     std::uint64_t now_ms() const { return services_.exchanges.iteration.now_ms(); }
+
+    void leave_place() { place_.reset(); } // it asks
 
     SessionServices& services_;
     wire::Transport transport_;
@@ -108,6 +118,7 @@ class Connection : public Member, public loop::PollTarget {
     wire::Transport hand_over();
     void release();
 
+    std::unique_ptr<ClientTable::Place> place_;
     std::uint64_t id_;
     std::uint64_t lingered_bytes_ = 0;
     std::uint64_t waited_ms_ = 0; // for an answer to be taken, beyond the deadline of the state

@@ -37,7 +37,10 @@ void Handshake::advance() {
     if (wants_proxy_header_ && !take_proxy_header()) return;
     if (state() == State::accepted) set_state(State::handshaking);
     switch (transport_.tls()->handshake()) {
-    case wire::Tls::Handshake::done: begin_session(); break;
+    case wire::Tls::Handshake::done:
+        client_.certificate = transport_.tls()->client_names();
+        begin_session();
+        break;
     case wire::Tls::Handshake::clear_text: {
         services_.exchanges.score.count(Metric::tls_handshake_failures, TlsFailure::clear_text);
         transport_.speak_clear();

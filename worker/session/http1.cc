@@ -81,8 +81,6 @@ void Http1::read_once() {
     }
     q.received(static_cast<std::size_t>(n));
     taker_came();
-    if (state() != State::skipping_body && state() != State::reading_head)
-        set_state(State::reading_head);
     advance();
 }
 
@@ -109,6 +107,8 @@ void Http1::advance() {
     for (unsigned turn = 0; turn < limits::kPipelineBatch; ++turn) {
         bool more = false;
         switch (state()) {
+        case State::accepted:
+        case State::idle:
         case State::reading_head:
             more = wants_proxy_header_ ? take_proxy_header() : take_head();
             break;
@@ -136,7 +136,7 @@ bool Http1::take_proxy_header() {
     Http1Inquiry& q = *inquiry_;
     const http::ProxyHeader header = http::parse_proxy_header(q.unparsed());
     if (header.status == http::ProxyStatus::need_more && q.end - q.begin < q.capacity) {
-        wait_for(EPOLLIN);
+        wait_for_rest();
         return false;
     }
     if (header.status != http::ProxyStatus::complete) {
@@ -157,19 +157,26 @@ bool Http1::take_proxy_header() {
 
 // Who knows that HTTP/2 is spoken here begins with it.
 bool Http1::became_http2() {
-    if (!services_.options.http2 || !is_first_ || !Http2::begins(inquiry_->unparsed()))
-        return false;
+    if (!Http2::begins(inquiry_->unparsed())) return false;
     std::unique_ptr<Http1Inquiry> inquiry = std::move(inquiry_);
     become<Http2>(client_).start_with(inquiry->unparsed());
     services_.inquiries.give_back(std::move(inquiry));
     return true;
 }
 
+// Of a head. One that came whole, and is answered at once, leaves the connection idle.
+void Http1::wait_for_rest() {
+    if (state() != State::reading_head) set_state(State::reading_head);
+    wait_for(EPOLLIN);
+}
+
 bool Http1::take_head() {
-    if (became_http2()) return false;
-    if (services_.options.http2 && is_first_ && Http2::may_begin(inquiry_->unparsed())) {
-        wait_for(EPOLLIN);
-        return false;
+    if (is_first_ && services_.options.http2) {
+        if (became_http2()) return false;
+        if (Http2::may_begin(inquiry_->unparsed())) {
+            wait_for_rest();
+            return false;
+        }
     }
     is_first_ = false;
     Http1Inquiry& q = *inquiry_;
@@ -180,16 +187,18 @@ bool Http1::take_head() {
             refuse({.status = 431, .what = "the head is too large"});
             return true;
         }
-        wait_for(EPOLLIN);
+        wait_for_rest();
         return false;
     case http::HeadStatus::refused: refuse(result.refusal); return true;
     case http::HeadStatus::complete: break;
     }
     q.begin += result.head_bytes;
+    leave_place();
     exchange::Exchange::Outcome outcome = exchange_.ask(q, client_);
     if (outcome.ready) {
-        if (!respond_at_once(*outcome.ready, outcome.coded))
-            respond(exchange_.plan_for(q, *outcome.ready));
+        if (respond_at_once(*outcome.ready, outcome.coded))
+            return exchange_.answer() != nullptr || next_request();
+        respond(exchange_.plan_for(q, *outcome.ready));
         return true;
     }
     if (outcome.plan) {
@@ -231,7 +240,8 @@ void Http1::respond(http::Plan plan) {
         (request.expects_continue || request.content_length > limits::kMaxDroppedBody);
     const bool keep_alive = request.keep_alive && !plan.close && !body_in_the_way &&
                             !services_.exchanges.ending.draining;
-    exchange::Answer& answer = exchange_.begin(request, client_, plan.status, std::move(plan.body));
+    exchange::Answer& answer =
+        exchange_.begin(*inquiry_, client_, plan.status, std::move(plan.body));
     frame(answer, plan, keep_alive);
     skip_body_ = request.has_body();
     client_closes_ = !request.keep_alive && !request.has_body();
@@ -271,22 +281,22 @@ void Http1::begin_sending() {
     wait_for_nothing();
 }
 
-// False: not this way.
+// False: not this way. True without an answer(): all of it was sent.
 bool Http1::respond_at_once(const exchange::CachedFile& file, const exchange::CachedCoding* coded) {
     const http::Request& request = inquiry_->request;
     const std::optional<ReadyAnswer> ready =
         ready_answer(request, file, coded, transport_.lends(), services_);
     if (!ready) return false;
     const auto& [status, head, content, path] = *ready;
+    if (!exchange_.may_go_at_once(content.size())) return false;
     const ssize_t n = send_ready(*ready, transport_, services_);
     if (n == static_cast<ssize_t>(head.size() + content.size()) && transport_.flush()) {
-        exchange_.answered_at_once(request, client_, status, path, content.size());
-        next_request();
+        exchange_.answered_at_once(*inquiry_, client_, status, path, content.size());
         return true;
     }
     const http::Body& whole = coded ? coded->body : file.resource.body;
     exchange::Answer& answer =
-        exchange_.begin(request, client_, status, content.empty() ? http::Body() : whole);
+        exchange_.begin(*inquiry_, client_, status, content.empty() ? http::Body() : whole, true);
     answer.head = head;
     keep_alive_ = true;
     skip_body_ = false;
@@ -319,6 +329,11 @@ bool Http1::send_some() {
         wait_for_nothing();
         if (!watch()) return false;
         break;
+    case Played::wait_ration:
+        set_state(State::throttled);
+        wait_for_nothing();
+        if (!watch()) return false;
+        break;
     case Played::yield: go_on_soon(); return false;
     }
     if (inquiry_ && !skip_body_ && inquiry_->is_used_up()) drop_inquiry();
@@ -328,6 +343,12 @@ bool Http1::send_some() {
 void Http1::on_body() {
     if (state() == State::closing) return;
     touch(); // the stall clock runs from when the client could have taken something
+    advance_in_turn();
+}
+
+void Http1::on_ration() {
+    if (state() != State::throttled) return;
+    set_state(State::sending);
     advance_in_turn();
 }
 
@@ -415,7 +436,10 @@ bool Http1::next_request() {
         return true;
     }
     drop_inquiry();
-    set_state(State::idle);
+    if (state() == State::idle)
+        touch();
+    else
+        set_state(State::idle);
     wait_for(EPOLLIN);
     if (services_.exchanges.ending.draining) leave(CloseReason::drained);
     return false;
@@ -435,6 +459,7 @@ void Http1::stow_what_came_early() {
 
 void Http1::pause() {
     exchange_.answer()->body.release_buffer();
+    if (exchange_.answer()->ration) exchange_.answer()->ration->rest();
     stow_what_came_early();
     // What is queued stays, and its place with it, until the client reads on.
     if (swift_) transport_.bound_queue(limits::kNotSentLowat);
@@ -469,6 +494,7 @@ void Http1::on_deadline() {
         on_unavailable(exchange::Exchange::plan_unavailable(
             *inquiry_, "the disk is too busy, try again soon"));
         break;
+    case State::throttled:
     case State::closing: break;
     }
 }

@@ -41,6 +41,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     void on_planned(http::Plan plan) override;
     void on_unavailable(http::Plan plan) override;
     void on_body() override;
+    void on_ration() override;
     void on_body_given_up() override { go_on_soon(); }
     void on_disk_ill() override;
     void on_listings_full() override;
@@ -56,6 +57,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
 
     void take_inquiry();
     void drop_inquiry();
+    void wait_for_rest();
     bool take_proxy_header();
     bool became_http2();
     bool take_head();

@@ -30,6 +30,7 @@ void Http1Inquiry::forget() {
     begin = end = used = 0;
     parser.reset();
     lookup.forget();
+    admission.reset();
 }
 
 void Http1Inquiry::come_back() {

@@ -36,12 +36,12 @@ std::uint8_t* bytes_of(std::string_view text) {
     return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
 }
 
-nghttp2_nv to_nv(std::string_view name, std::string_view value) {
+nghttp2_nv to_nv(std::string_view name, std::string_view value, std::uint8_t flags) {
     return {.name = bytes_of(name),
             .value = bytes_of(value),
             .namelen = name.size(),
             .valuelen = value.size(),
-            .flags = NGHTTP2_NV_FLAG_NONE};
+            .flags = flags};
 }
 
 } // namespace
@@ -70,9 +70,10 @@ struct Http2::Calls {
         Http2& connection = of(user);
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0; // trailers
         const std::int32_t id = frame->hd.stream_id;
-        auto stream = std::make_unique<Http2Stream>(connection.services_, connection, id);
-        nghttp2_session_set_stream_user_data(session, id, stream.get());
-        connection.streams_.emplace(id, std::move(stream));
+        const auto [place, is_new] =
+            connection.streams_.try_emplace(id, connection.services_, connection, id);
+        FSRV_CHECK(is_new, "a stream begins once");
+        nghttp2_session_set_stream_user_data(session, id, &place->second);
         return 0;
     }
 
@@ -92,6 +93,7 @@ struct Http2::Calls {
             frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
         if (!asks) return 0;
         ++connection.asked_;
+        connection.leave_place();
         if (Http2Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->ask();
         return 0;
     }
@@ -227,7 +229,9 @@ void Http2::start_with(std::string_view received) {
 }
 
 void Http2::on_event() {
+    advance_follows_ = true;
     if (transport_.is_ready(EPOLLIN)) read_once();
+    advance_follows_ = false;
     if (state() != State::closing && state() != State::lingering) advance();
 }
 
@@ -271,9 +275,17 @@ bool Http2::take(std::string_view received) {
 }
 
 void Http2::settle_state() {
-    const State wanted = streams_.empty() ? State::idle : State::sending;
-    const bool waits_on = state() == State::paused && wanted == State::sending;
+    const State wanted = streams_.empty() ? State::idle
+                         : is_throttled() ? State::throttled
+                                          : State::sending;
+    const bool waits_on = state() == State::paused && wanted != State::idle;
     if (state() != wanted && !waits_on) set_state(wanted);
+}
+
+bool Http2::is_throttled() const {
+    return services_.exchanges.client_limits && unsent_.empty() &&
+           std::ranges::all_of(streams_,
+                               [](const auto& entry) { return entry.second.is_throttled(); });
 }
 
 // Sends what there is, a turn of it, and waits for what is wanted next.
@@ -367,17 +379,19 @@ void Http2::go_on_or_wait(bool blocked) {
     wait_for(blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-void Http2::submit(Http2Stream& stream) {
-    const http::HeadFields& fields = stream.fields();
-    std::vector<nghttp2_nv> nv;
-    nv.reserve(fields.fields.size() + 1);
-    nv.push_back(to_nv(":status", fields.status));
-    for (const http::Field& field : fields.fields) nv.push_back(to_nv(field.name, field.value));
+void Http2::submit(Http2Stream& stream, const http::HeadFields& head) {
+    const std::uint8_t of_name =
+        head.names_last ? NGHTTP2_NV_FLAG_NO_COPY_NAME : NGHTTP2_NV_FLAG_NONE;
+    std::array<nghttp2_nv, http::kMostHeadFields + 1> nv;
+    auto* end = nv.data();
+    *end++ = to_nv(":status", head.status, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+    FSRV_CHECK(head.fields.size() <= http::kMostHeadFields, "an answer has few fields");
+    for (const http::Field& field : head.fields) *end++ = to_nv(field.name, field.value, of_name);
     const nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = Calls::read};
-    nghttp2_submit_response(session_, stream.id(), nv.data(), nv.size(),
+    nghttp2_submit_response(session_, stream.id(), nv.data(),
+                            static_cast<std::size_t>(end - nv.data()),
                             stream.has_body() ? &body : nullptr);
-    stream.head_was_submitted();
-    go_on_soon();
+    if (!advance_follows_) go_on_soon();
 }
 
 void Http2::resume(Http2Stream& stream) {
@@ -398,14 +412,15 @@ void Http2::cut(Http2Stream& stream, CloseReason reason) {
 void Http2::end_stream(std::int32_t id, std::uint32_t error) {
     const auto found = streams_.find(id);
     if (found == streams_.end()) return;
-    const bool whole = error == NGHTTP2_NO_ERROR && found->second->answer() &&
-                       found->second->answer()->body.at_end();
-    found->second->end(whole ? std::nullopt : std::optional(CloseReason::client_aborted));
+    Http2Stream& stream = found->second;
+    const bool whole =
+        error == NGHTTP2_NO_ERROR && stream.answer() && stream.answer()->body.at_end();
+    stream.end(whole ? std::nullopt : std::optional(CloseReason::client_aborted));
     streams_.erase(found);
 }
 
 void Http2::end_all(CloseReason reason) {
-    for (const auto& [id, stream] : streams_) stream->end(reason);
+    for (auto& [id, stream] : streams_) stream.end(reason);
     streams_.clear();
 }
 
@@ -433,35 +448,35 @@ void Http2::on_tick(std::uint64_t now_ms) {
                               nullptr, 0);
         go_on_soon();
     }
-    for (const auto& [id, stream] : streams_) {
-        const std::uint64_t still_ms = now_ms - stream->moved_ms();
-        if (stream->is_asking() && still_ms >= head_ms) {
+    for (auto& [id, stream] : streams_) {
+        const std::uint64_t still_ms = now_ms - stream.moved_ms();
+        if (stream.is_asking() && still_ms >= head_ms) {
             abuse(CloseReason::header_timeout); // until it ends, nothing else can come
             return;
         }
-        if (stream->is_finding()) {
+        if (stream.is_finding()) {
             if (still_ms >= limits::kLookUpMs)
-                stream->give_up_look_up("the disk is too busy, try again soon");
-        } else if (!stream->answer() || stream->is_reading()) {
+                stream.give_up_look_up("the disk is too busy, try again soon");
+        } else if (!stream.answer() || stream.is_reading() || stream.is_throttled()) {
             continue;
         } else if (still_ms >= stall_ms + pause_ms) {
-            cut(*stream, CloseReason::pause_timeout);
-        } else if (services_.options.min_rate > 0 && stream->is_too_slow(now_ms)) {
-            cut(*stream, CloseReason::too_slow);
+            cut(stream, CloseReason::pause_timeout);
+        } else if (services_.options.min_rate > 0 && stream.is_too_slow(now_ms)) {
+            cut(stream, CloseReason::too_slow);
         } else if (still_ms >= stall_ms) {
-            stream->pause();
+            stream.pause();
         }
     }
 }
 
 void Http2::for_each_answer(const Look& look) const {
     for (const auto& [id, stream] : streams_)
-        if (stream->answer()) look(*stream->answer());
+        if (stream.answer()) look(*stream.answer());
 }
 
 std::uint64_t Http2::listing_bytes() const {
     std::uint64_t sum = 0;
-    for (const auto& [id, stream] : streams_) sum += stream->listing_bytes();
+    for (const auto& [id, stream] : streams_) sum += stream.listing_bytes();
     return sum;
 }
 
@@ -473,13 +488,14 @@ void Http2::on_deadline() {
     case State::sending: {
         const bool waits_for_us =
             std::any_of(streams_.begin(), streams_.end(), [](const auto& entry) {
-                return entry.second->is_finding() || entry.second->is_reading();
+                return entry.second.is_finding() || entry.second.is_reading() ||
+                       entry.second.is_throttled();
             });
         if (waits_for_us) {
             touch();
             break;
         }
-        for (const auto& [id, stream] : streams_) stream->pause();
+        for (auto& [id, stream] : streams_) stream.pause();
         set_state(State::paused);
         wait_for(EPOLLIN | EPOLLOUT);
         transport_.ask_again(services_.poller, *this);

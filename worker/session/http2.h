@@ -2,9 +2,10 @@
 // control and priorities (RFC 9218), which are nghttp2's, many Http2Streams at a time, and what
 // bounds a client that means no good. Thread: the loop's.
 //
-// What of the states of a connection it uses: idle without a stream, sending with one, paused when
-// nothing was taken for --stall-timeout, lingering, closing. A stream that takes nothing gives its
-// buffer back by itself, and is reset after --pause-timeout.
+// What of the states of a connection it uses: idle without a stream, sending with one, throttled
+// when all of them wait for their share of a rate, paused when nothing was taken for
+// --stall-timeout, lingering, closing. A stream that takes nothing gives its buffer back by itself,
+// and is reset after --pause-timeout.
 #pragma once
 
 #include "worker/session/connection.h"
@@ -63,10 +64,10 @@ class Http2 final : public Connection, public Http2Streams {
   private:
     struct Calls; // nghttp2's
     friend struct Calls;
-    using Streams = std::map<std::int32_t, std::unique_ptr<Http2Stream>>;
+    using Streams = std::map<std::int32_t, Http2Stream>;
 
     // Http2Streams
-    void submit(Http2Stream& stream) override;
+    void submit(Http2Stream& stream, const http::HeadFields& head) override;
     void resume(Http2Stream& stream) override;
     void cut(Http2Stream& stream, CloseReason reason) override;
     std::optional<log::TlsNote> tls_note() const override { return Connection::tls_note(); }
@@ -86,6 +87,7 @@ class Http2 final : public Connection, public Http2Streams {
     void progressed();
     void go_on_or_wait(bool blocked);
     void settle_state();
+    bool is_throttled() const; // all that it sends
     void say_last();
     void end_all(CloseReason reason);
     void drain();
@@ -104,6 +106,7 @@ class Http2 final : public Connection, public Http2Streams {
     Allowance provoked_;              // resets that a client makes us send
     std::uint64_t drain_ms_ = 0;      // when its end was announced; 0: it was not
     bool told_last_ = false;          // which stream is the last
+    bool advance_follows_ = false;    // so what is submitted now needs no turn of its own
     std::optional<CloseReason> over_; // set by what nghttp2 calls: the connection has to end
 };
 

@@ -3,12 +3,18 @@
 #include "common/check.h"
 #include "common/limits.h"
 #include "worker/http/response_head.h"
+#include "worker/session/ready.h"
 #include "worker/session/services.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace fsrv::session {
+namespace {
+
+constexpr std::string_view kLineEnd = "\r\n";
+
+} // namespace
 
 Http2Stream::Http2Stream(SessionServices& services, Http2Streams& home, std::int32_t id)
     : services_(services),
@@ -26,64 +32,91 @@ Http2Stream::~Http2Stream() {
 // others have is sound (RFC 9113 8.2, 8.3).
 bool Http2Stream::add_field(std::string_view name, std::string_view value) {
     const auto most = static_cast<std::size_t>(services_.options.max_header_size);
-    Draft& draft = *draft_;
-    draft.bytes += name.size() + value.size() + 32; // as RFC 9113 6.5.2 counts
-    if (draft.bytes > 4 * most) return false;
-    if (draft.fields.size() > most) return true; // it is refused already
+    head_bytes_ += name.size() + value.size() + 32;
+    if (head_bytes_ > 4 * most) return false;
+    if (is_too_large_) return true; // it is refused already
     if (name == ":method") {
-        draft.method = value;
+        pseudo_.method = value;
     } else if (name == ":path") {
-        draft.path = value;
+        pseudo_.path = value;
     } else if (name == ":authority") {
-        draft.authority = value;
-    } else if (name == "host") {
-        draft.host = value;
+        pseudo_.authority = value;
     } else if (!name.starts_with(':')) {
-        draft.fields.append(name).append(": ").append(value).append("\r\n");
+        if (!inquiry_) begin_head();
+        // Two that differ are two hosts (RFC 9113 8.3.1), which is refused as in HTTP/1.
+        if (name == "host" && value == pseudo_.authority) return true;
+        for (const std::string_view part : {name, std::string_view(": "), value, kLineEnd})
+            write(part);
     }
     return true;
 }
 
-std::string Http2Stream::head_as_http1(const Draft& draft) {
-    std::string head = draft.method + ' ' + draft.path + " HTTP/1.1\r\n";
-    if (!draft.authority.empty()) head += "host: " + draft.authority + "\r\n";
-    // Two that differ are two hosts (RFC 9113 8.3.1), which is refused as in HTTP/1.
-    if (!draft.host.empty() && draft.host != draft.authority)
-        head += "host: " + draft.host + "\r\n";
-    return head + draft.fields + "\r\n";
+void Http2Stream::begin_head() {
+    inquiry_ = services_.inquiries.take();
+    for (const std::string_view part :
+         {std::string_view(pseudo_.method), std::string_view(" "), std::string_view(pseudo_.path),
+          std::string_view(" HTTP/1.1\r\n")})
+        write(part);
+    if (pseudo_.authority.empty()) return;
+    for (const std::string_view part :
+         {std::string_view("host: "), std::string_view(pseudo_.authority), kLineEnd})
+        write(part);
+}
+
+void Http2Stream::write(std::string_view part) {
+    const std::span<char> room = inquiry_->room();
+    is_too_large_ = is_too_large_ || part.size() > room.size();
+    inquiry_->received(part.copy(room.data(), room.size()));
 }
 
 void Http2Stream::ask() {
-    const std::string head = head_as_http1(*std::exchange(draft_, nullptr));
-    inquiry_ = services_.inquiries.take();
+    if (!inquiry_) begin_head();
+    write(kLineEnd);
+    is_asking_ = false;
     Http1Inquiry& q = *inquiry_;
-    if (head.size() > q.room().size()) {
-        refuse({.status = 431, .what = "the head is too large"}, head);
+    if (is_too_large_) {
+        refuse({.status = 431, .what = "the head is too large"});
         return;
     }
-    head.copy(q.room().data(), head.size());
-    q.received(head.size());
     const http::HeadResult result = q.parser.parse_head(q.unparsed(), q.request);
     if (result.status != http::HeadStatus::complete) {
         refuse(result.status == http::HeadStatus::refused
                    ? result.refusal
-                   : http::Refusal{.status = 400, .what = "the head is not sound"},
-               head);
+                   : http::Refusal{.status = 400, .what = "the head is not sound"});
         return;
     }
     // The line that is logged tells what was spoken.
-    std::copy_n("HTTP/2.0", 8, q.buffer.get() + head.find('\r') - 8);
+    std::copy_n("HTTP/2.0", 8, q.buffer.get() + pseudo_.method.size() + pseudo_.path.size() + 2);
+    pseudo_ = {};
     exchange::Exchange::Outcome outcome = exchange_.ask(q, home_.client());
-    if (outcome.ready) outcome.plan = exchange_.plan_for(q, *outcome.ready);
+    if (outcome.ready) {
+        if (respond_out_of_memory(*outcome.ready, outcome.coded)) return;
+        outcome.plan = exchange_.plan_for(q, *outcome.ready);
+    }
     if (outcome.plan) respond(*std::move(outcome.plan));
 }
 
-void Http2Stream::respond(http::Plan plan) {
-    begin(exchange_.begin(inquiry_->request, home_.client(), plan.status, std::move(plan.body)),
-          plan);
+// False: not this way.
+bool Http2Stream::respond_out_of_memory(const exchange::CachedFile& file,
+                                        const exchange::CachedCoding* coded) {
+    const std::optional<ReadyAnswer> ready =
+        ready_answer(inquiry_->request, file, coded, false, services_);
+    if (!ready) return false;
+    const http::Body& whole = coded ? coded->body : file.resource.body;
+    exchange_.begin(*inquiry_, home_.client(), ready->status,
+                    ready->content.empty() ? http::Body() : whole);
+    drop_inquiry();
+    is_submitted_ = true;
+    home_.submit(*this, services_.split_heads.split(ready->head));
+    return true;
 }
 
-void Http2Stream::refuse(const http::Refusal& refusal, const std::string& request) {
+void Http2Stream::respond(http::Plan plan) {
+    begin(exchange_.begin(*inquiry_, home_.client(), plan.status, std::move(plan.body)), plan);
+}
+
+void Http2Stream::refuse(const http::Refusal& refusal) {
+    const std::string_view request = inquiry_->unparsed();
     http::Plan plan = http::plan_refusal(refusal, request);
     exchange::Answer& answer =
         exchange_.begin_refusal(request, home_.client(), plan.status, std::move(plan.body));
@@ -97,7 +130,6 @@ void Http2Stream::begin(exchange::Answer&, const http::Plan& plan) {
     http::append_response_head(head_, plan,
                                {.server_header = services_.options.server_header,
                                 .date = services_.exchanges.iteration.date()});
-    http::split_head(head_, fields_);
     submit_when_ready();
 }
 
@@ -116,11 +148,9 @@ void Http2Stream::submit_when_ready() {
         return;
     }
     is_submitted_ = true;
-    home_.submit(*this);
-}
-
-void Http2Stream::head_was_submitted() {
-    fields_ = {};
+    http::HeadFields fields;
+    http::split_head(head_, fields);
+    home_.submit(*this, fields);
     head_ = {};
 }
 
@@ -137,6 +167,11 @@ bool Http2Stream::load() {
 }
 
 Http2Stream::Part Http2Stream::read(std::size_t most) {
+    exchange::Ration* const ration = exchange_.answer()->ration.get();
+    if (ration && !exchange_.answer()->body.at_end()) {
+        most = static_cast<std::size_t>(std::min<std::uint64_t>(most, ration->ask()));
+        if (most == 0) return {.kind = Part::Kind::wait};
+    }
     if (!load()) return {.kind = is_reading() ? Part::Kind::wait : Part::Kind::failed};
     std::size_t there = 0;
     for (unsigned i = 0; i < piece_.vectors; ++i) there += vectors_[i].iov_len;
@@ -155,6 +190,7 @@ void Http2Stream::take(std::size_t bytes, std::string& out) {
         left -= some;
     }
     exchange_.answer()->body.advance(piece_, bytes);
+    if (exchange_.answer()->ration) exchange_.answer()->ration->spent(bytes);
     part_ = 0;
     is_loaded_ = false;
     moved_ms_ = services_.exchanges.iteration.now_ms();
@@ -168,6 +204,11 @@ void Http2Stream::on_body() {
         submit_when_ready();
 }
 
+void Http2Stream::on_ration() {
+    moved_ms_ = services_.exchanges.iteration.now_ms();
+    home_.resume(*this);
+}
+
 void Http2Stream::on_listings_full() {
     services_.connections.free_listings(services_.listing_room);
 }
@@ -177,8 +218,9 @@ void Http2Stream::give_up_look_up(std::string_view why) {
 }
 
 void Http2Stream::pause() {
-    if (!exchange_.answer() || is_reading() || has_unsent_part()) return;
+    if (!exchange_.answer() || is_reading() || is_throttled() || has_unsent_part()) return;
     exchange_.answer()->body.release_buffer();
+    if (exchange_.answer()->ration) exchange_.answer()->ration->rest();
     is_loaded_ = false;
 }
 

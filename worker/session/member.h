@@ -18,12 +18,13 @@ enum class State : std::uint8_t {
     reading_head,
     preparing,
     sending,
+    throttled,
     paused,
     skipping_body,
     lingering,
     closing,
 };
-inline constexpr unsigned kStates = 10;
+inline constexpr unsigned kStates = 11;
 std::string_view name_of(State state);
 
 class Member {

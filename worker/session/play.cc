@@ -38,6 +38,8 @@ class Turn final {
 
     Played run() {
         while (spent_ < limits::kTurnBytes || answer_.body.at_end()) {
+            const std::uint64_t most = rationed();
+            if (most == 0) return Played::wait_ration;
             const bool lends = transport_.lends() && chunks_ == nullptr;
             const exchange::Ways ways{.file = lends,
                                       .pages = lends && services_.lender.able(),
@@ -45,8 +47,9 @@ class Turn final {
                                       .tail = services_.most_queued_bytes,
                                       .read_bytes =
                                           lends ? limits::kChunkBytes : limits::kCodedBytes};
-            const Piece piece = answer_.body.next(ways, limits::kTurnBytes - spent_,
-                                                  std::span(vectors_).subspan(kBefore));
+            Piece piece = answer_.body.next(ways, std::min(limits::kTurnBytes - spent_, most),
+                                            std::span(vectors_).subspan(kBefore));
+            if (answer_.ration) shorten(piece, most);
             const Played played = chunks_ ? send_in_chunks(piece) : send(piece);
             if (played != Played::yield) return played;
         }
@@ -113,6 +116,24 @@ class Turn final {
         return took(piece, left);
     }
 
+    // Of the body; what it does not need costs nothing.
+    std::uint64_t rationed() {
+        constexpr std::uint64_t kAll = ~std::uint64_t{0};
+        return answer_.ration && !answer_.body.at_end() ? answer_.ration->ask() : kAll;
+    }
+
+    void shorten(Piece& piece, std::uint64_t most) {
+        const std::span<iovec> offered = std::span(vectors_).subspan(kBefore, piece.vectors);
+        std::uint64_t bytes = piece.length;
+        if (piece.kind == Piece::Kind::bytes)
+            for (const iovec& vector : offered) bytes += vector.iov_len;
+        if (bytes <= most) return;
+        cut(offered, static_cast<std::size_t>(most));
+        piece.length = std::min(piece.length, most);
+        piece.pages = piece.pages.substr(0, static_cast<std::size_t>(most));
+        piece.more_follows = false; // not for a while
+    }
+
     static void cut(std::span<iovec> vectors, std::size_t bytes) {
         for (iovec& vector : vectors) {
             vector.iov_len = std::min(vector.iov_len, bytes);
@@ -149,6 +170,7 @@ class Turn final {
 
     Played took(const Piece& piece, std::size_t bytes) {
         answer_.body.advance(piece, bytes);
+        if (answer_.ration) answer_.ration->spent(bytes);
         spent_ += static_cast<std::uint64_t>(bytes) * piece.weight();
         return Played::yield;
     }

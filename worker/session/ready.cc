@@ -11,6 +11,7 @@ namespace {
 // that of what it wants.
 std::optional<int> plain_status(const http::Request& request, std::string_view etag) {
     if (request.minor_version != 1 || !request.keep_alive || request.has_body()) return {};
+    if (!request.may_be_conditional) return 200;
     int status = 200;
     bool has_date = false; // which a tag overrules
     for (unsigned i = 0; i < request.field_count; ++i) {

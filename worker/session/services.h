@@ -3,6 +3,7 @@
 
 #include "common/limits.h"
 #include "worker/exchange/exchange.h"
+#include "worker/http/head_fields.h"
 #include "worker/loop/poller.h"
 #include "worker/session/connections.h"
 #include "worker/session/http1_inquiry.h"
@@ -42,6 +43,7 @@ struct SessionServices {
     wire::TlsContext* tls = nullptr; // none: TCP is clear
     SwiftPlaces& swift_places;
     std::string& http2_out;               // empty between calls: frames on their way to a socket
+    http::SplitHeads& split_heads;        // of kept files
     std::array<char, 64 * 1024>& scratch; // for bytes that nobody wants
     std::uint64_t listing_room = 0;       // bytes to be freed when listings leave no room
     std::uint64_t most_queued_bytes = limits::kAssumedQueues; // wire/queue_bound.h

@@ -78,13 +78,18 @@ int serve_until_drained(Heritage heritage) {
          .symlinks = options.symlinks,
          .in_place_writes = options.in_place_writes,
          .compress = options.compress == Compression::automatic,
+         .has_policy = options.rules.any(),
+         .archive_limit = options.archive_limit,
          .max_listing_bytes = static_cast<std::size_t>(heritage.budgets.listing_bytes)},
         std::move(mime));
     serve::Surroundings surroundings{.mounts =
                                          content::Mounts(heritage.root_path, store.root_device()),
                                      .most_queued_bytes = wire::most_queued_bytes()};
     if (heritage.tls) {
-        auto tls = wire::TlsContext::make({.material = *heritage.tls, .http2 = options.http2});
+        auto tls =
+            wire::TlsContext::make({.material = *heritage.tls,
+                                    .http2 = options.http2,
+                                    .needs_certificate = !options.rules.name_certificates()});
         if (!tls) {
             log_error("slot={} TLS: {}", heritage.slot, tls.error());
             return kExitUsage;

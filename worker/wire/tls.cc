@@ -54,7 +54,7 @@ constexpr std::size_t kFirstRecords = 1'350;
 constexpr std::uint64_t kFirstBytes = 32 * 1024;
 constexpr std::uint64_t kPauseMs = 1'000;
 // What is encrypted before it is sent, with one call.
-constexpr std::size_t kCollectedBytes = 17 * 1024; // then it is: with one record more, at most
+constexpr std::size_t kCollectedBytes = 33 * 1024; // then it is: with one record more, at most
 constexpr std::size_t kReceiveBytes = 17 * 1024;   // a record at its largest, with what is about it
 
 constexpr std::string_view kHttp2 = "\2h2";
@@ -103,6 +103,7 @@ struct TlsContext::Parts {
     MethodPtr method;             // how OpenSSL reaches the socket
     std::vector<CtxPtr> contexts; // the first one is for who names no server, or another one
     bool http2 = false;
+    bool needs_certificate = true;
     const TicketKeyRing* tickets = nullptr;
     TicketKeySet ticket_keys;
     // Shared by all connections: empty between their calls.
@@ -175,6 +176,7 @@ Result<std::unique_ptr<TlsContext>, std::string> TlsContext::make(const Config& 
     std::unique_ptr<TlsContext> context(new TlsContext());
     Parts& parts = *context->parts_;
     parts.http2 = config.http2;
+    parts.needs_certificate = config.needs_certificate;
     parts.tickets = config.material.tickets;
     parts.method = Tls::Calls::method();
     parts.collected.reserve(Tls::kMostHeldBack);
@@ -249,8 +251,9 @@ std::string TlsContext::Parts::configure(SSL_CTX& ctx, const TlsMaterial& materi
     // look at the client's certificate: it is none of these.
     std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> welcome{};
     unsigned welcome_size = 0;
-    if (EVP_Digest(material.client_ca.data(), material.client_ca.size(), welcome.data(),
-                   &welcome_size, EVP_sha256(), nullptr) != 1)
+    const std::string who = material.client_ca + (needs_certificate ? "" : "or nobody");
+    if (EVP_Digest(who.data(), who.size(), welcome.data(), &welcome_size, EVP_sha256(), nullptr) !=
+        1)
         return why();
     if (SSL_CTX_set_min_proto_version(&ctx, least) != 1 ||
         SSL_CTX_set_cipher_list(&ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
@@ -263,7 +266,10 @@ std::string TlsContext::Parts::configure(SSL_CTX& ctx, const TlsMaterial& materi
         if (X509_STORE_add_cert(store, ca.get()) != 1 || SSL_CTX_add_client_CA(&ctx, ca.get()) != 1)
             return why();
     ERR_clear_error();
-    SSL_CTX_set_verify(&ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_verify(&ctx,
+                       needs_certificate ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                                         : SSL_VERIFY_PEER,
+                       nullptr);
     return {};
 }
 
@@ -381,6 +387,32 @@ TlsFacts Tls::facts() const {
             .http2 = size == 2};
 }
 
+std::shared_ptr<const std::vector<std::string>> Tls::client_names() const {
+    X509* const certificate = SSL_get0_peer_certificate(ssl_);
+    if (!certificate) return nullptr;
+    auto names = std::make_shared<std::vector<std::string>>();
+    const auto add = [&](const ASN1_STRING* text) {
+        unsigned char* utf8 = nullptr;
+        const int size = text ? ASN1_STRING_to_UTF8(&utf8, text) : -1;
+        if (size > 0)
+            names->emplace_back(reinterpret_cast<char*>(utf8), static_cast<std::size_t>(size));
+        if (size >= 0) OPENSSL_free(utf8);
+    };
+    const X509_NAME* const subject = X509_get_subject_name(certificate);
+    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
+        add(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    auto* const others = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    for (int i = 0; i < sk_GENERAL_NAME_num(others); ++i) {
+        const GENERAL_NAME* const other = sk_GENERAL_NAME_value(others, i);
+        if (other->type == GEN_DNS || other->type == GEN_EMAIL || other->type == GEN_URI)
+            add(other->d.ia5);
+    }
+    GENERAL_NAMES_free(others);
+    ERR_clear_error();
+    return names;
+}
+
 ssize_t Tls::read(std::span<char> room) {
     ERR_clear_error();
     std::size_t n = 0;
@@ -389,7 +421,7 @@ ssize_t Tls::read(std::span<char> room) {
     const int error = SSL_get_error(ssl_, result);
     ERR_clear_error();
     if (!context_.parts_->collected.empty()) send_collected(); // an answer to a key update
-    if (result == 1) return static_cast<ssize_t>(n);
+    if (result == 1) return static_cast<ssize_t>(n + read_what_has_come(room.subspan(n)));
     switch (error) {
     case SSL_ERROR_ZERO_RETURN: return 0;
     case SSL_ERROR_WANT_READ: errno = EAGAIN; return -1;
@@ -399,6 +431,18 @@ ssize_t Tls::read(std::span<char> room) {
         errno = error == SSL_ERROR_SYSCALL && saved != 0 && saved != EAGAIN ? saved : EPROTO;
         return -1;
     }
+}
+
+// Of records that came with the one that was read. An error shows again with the next read.
+std::size_t Tls::read_what_has_come(std::span<char> room) {
+    std::size_t sum = 0;
+    while (sum < room.size() && drained_ && SSL_has_pending(ssl_) == 1) {
+        std::size_t n = 0;
+        if (SSL_read_ex(ssl_, room.data() + sum, room.size() - sum, &n) != 1) break;
+        sum += n;
+    }
+    ERR_clear_error();
+    return sum;
 }
 
 bool Tls::may_have_more() const {

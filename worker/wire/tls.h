@@ -33,6 +33,8 @@ class TlsContext final {
     struct Config {
         const TlsMaterial& material;
         bool http2 = false; // is offered (ALPN)
+        // Every client needs a certificate of --tls-client-ca; else it is asked for one.
+        bool needs_certificate = true;
     };
     // An error says what OpenSSL would not take.
     static Result<std::unique_ptr<TlsContext>, std::string> make(const Config& config);
@@ -75,6 +77,9 @@ class Tls final {
     Handshake handshake();
     TlsFailure failure() const { return failure_; }
     TlsFacts facts() const;
+    // Of the client's certificate: its common name, and the names of DNS, mail and URI beside it.
+    // None: it has shown none.
+    std::shared_ptr<const std::vector<std::string>> client_names() const;
 
     // As recv(2).
     ssize_t read(std::span<char> room);
@@ -93,7 +98,7 @@ class Tls final {
     void forget_end();
 
     static constexpr std::size_t kRecordBytes = 16 * 1024;
-    static constexpr std::size_t kMostHeldBack = 34 * 1024;
+    static constexpr std::size_t kMostHeldBack = 50 * 1024;
 
   private:
     friend class TlsContext;
@@ -101,6 +106,7 @@ class Tls final {
 
     ssize_t encrypt(const char* bytes, std::size_t size);
     bool send_collected();
+    std::size_t read_what_has_come(std::span<char> room);
     std::size_t record_size();
 
     TlsContext& context_;

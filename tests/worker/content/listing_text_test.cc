@@ -32,7 +32,7 @@ TEST(ListingSize, AHundredThousandEntriesComeInPieces) {
     EXPECT_EQ(listing.entries.back().name, "entry-99999");
     const auto budget = std::make_shared<ByteBudget>(std::size_t{64} * 1024 * 1024);
     {
-        const auto html = listing_html(listing, "", {}, budget);
+        const auto html = listing_html(listing, "", {}, true, budget);
         const auto json = listing_json(listing, "", budget);
         ASSERT_TRUE(html && json);
         EXPECT_EQ(budget->used(), html->size() + json->size());

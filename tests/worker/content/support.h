@@ -72,7 +72,18 @@ class AsNobody {
 inline std::string read_body(const http::Body& body) {
     std::string out;
     for (const http::Segment& segment : body.segments) {
-        if (const auto* memory = std::get_if<http::MemoryExtent>(&segment)) {
+        if (const auto* parts = std::get_if<http::PartsExtent>(&segment)) {
+            http::Body opened;
+            for (http::PartsExtent rest = *parts; rest.length > 0;) {
+                opened.segments.clear();
+                const auto had = rest.parts->open(rest.offset, rest.length, false, opened.segments);
+                if (had == http::Parts::Had::none_yet) continue;
+                if (had != http::Parts::Had::some) return out;
+                out += read_body(opened);
+                rest.offset += opened.size();
+                rest.length -= opened.size();
+            }
+        } else if (const auto* memory = std::get_if<http::MemoryExtent>(&segment)) {
             out += memory->view();
         } else {
             const auto& extent = std::get<http::FileExtent>(segment);

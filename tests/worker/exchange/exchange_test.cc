@@ -52,6 +52,7 @@ class ExchangeTest : public testing::TestWithParam<IoMode>, public ExchangeHome 
     void on_unavailable(http::Plan plan) override { plan_ = std::move(plan); }
     void on_body() override {}
     void on_body_given_up() override {}
+    void on_ration() override {}
     void on_disk_ill() override {}
     void on_listings_full() override {}
     std::optional<log::TlsNote> tls_note() const override { return std::nullopt; }
@@ -248,8 +249,7 @@ TEST_P(ExchangeTest, TooSlowIsWhoTakesTooLittleOfWhatWasSent) {
     options_.stall_timeout = Millis(1'000);
     OwnInquiry inquiry;
     inquiry.ask("GET", "/file");
-    Answer& answer =
-        exchange_.begin(inquiry.request, {}, 200, http::Body::of(std::string(100'000, 'x')));
+    Answer& answer = exchange_.begin(inquiry, {}, 200, http::Body::of(std::string(100'000, 'x')));
     EXPECT_FALSE(exchange_.is_too_slow(1'000, 0)) << "the window begins";
     answer.body.assume_sent(50'000, SendPath::memory);
     EXPECT_FALSE(exchange_.is_too_slow(1'999, 49'999)) << "it is not over";

@@ -18,6 +18,9 @@ std::string show(const Body& body) {
         if (const auto* memory = std::get_if<MemoryExtent>(&segment)) {
             out += memory->view();
             EXPECT_GT(memory->length, 0U);
+        } else if (const auto* parts = std::get_if<PartsExtent>(&segment)) {
+            out += "{" + std::to_string(parts->offset) + "+" + std::to_string(parts->length) + "}";
+            EXPECT_GT(parts->length, 0U);
         } else {
             const auto& extent = std::get<FileExtent>(segment);
             out += "[" + std::to_string(extent.offset) + "+" + std::to_string(extent.length) + "]";
@@ -25,6 +28,29 @@ std::string show(const Body& body) {
         }
     }
     return out;
+}
+
+struct NoParts final : Parts {
+    explicit NoParts(std::uint64_t its_size) : bytes(its_size) {}
+    std::uint64_t size() const override { return bytes; }
+    std::uint64_t charged(std::uint64_t) const override { return 0; }
+    Had open(std::uint64_t, std::uint64_t, bool, std::vector<Segment>&) const override {
+        return Had::changed;
+    }
+    std::uint64_t bytes;
+};
+
+TEST(Body, PartsAreSlicedAsTheyAre) {
+    EXPECT_TRUE(Body::of(std::make_shared<const NoParts>(0)).segments.empty());
+    Body whole = Body::of(std::string("abc"));
+    whole.segments.push_back(Body::of(std::make_shared<const NoParts>(100)).segments.front());
+    whole.append_bytes("def");
+    EXPECT_TRUE(whole.has_known_size());
+    EXPECT_EQ(whole.size(), 106U);
+    Body slice;
+    slice.append_slice(whole, 2, 102);
+    slice.append_slice(whole, 50, 10);
+    EXPECT_EQ(show(slice), "c{0+100}d{47+10}");
 }
 
 TEST(Body, OfNothingHasNoSegments) {

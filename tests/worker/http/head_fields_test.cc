@@ -51,5 +51,33 @@ TEST(SplitHead, IsTheHeadWithoutWhatOnlyHttp1Has) {
     }
 }
 
+TEST(SplitHeads, KnowsAHeadByWhatItSays) {
+    SplitHeads heads;
+    std::string head = "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nDate: one\r\n\r\n";
+    const auto value_of_date = [&] {
+        const HeadFields& fields = heads.split(head);
+        EXPECT_EQ(fields.status, "200");
+        EXPECT_TRUE(fields.names_last);
+        EXPECT_EQ(fields.fields.front().name, "etag");
+        return std::string(fields.fields.back().value);
+    };
+    EXPECT_EQ(value_of_date(), "one");
+    EXPECT_EQ(value_of_date(), "one");
+    head.replace(head.find("one"), 3, "two"); // at the same address
+    EXPECT_EQ(value_of_date(), "two");
+}
+
+TEST(SplitHeads, NamesStayWhereTheyAre) {
+    SplitHeads heads;
+    const std::string_view name = heads.split("HTTP/1.1 200 OK\r\nETag: a\r\n\r\n").fields[0].name;
+    std::vector<std::string> others;
+    for (unsigned i = 0; i < 1'000; ++i)
+        others.push_back("HTTP/1.1 200 OK\r\nServer: fsrv\r\nETag: " + std::to_string(i) +
+                         "\r\n\r\n");
+    for (const std::string& other : others)
+        EXPECT_EQ(heads.split(other).fields[1].name.data(), name.data());
+    EXPECT_EQ(name, "etag");
+}
+
 } // namespace
 } // namespace fsrv::http

@@ -29,6 +29,16 @@ TEST(PlanStatus, MissIgnoresPreconditionsAndRanges) { // CD04, RG15
     }
 }
 
+TEST(PlanStatus, TooManySaysWhenToComeAgain) {
+    const Asked asked = ask("GET /");
+    const Plan made = plan_too_many(asked.request, "slower, please", 7);
+    EXPECT_EQ(made.status, 429);
+    EXPECT_EQ(field(made, "Retry-After"), "7");
+    EXPECT_EQ(bytes_of(made.body), "429 Too Many Requests: slower, please\n");
+    EXPECT_FALSE(made.close);
+    expect_sound(made, asked.request.method);
+}
+
 TEST(PlanStatus, RedirectNamesItsPlace) {
     const Plan made = plan("GET /t", {}, unexpected(Miss{.status = 301, .location = "t/?q"}));
     EXPECT_EQ(made.status, 301);

@@ -378,6 +378,18 @@ TEST(Plan, ChoosesARepresentationByAcceptEncoding) {
     EXPECT_EQ(field(plan("GET /t", {}, file_of(1000)), "Vary"), std::nullopt);
 }
 
+TEST(Plan, WhatIsOnlyAStreamHasNeitherLengthNorRanges) {
+    Resource packed = coded_file();
+    packed.coded.clear();
+    packed.body.segments = {Stream{}};
+    const Asked asked = ask("GET /t", {"Range: bytes=0-5"});
+    const Plan made = plan_resource(asked.request, std::move(packed), {}, kNow);
+    EXPECT_EQ(made.status, 200);
+    EXPECT_EQ(field(made, "Content-Length"), std::nullopt);
+    EXPECT_EQ(field(made, "Accept-Ranges"), std::nullopt);
+    EXPECT_TRUE(field(made, "ETag").has_value());
+}
+
 TEST(Plan, AStreamHasNoLength) {
     Resource file = coded_file();
     file.coded[0].body.segments = {Stream{}};

@@ -189,6 +189,25 @@ TEST(Target, FormatJsonIsAParameterOfFolders) {
     EXPECT_FALSE(parse_target("/format=json")->format_json);
 }
 
+TEST(Target, AFolderCanBeAskedForAsAnArchive) {
+    using Form = ArchiveForm;
+    const std::pair<const char*, Form> rows[] = {{"/a/", Form::none},
+                                                 {"/a/?archive", Form::none},
+                                                 {"/a/?xarchive=tar", Form::none},
+                                                 {"/a/?archive=tar", Form::tar},
+                                                 {"/a/?x&archive=zip&y", Form::zip},
+                                                 {"/?archive=tar.gz", Form::tar_gz},
+                                                 {"/?%61rchive=t%61r.zst", Form::tar_zst},
+                                                 {"/a?archive=tar", Form::tar}};
+    for (const auto& [origin, form] : rows)
+        EXPECT_EQ(parse_target(origin)->archive, form) << origin;
+    for (const char* origin : {"/a/?archive=", "/a/?archive=rar", "/a/?archive=TAR",
+                               "/a/?archive=tar+", "/a/?archive=%", "/a/?archive=tar&archive=tar"})
+        EXPECT_EQ(show(parse_target(origin)), "400") << origin;
+    EXPECT_EQ(parse_target("/files?path=a&archive=x")->archive, Form::none);
+    EXPECT_EQ(show(parse_target("/-/health?archive=x")), "health");
+}
+
 // However it is spelt and whatever is asked besides, one file has one key; and where nothing has to
 // be decoded the plain key is the same.
 TEST(Target, HasOneKeyForACache) {
@@ -220,6 +239,10 @@ TEST(Target, HasOneKeyForACache) {
         {"/files?path=/a.bin", "?/a.bin", false},
         {"/files/a", "/files/a", true},
         {"/what%3F", "/what?", false},
+        {"/d/?archive=tar", "/d/\0", false},
+        {"/d/?%61rchive=tar", "/d/\0", false},
+        {"/d/?v=%20", "/d/", false},
+        {"/d/?archive=rar", nullptr, false},
         {"/-/none", nullptr, false},
         {"/%00", nullptr, false},
     };
@@ -228,7 +251,8 @@ TEST(Target, HasOneKeyForACache) {
         const auto target = parse_target(row.origin);
         ASSERT_EQ(target.has_value(), row.key != nullptr);
         if (target) {
-            EXPECT_EQ(cache_key(*target), row.key);
+            const bool archive = target->archive != ArchiveForm::none;
+            EXPECT_EQ(cache_key(*target), archive ? row.key + "\0"s : row.key);
         }
         const auto plain = plain_cache_key(row.origin, true);
         EXPECT_EQ(plain.has_value(), row.plain);

@@ -55,6 +55,19 @@ TEST_F(Http1Test, PipelinedRequestsAreAllAnsweredInOrder) {
     EXPECT_TRUE(heard.ends_with("END"));
 }
 
+TEST_F(Http1Test, ABatchThatFillsATurnLeavesTheConnectionListening) {
+    const std::string request = "GET /file HTTP/1.1\r\nHost: h\r\n\r\n";
+    come(request); // from now on it is answered out of memory
+    for (unsigned count = 1; count <= 2 * limits::kPipelineBatch; ++count) {
+        hears();
+        std::string all;
+        for (unsigned i = 0; i < count; ++i) all += request;
+        says(all);
+        go_on();
+        EXPECT_EQ(answers_in(hears()), count);
+    }
+}
+
 TEST_F(Http1Test, ABodyIsSkippedBeforeTheNextRequest) {
     come("GET /file HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /"
          "HEAD /file HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
@@ -98,6 +111,74 @@ TEST_F(Http1Test, AClientThatTakesNothingIsPausedAndGoesOnWhereItWas) {
     const std::size_t body = heard.find("\r\n\r\n") + 4;
     EXPECT_EQ(heard.size() - body, kLarge);
     EXPECT_FALSE(test::pattern_mismatch(heard.substr(body), 0));
+}
+
+// With --total-rate 1MiB, and a table of clients.
+class ThrottledTest : public Http1Test {
+  protected:
+    ThrottledTest() {
+        table_.open();
+        options_.total_rate = 1024 * 1024;
+        options_.min_rate = 1024 * 1024 * 1024;
+        options_.stall_timeout = Millis(500);
+        deadlines_[State::idle] = Deadlines::kNever;
+        limited_.emplace(table_, options_, iteration_, *score_);
+        exchanges_.client_limits = &*limited_;
+    }
+    ~ThrottledTest() override {
+        connections_.for_each(State::throttled,
+                              [](Member& member) { member.close(CloseReason::done); });
+        connections_.for_each(State::sending,
+                              [](Member& member) { member.close(CloseReason::done); });
+        connections_.destroy_buried();
+    }
+    std::string hears_for(std::uint64_t ms) {
+        std::string heard = hears();
+        for (std::uint64_t passed = 0; passed < ms; passed += 10) {
+            pass(10);
+            limited_->throttle()->give();
+            go_on();
+            for (const State state : {State::sending, State::throttled})
+                connections_.for_each(state, [this](Member& member) {
+                    static_cast<Http1&>(member).on_tick(iteration_.now_ms());
+                });
+            heard += hears();
+        }
+        return heard;
+    }
+
+    ClientTable table_;
+    std::optional<exchange::ClientLimits> limited_;
+};
+
+TEST_F(ThrottledTest, WhoHasHadItsShareWaitsForTheNextAndIsNeitherPausedNorTooSlow) {
+    const Http1& connection = come("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(connection.state(), State::throttled);
+    std::string heard = hears();
+    EXPECT_LT(heard.size(), kLarge / 8);
+    pass(5'000);
+    EXPECT_EQ(connection.state(), State::throttled) << "nobody has given it anything";
+    const std::string second = hears_for(1'000);
+    EXPECT_GT(second.size(), 1024U * 1024 * 9 / 10);
+    EXPECT_LT(second.size(), 1024U * 1024 * 14 / 10);
+    heard += second + hears_for(5'000);
+    const std::size_t body = heard.find("\r\n\r\n") + 4;
+    EXPECT_EQ(heard.size() - body, kLarge);
+    EXPECT_FALSE(test::pattern_mismatch(heard.substr(body), 0));
+    EXPECT_EQ(connection.state(), State::idle);
+}
+
+TEST_F(ThrottledTest, AClientThatTakesNothingIsPausedAndGivesBackWhatItHad) {
+    options_.total_rate = std::uint64_t{1} << 40;
+    limited_.emplace(table_, options_, iteration_, *score_);
+    exchanges_.client_limits = &*limited_;
+    options_.min_rate = 0;
+    const Http1& connection = come("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(connection.state(), State::sending) << "it is the socket that has no room";
+    pass(1'000);
+    EXPECT_EQ(connection.state(), State::paused);
+    const std::string heard = hears_for(200);
+    EXPECT_EQ(heard.size() - heard.find("\r\n\r\n") - 4, kLarge);
 }
 
 TEST_F(Http1Test, OneThatIsPausedTooLongIsCut) {

@@ -110,6 +110,7 @@ class SessionTest : public testing::Test {
     SpareInquiries inquiries_{8 * 1024, closer_};
     SwiftPlaces swift_places_;
     std::string http2_out_;
+    http::SplitHeads split_heads_;
     std::array<char, 64 * 1024> scratch_;
     exchange::ExchangeServices exchanges_{.options = options_,
                                           .iteration = iteration_,
@@ -141,6 +142,7 @@ class SessionTest : public testing::Test {
                               .lender = lender_,
                               .swift_places = swift_places_,
                               .http2_out = http2_out_,
+                              .split_heads = split_heads_,
                               .scratch = scratch_};
     Deadlines deadlines_ = [] {
         Deadlines d;
