@@ -42,5 +42,20 @@ TEST(StartWarnings, WhoIsTrustedToSayWhereClientsAreIsFew) {
     EXPECT_TRUE(start_warnings(o, false, 0666).empty());
 }
 
+TEST(StartWarnings, PasswordsAreNotSentInClear) {
+    Options options;
+    options.user = "nobody";
+    EXPECT_TRUE(start_warnings(options, true, 0660).empty());
+    options.users = "/etc/fsrv/users";
+    ASSERT_EQ(start_warnings(options, true, 0660).size(), 1U);
+    EXPECT_TRUE(start_warnings(options, true, 0660).front().starts_with("passwords cross"));
+    options.host = {"127.0.0.1", "::1"};
+    EXPECT_TRUE(start_warnings(options, true, 0660).empty()) << "nobody is on the way";
+    options.host = {"127.0.0.1", "192.0.2.1"};
+    EXPECT_EQ(start_warnings(options, true, 0660).size(), 1U);
+    options.tls_certs = {"auto"};
+    EXPECT_TRUE(start_warnings(options, true, 0660).empty());
+}
+
 } // namespace
 } // namespace fsrv
