@@ -1,5 +1,6 @@
 // Who may have what: rules by path, whatever way leads to a file.
 
+#include "common/crypto/base64.h"
 #include "tests/support/await.h"
 #include "tests/support/files.h"
 #include "tests/support/process.h"
@@ -301,6 +302,28 @@ TEST_F(Access, GuessesRunOutAndWhoKnowsThePasswordIsLetIn) {
     EXPECT_LE(tried, 5);
     EXPECT_EQ(fetch(server, "/private/s.txt", kAnn).status, 200) << "proven before";
     EXPECT_EQ(fetch(server, "/private/s.txt").status, 401) << "no proof is no failure";
+    EXPECT_EQ(fetch(server, "/pub/a.txt").status, 200);
+}
+
+TEST_F(Access, ManyGuessesAtATimeAreNotMoreThanOneByOne) {
+    Server server(root_.path(), args({"--auth-failures", "3", "--workers", "1"}));
+    std::vector<RawClient> clients;
+    for (int i = 0; i < 30; ++i) {
+        clients.emplace_back(server.port());
+        clients.back().send(
+            get("/private/s.txt", fmt::format("Authorization: Basic {}\r\n",
+                                              crypto::encode_base64(fmt::format("ann:guess {}", i),
+                                                                    crypto::Base64::standard))));
+    }
+    int hashed = 0, refused = 0;
+    for (RawClient& client : clients) {
+        const int status = client.read_response().status;
+        hashed += status == 401 ? 1 : 0;
+        refused += status == 429 ? 1 : 0;
+    }
+    EXPECT_EQ(hashed + refused, 30);
+    EXPECT_GE(hashed, 3);
+    EXPECT_LE(hashed, 5);
     EXPECT_EQ(fetch(server, "/pub/a.txt").status, 200);
 }
 

@@ -77,6 +77,10 @@ void FailureBudget::failed(const in6_addr& client) const {
         clients->failed(clients->key_of(client), per_minute, iteration.now_ms());
 }
 
+void FailureBudget::proved(const in6_addr& client) const {
+    if (clients && per_minute > 0) clients->proved(clients->key_of(client), per_minute);
+}
+
 Admission::State Admission::begin(const http::Request& request, const http::Target& target,
                                   std::string_view path, const Asking& asking) {
     request_ = &request;
@@ -159,6 +163,8 @@ Admission::State Admission::prove_password(std::string_view user, std::string_vi
             return refuse(503, "passwords cannot be checked now, try again", 1);
         }
         static_cast<void>(job.release()); // it ends its own life
+        gate_.failures_.failed(who_.address);
+        is_charged_ = true;
         return State::waiting;
     }
     case Known::is_being_hashed: gate_.passwords_.join(look, *this); return State::waiting;
@@ -167,6 +173,7 @@ Admission::State Admission::prove_password(std::string_view user, std::string_vi
 }
 
 void Admission::on_password(const Login* login) {
+    if (std::exchange(is_charged_, false)) gate_.failures_.proved(who_.address);
     if (login)
         become(*login);
     else

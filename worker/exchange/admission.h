@@ -43,6 +43,8 @@ struct FailureBudget {
     // 0: it may try. Else seconds until it may again.
     unsigned retry_after_s(const in6_addr& client) const;
     void failed(const in6_addr& client) const;
+    // Takes back what was said in advance, so that many attempts at a time are counted too.
+    void proved(const in6_addr& client) const;
 };
 
 // What proves who somebody is, in a worker. Made once, of what the supervisor has read.
@@ -143,6 +145,7 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     std::string attachment_;
     bool resumes_ = false;     // by its link it may only go on with what it has begun
     bool has_failed_ = false;  // there was a proof, and it was none
+    bool is_charged_ = false;  // for a failure that is not one yet
     bool has_expired_ = false; // there was a link
 };
 
