@@ -201,7 +201,8 @@ TEST_P(Archives, ARemovalMovesLastModified) {
 TEST_P(Archives, AnyByteCanBeHadForItself) {
     for (int i = 0; i < 300; ++i) {
         const std::string name = "dir/sub/f" + std::to_string(i);
-        test::write_pattern(tree_.at(name), static_cast<std::uint64_t>(i) * 37, i + 1U);
+        test::write_pattern(tree_.at(name), static_cast<std::uint64_t>(i) * 37,
+                            static_cast<unsigned>(i) + 1);
         test::set_mtime(tree_.at(name));
     }
     std::mt19937_64 random(7);
