@@ -200,6 +200,19 @@ TEST_F(Access, WhoMayHaveItGetsItAndNoSharedCacheKeepsIt) {
     EXPECT_FALSE(fetch(server, "/pub/a.txt").field("Cache-Control"));
 }
 
+TEST_F(Access, TheNextRequestOfAConnectionIsNobodysBefore) {
+    Server server(root_.path(), args({"--workers", "1"}));
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(fetch(server, "/pub/a.txt").status, 200); // it is kept
+    RawClient client(server.port());
+    client.send(get("/private/s.txt", kAnn) + get("/pub/a.txt?next") + get("/private/s.txt"));
+    EXPECT_EQ(client.read_response().status, 200);
+    EXPECT_EQ(client.read_response().status, 200);
+    EXPECT_EQ(client.read_response().status, 401);
+    const auto line = server.access().await_line("/pub/a.txt?next");
+    ASSERT_TRUE(line);
+    EXPECT_NE(line->find(" - - ["), std::string::npos) << *line;
+}
+
 TEST_F(Access, AListingShowsWhatTheAskerMayHave) {
     Server server(root_.path(), args());
     EXPECT_EQ(json(server, "/").find("private"), std::string::npos);

@@ -79,7 +79,9 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
         services_.score.set_last_request(http::without_secrets(request.target));
     else
         services_.score.set_last_request(request.target);
-    if (services_.has_old_rules()) return {.plan = plan_outdated(request)};
+    inquiry.admission.reset(); // of the request before, on the same connection
+    if (services_.has_old_rules() && !http::asks_for_health(request.origin))
+        return {.plan = plan_outdated(request)};
     if (services_.client_limits && !services_.gate)
         if (auto refused = admit(request, client_of(request, client).address))
             return {.plan = std::move(refused)};
