@@ -3,6 +3,7 @@
 #include "common/join.h"
 #include "common/limits.h"
 #include "common/option_values.h"
+#include "common/toml_string.h"
 
 #include <algorithm>
 #include <array>
@@ -190,18 +191,6 @@ std::string expected(const OptionBounds& bounds) {
         return expected_number(bounds);
     else
         return expected_word(kWords<type>);
-}
-
-std::string toml_string(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        else
-            out += c;
-    }
-    return out + '"';
 }
 
 template <OptionType type, class T>
