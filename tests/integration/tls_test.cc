@@ -5,6 +5,7 @@
 #include "tests/integration/admin_support.h"
 #include "tests/support/certificates.h"
 #include "tests/support/files.h"
+#include "tests/support/free_port.h"
 #include "tests/support/process.h"
 #include "tests/support/server.h"
 #include "tests/support/tls_client.h"
@@ -567,19 +568,6 @@ TEST_F(TlsServer, ARenewedCertificateBreaksNoneOfTwentyDownloads) {
     EXPECT_EQ(idle.await_end(), Got::fin) << "it is idle, and has to ask the others";
     EXPECT_TRUE(idle.end_was_announced());
     expect_no_key_in_logs(server);
-}
-
-// That was free a moment ago.
-std::uint16_t free_port() {
-    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(fd.get(), any, size), 0);
-    EXPECT_EQ(::getsockname(fd.get(), any, &size), 0);
-    return ntohs(address.sin_port);
 }
 
 TEST_F(TlsServer, TheRedirectPortSendsToHttpsOnEveryWorkerAndAfterUpgrades) {
