@@ -15,7 +15,6 @@ bool is_known(ControlKind kind) {
     case ControlKind::unserve:
     case ControlKind::drain:
     case ControlKind::log_file:
-    case ControlKind::announce:
     case ControlKind::retire:
     case ControlKind::ready:
     case ControlKind::leaving: return true;

@@ -20,7 +20,6 @@ enum class ControlKind : std::uint32_t {
     drain = 3,    // finish what is under way within `value` ms (0: without a limit), then exit 0
     log_file = 4, // a freshly opened access log travels with the message as SCM_RIGHTS
     retire = 5,   // others serve its sockets now: leave the queues to them, and finish as for drain
-    announce = 6, // a stop is near: /-/health says so, everything else goes on as before
     // worker to supervisor
     ready = 16,   // accepting
     leaving = 17, // accepts no more, told to or not; will end by itself

@@ -69,8 +69,8 @@ struct Heritage {
     // they never change.
     std::uint64_t generation = 0;
     const SharedWord* rules_since = nullptr;
+    const SharedWord* stop_announced = nullptr; // not 0: a stop is near
     Budgets budgets = {};
-    bool stop_announced = false;      // as by ControlKind::announce
     Scoreboard* scoreboard = nullptr; // of the admin process, which only reads it
     std::span<const int> admin_sockets;
 };

@@ -167,6 +167,7 @@ struct ScoreView::Head {
     SharedWord workers{0};
     SharedWord draining{0};
     SharedWord rules_since{0}; // the generation that was the first with the rules of now
+    SharedWord stop_announced{0};
     SharedWord rows{0};
     SharedWord certificate_rows{0};
     std::array<SharedCertificate, limits::kShownCertificates> certificates;
@@ -309,8 +310,16 @@ void Scoreboard::announce_rules(std::uint64_t generation) {
     head_->rules_since.store(generation, std::memory_order_release);
 }
 
+void Scoreboard::announce_stop() {
+    head_->stop_announced.store(1, std::memory_order_release);
+}
+
 const SharedWord& Scoreboard::rules_since() const {
     return head_->rules_since;
+}
+
+const SharedWord& Scoreboard::stop_announced() const {
+    return head_->stop_announced;
 }
 
 void Scoreboard::publish(const ServerRow& server, std::span<const ProcessRow> processes) {

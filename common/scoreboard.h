@@ -219,6 +219,8 @@ class Scoreboard final : public ScoreView {
     void publish(std::span<const CertificateRow> certificates);
     // From this generation on other rules say who may have what.
     void announce_rules(std::uint64_t generation);
+    // A stop is near: from now on /-/health of every process says so.
+    void announce_stop();
     // For ScoreView::open() of others, who cannot write to it, nor make it smaller. -1: the kernel
     // is too old for that (Linux 5.1), and nobody gets any.
     int fd() const { return memory_.get(); }
@@ -227,8 +229,9 @@ class Scoreboard final : public ScoreView {
     // From now on this process can write to its own slot alone, and lets nobody else have any.
     // There is no way back, unless the kernel is older than that (Linux 5.1).
     void keep_only(unsigned own);
-    // What announce_rules() said last. Lives as long as the mapping.
+    // What announce_rules() said last. Lives as long as the mapping, as does the next.
     const SharedWord& rules_since() const;
+    const SharedWord& stop_announced() const; // 0 or 1
 
   private:
     class Change; // while it lives, readers wait

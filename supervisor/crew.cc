@@ -46,7 +46,7 @@ bool Crew::is_empty() const {
 
 void Crew::spawn(Generation& generation, unsigned index, std::uint64_t now) {
     spawner_.spawn_worker(
-        generation, index, phase_.stop_announced, [&] { close_in_child(generation); }, now);
+        generation, index, [&] { close_in_child(generation); }, now);
 }
 
 void Crew::add_worker(unsigned index, std::uint64_t now) {
@@ -166,7 +166,7 @@ void Crew::on_worker_ended(Generation& generation, unsigned index, ExitStatus st
     if (status.exited_with(kExitTasks)) spawner_.tell_task_limit(generation.config.options, now);
     worker.slot.on_ended(status, now);
     worker.control.reset();
-    worker.wants_drain = worker.wants_log = worker.wants_announcement = false;
+    worker.wants_drain = worker.wants_log = false;
     generation.ledger.forget(index);
     if (worker.slot.state() == SlotState::failed)
         log_error("slot={} cannot start with this configuration, and is not tried again", index);
@@ -205,7 +205,7 @@ void Crew::retire(Generation& generation, unsigned index, std::uint64_t now) {
     }
     slot.dismiss();
     worker.control.reset();
-    worker.wants_drain = worker.wants_log = worker.wants_announcement = false;
+    worker.wants_drain = worker.wants_log = false;
     generation.ledger.forget(index);
 }
 

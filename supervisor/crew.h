@@ -56,6 +56,8 @@ class Crew final {
     void see_that_sockets_listen(std::uint64_t now);
     // From the announced start to the stop.
     void see_that_all_are_served();
+    // Of all processes, those that are started later too: /-/health says that a stop is near.
+    void announce_stop() { scoreboard_.announce_stop(); }
     // What is due to be told: marked in Worker and Leaver.
     void send_what_is_due();
     std::uint64_t next_deadline() const;

@@ -21,7 +21,6 @@ struct Worker {
     CoreUse core_use = {};     // while the server is elastic
     unsigned useless = 0;      // messages that make no sense
     bool wants_drain = false;  // to be sent, as soon as the channel takes it
-    bool wants_announcement = false;
     bool wants_log = false;
     bool has_left = false; // while stopping: it has closed its sockets
 

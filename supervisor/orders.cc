@@ -49,11 +49,7 @@ void Orders::send_due(Generation& generation, std::uint64_t drain_ms) {
         if (worker.wants_drain &&
             send_control(worker.control.get(), {.kind = ControlKind::drain, .value = drain_ms}))
             worker.wants_drain = false;
-        if (worker.wants_announcement &&
-            send_control(worker.control.get(), {.kind = ControlKind::announce}))
-            worker.wants_announcement = false;
-        something_is_left_ = something_is_left_ || worker.wants_log || worker.wants_drain ||
-                             worker.wants_announcement;
+        something_is_left_ = something_is_left_ || worker.wants_log || worker.wants_drain;
     }
 }
 

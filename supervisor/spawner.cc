@@ -12,8 +12,8 @@
 
 namespace fsrv {
 
-void Spawner::spawn_worker(Generation& generation, unsigned index, bool stop_announced,
-                           const CloseOthers& close_others, std::uint64_t now) {
+void Spawner::spawn_worker(Generation& generation, unsigned index, const CloseOthers& close_others,
+                           std::uint64_t now) {
     Worker& worker = generation.workers[index];
     const auto score = setup_.scoreboard.take();
     worker.score = score.value_or(kNoScore);
@@ -26,7 +26,7 @@ void Spawner::spawn_worker(Generation& generation, unsigned index, bool stop_ann
         worker.control = std::move(channel->supervisor);
         pid = setup_.ops.spawn(std::move(channel->worker), [&](UniqueFd control) {
             close_others();
-            return run_worker(generation, index, stop_announced, std::move(control));
+            return run_worker(generation, index, std::move(control));
         });
     }
     if (!pid) {
@@ -63,8 +63,7 @@ void Spawner::free_places(unsigned score) {
 }
 
 // Memory is a copy of the supervisor's.
-int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announced,
-                        UniqueFd control) const {
+int Spawner::run_worker(Generation& generation, unsigned index, UniqueFd control) const {
     const unsigned score = generation.workers[index].score;
     setup_.scoreboard.keep_only(score);
     if (setup_.admin != nullptr) setup_.admin->forget();
@@ -98,8 +97,8 @@ int Spawner::run_worker(Generation& generation, unsigned index, bool stop_announ
                       .score = &setup_.scoreboard.slot(score),
                       .generation = generation.number,
                       .rules_since = &setup_.scoreboard.rules_since(),
-                      .budgets = memory_budgets(config.options, own_cgroup_limits().memory),
-                      .stop_announced = stop_announced};
+                      .stop_announced = &setup_.scoreboard.stop_announced(),
+                      .budgets = memory_budgets(config.options, own_cgroup_limits().memory)};
     heritage.budgets.open_files = open_files_limit().soft;
     return setup_.worker_main(std::move(heritage));
 }

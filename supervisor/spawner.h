@@ -36,9 +36,8 @@ class Spawner final {
     explicit Spawner(const Setup& setup) : setup_(setup) {}
 
     // A worker of that generation for the slot, which hears whether it is there.
-    // `stop_announced`: the worker begins with that.
-    void spawn_worker(Generation& generation, unsigned index, bool stop_announced,
-                      const CloseOthers& close_others, std::uint64_t now);
+    void spawn_worker(Generation& generation, unsigned index, const CloseOthers& close_others,
+                      std::uint64_t now);
 
     // A worker has ended: its place on the scoreboard is free, and what it had counted of clients
     // is given back.
@@ -52,8 +51,7 @@ class Spawner final {
     void tell_task_limit(const Options& options, std::uint64_t now);
 
   private:
-    int run_worker(Generation& generation, unsigned index, bool stop_announced,
-                   UniqueFd control) const;
+    int run_worker(Generation& generation, unsigned index, UniqueFd control) const;
 
     void take_seat(const Options& options, unsigned score);
 

@@ -22,17 +22,14 @@ void Stopping::ask(Stop how, std::uint64_t now) {
 }
 
 void Stopping::announce(Stop how, std::uint64_t delay_ms, std::uint64_t now) {
+    crew_.announce_stop();
     log_info("stopping in {} ms; /-/health says so already", delay_ms);
     stop_at_ = now + delay_ms;
     stop_how_ = how;
     phase_.stop_announced = true;
     upgrade_.give_up();
-    for (Generation* generation : crew_.generations())
-        for (Worker& worker : generation->workers)
-            worker.wants_announcement = worker.slot.has_process();
     if (on_stopping_)
         on_stopping_(how == Stop::unhurried ? kNever : delay_ms + crew_.current().grace_ms());
-    crew_.send_what_is_due();
 }
 
 void Stopping::stop(Stop how, std::uint64_t now) {

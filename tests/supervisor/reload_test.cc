@@ -239,12 +239,14 @@ TEST_F(Reload, AStopIsAnnouncedToBothGenerations) {
     options_.drain_delay = Millis(5'000);
     make();
     start();
+    EXPECT_EQ(supervisor_->scoreboard().stop_announced(), 0U);
     hup();
     const std::vector<pid_t> next = next_pids();
     ops_.signals.push_back(SIGTERM);
     turn();
-    for (const pid_t pid : old_) EXPECT_EQ(ops_.heard(pid), Words{"announce 0"});
-    for (const pid_t pid : next) EXPECT_EQ(ops_.heard(pid), Words{"announce 0"});
+    EXPECT_EQ(supervisor_->scoreboard().stop_announced(), 1U);
+    for (const pid_t pid : old_) EXPECT_EQ(ops_.heard(pid), Words{});
+    for (const pid_t pid : next) EXPECT_EQ(ops_.heard(pid), Words{});
     all_next_become_ready();
     EXPECT_EQ(pids(), next);
     turn_after(5'000);

@@ -90,7 +90,6 @@ class StubWorker final {
             drain_until_ = value == 0 ? ~std::uint64_t{0} : monotonic_ms() + value;
             break;
         case ControlKind::log_file: heritage_.access_log = std::move(received.fd); break;
-        case ControlKind::announce:
         case ControlKind::ready:
         case ControlKind::leaving: break;
         }

@@ -66,12 +66,11 @@ class FakeOps final : public ProcessOps {
         for (;;) {
             Received received = receive_control(alive.at(pid).get());
             if (received.status != ReceiveStatus::message) return words;
-            const char* kind = received.message.kind == ControlKind::serve      ? "serve"
-                               : received.message.kind == ControlKind::unserve  ? "unserve"
-                               : received.message.kind == ControlKind::drain    ? "drain"
-                               : received.message.kind == ControlKind::retire   ? "retire"
-                               : received.message.kind == ControlKind::announce ? "announce"
-                                                                                : "log_file";
+            const char* kind = received.message.kind == ControlKind::serve     ? "serve"
+                               : received.message.kind == ControlKind::unserve ? "unserve"
+                               : received.message.kind == ControlKind::drain   ? "drain"
+                               : received.message.kind == ControlKind::retire  ? "retire"
+                                                                               : "log_file";
             words.push_back(fmt::format("{} {}", kind, received.message.value));
             if (received.fd) files.push_back(std::move(received.fd));
         }

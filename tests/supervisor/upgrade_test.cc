@@ -136,7 +136,8 @@ TEST_F(Upgrade, AStopThatIsAnnouncedEndsItAndLetsNoneBegin) {
     usr2();
     EXPECT_EQ(ops_.last_pid, successor) << "none is started";
     EXPECT_EQ(handed_to_, std::vector<pid_t>{});
-    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{"announce 0"});
+    EXPECT_EQ(supervisor_->scoreboard().stop_announced(), 1U);
+    for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{});
     turn_after(5'000);
     for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(ops_.heard(pid(i)), Words{"drain 30000"});
     for (const pid_t pid : workers()) ops_.end(pid, exited(0));

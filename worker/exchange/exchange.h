@@ -30,14 +30,17 @@
 
 namespace fsrv::exchange {
 
-// How far the worker has come with ending; it alone writes this.
+// How far the worker has come with ending; it alone writes the first two.
 struct Ending {
     bool draining = false;
-    bool retiring = false;  // draining, because others have taken over
-    bool announced = false; // it is soon to begin
+    bool retiring = false;                 // draining, because others have taken over
+    const SharedWord* announced = nullptr; // not 0: it is soon to begin; the supervisor's
 
     bool of_server() const { return draining && !retiring; }
-    bool is_near() const { return of_server() || announced; } // for /-/health
+    bool is_near() const { // for /-/health
+        return of_server() ||
+               (announced != nullptr && announced->load(std::memory_order_acquire) != 0);
+    }
 };
 
 // What all exchanges of a worker share.

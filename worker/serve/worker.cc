@@ -245,7 +245,6 @@ void Worker::on_control() {
             case ControlKind::log_file:
                 if (log_ && received.fd) log_->replace(std::move(received.fd));
                 break;
-            case ControlKind::announce: ending_.announced = true; break;
             case ControlKind::ready:
             case ControlKind::leaving: break;
             }
