@@ -2,10 +2,9 @@
 
 #include "common/check.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
+#include <openssl/hmac.h>
 #include <unistd.h>
 
 namespace fsrv::crypto {
@@ -32,32 +31,10 @@ Digest sha256(std::string_view text) {
 }
 
 Digest hmac_sha256(std::string_view key, std::string_view text) {
-    return Hmac(key).of(text);
-}
-
-void Hmac::Free::operator()(evp_mac_ctx_st* context) const {
-    EVP_MAC_CTX_free(context);
-}
-
-Hmac::Hmac(std::string_view key) {
-    EVP_MAC* mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-    context_.reset(EVP_MAC_CTX_new(mac));
-    EVP_MAC_free(mac);
-    char name[] = "SHA256";
-    const OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-        OSSL_PARAM_construct_end()};
-    FSRV_CHECK(context_ && EVP_MAC_init(context_.get(), bytes_of(key), key.size(), parameters) == 1,
-               "HMAC-SHA-256");
-}
-
-Digest Hmac::of(std::string_view text) {
     Digest digest;
-    std::size_t size = 0;
-    FSRV_CHECK(EVP_MAC_init(context_.get(), nullptr, 0, nullptr) == 1 &&
-                   EVP_MAC_update(context_.get(), bytes_of(text), text.size()) == 1 &&
-                   EVP_MAC_final(context_.get(), room_of(digest), &size, digest.bytes.size()) ==
-                       1 &&
+    unsigned size = 0;
+    FSRV_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes_of(text),
+                    text.size(), room_of(digest), &size) != nullptr &&
                    size == digest.bytes.size(),
                "HMAC-SHA-256");
     return digest;

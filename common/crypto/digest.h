@@ -4,11 +4,8 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
-
-struct evp_mac_ctx_st; // EVP_MAC_CTX
 
 namespace fsrv::crypto {
 
@@ -22,19 +19,6 @@ struct Digest {
 
 Digest sha256(std::string_view text);
 Digest hmac_sha256(std::string_view key, std::string_view text);
-
-// HMAC-SHA-256 under one key for many texts: a third of the time. One thread at a time.
-class Hmac final {
-  public:
-    explicit Hmac(std::string_view key);
-    Digest of(std::string_view text);
-
-  private:
-    struct Free {
-        void operator()(evp_mac_ctx_st* context) const;
-    };
-    std::unique_ptr<evp_mac_ctx_st, Free> context_;
-};
 
 // Whether they are the same, in a time that only their lengths decide.
 bool equal_in_constant_time(std::string_view a, std::string_view b);

@@ -157,14 +157,14 @@ Result<JwtClaims, JwtFault> read_jwt(std::string_view token,
 }
 
 Jwts::Jwts(std::span<const JwtKey> keys, std::string audience, std::size_t most_kept)
-    : audience_(std::move(audience)), hmac_(crypto::random_bytes(32)), kept_(most_kept) {
+    : audience_(std::move(audience)), kept_(most_kept) {
     for (const JwtKey& key : keys)
         if (auto parsed = crypto::PublicKey::from_pem(key.pem)) keys_.push_back(std::move(*parsed));
 }
 
 Result<const JwtClaims*, JwtFault> Jwts::find(std::string_view token, std::int64_t now) {
     if (token.size() > kMaxJwtBytes) return unexpected(JwtFault::malformed);
-    const crypto::Digest key = hmac_.of(token);
+    const Fingerprint key = fingerprints_.of(token);
     if (const JwtClaims* const known = kept_.find(key)) {
         const auto fault = fault_in_time(*known, now);
         if (!fault) return known;

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "common/access_material.h"
-#include "common/crypto/digest.h"
 #include "common/crypto/public_key.h"
 #include "common/result.h"
+#include "worker/access/fingerprint.h"
 #include "worker/access/kept.h"
 
 #include <cstdint>
@@ -66,7 +66,7 @@ class Jwts final {
   private:
     std::vector<crypto::PublicKey> keys_;
     std::string audience_;
-    crypto::Hmac hmac_;
+    Fingerprints fingerprints_;
     Kept<JwtClaims> kept_;
 };
 

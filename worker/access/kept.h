@@ -1,11 +1,10 @@
-// So many values, each under a digest that nobody can choose (an HMAC under a key of this start);
+// So many values, each under a fingerprint that nobody can choose;
 // when there is no more room, the one goes that has not been asked for the longest.
 #pragma once
 
-#include "common/crypto/digest.h"
+#include "worker/access/fingerprint.h"
 
 #include <cstdint>
-#include <cstring>
 #include <list>
 #include <unordered_map>
 #include <utility>
@@ -20,14 +19,14 @@ class Kept final {
     std::size_t size() const { return entries_.size(); }
 
     // Null: there is none. Valid until the next call of keep() or drop().
-    Value* find(const crypto::Digest& key) {
+    Value* find(const Fingerprint& key) {
         const auto found = index_.find(key);
         if (found == index_.end()) return nullptr;
         entries_.splice(entries_.begin(), entries_, found->second);
         return &found->second->second;
     }
 
-    Value& keep(const crypto::Digest& key, Value value) {
+    Value& keep(const Fingerprint& key, Value value) {
         drop(key);
         entries_.emplace_front(key, std::move(value));
         index_[key] = entries_.begin();
@@ -38,7 +37,7 @@ class Kept final {
         return entries_.front().second;
     }
 
-    void drop(const crypto::Digest& key) {
+    void drop(const Fingerprint& key) {
         const auto found = index_.find(key);
         if (found == index_.end()) return;
         entries_.erase(found->second);
@@ -47,17 +46,13 @@ class Kept final {
 
   private:
     struct Hash {
-        std::size_t operator()(const crypto::Digest& key) const {
-            std::size_t hash = 0;
-            std::memcpy(&hash, key.bytes.data(), sizeof hash);
-            return hash;
-        }
+        std::size_t operator()(const Fingerprint& key) const { return key.low; }
     };
-    using Entries = std::list<std::pair<crypto::Digest, Value>>; // asked for last first
+    using Entries = std::list<std::pair<Fingerprint, Value>>; // asked for last first
 
     std::size_t most_; // at least one
     Entries entries_;
-    std::unordered_map<crypto::Digest, typename Entries::iterator, Hash> index_;
+    std::unordered_map<Fingerprint, typename Entries::iterator, Hash> index_;
 };
 
 } // namespace fsrv::access

@@ -34,11 +34,7 @@ void PasswordWaiter::stop_waiting() {
 }
 
 Passwords::Passwords(std::span<const Login> logins, Bounds bounds)
-    : logins_(logins),
-      bounds_(bounds),
-      hmac_(crypto::random_bytes(32)),
-      right_(bounds.right),
-      wrong_(bounds.wrong) {
+    : logins_(logins), bounds_(bounds), right_(bounds.right), wrong_(bounds.wrong) {
     for (const Login& login : logins) by_name_.emplace(login.name, &login);
 }
 
@@ -73,10 +69,7 @@ PasswordJob Passwords::began(const Look& look, std::string_view user, std::strin
     FSRV_CHECK(is_new, "a password that is being hashed already");
     if (login == nullptr) {
         // Always the same of a name, so that nobody sees another cost the second time.
-        const crypto::Digest digest = hmac_.of(user);
-        std::uint64_t number = 0;
-        std::memcpy(&number, digest.bytes.data(), sizeof number);
-        login = &logins_[number % logins_.size()];
+        login = &logins_[fingerprints_.of(user).low % logins_.size()];
         return {.credential = look.credential,
                 .hash = login->password_hash,
                 .password = Secret(std::string(password))};
@@ -119,14 +112,14 @@ const Login* Passwords::login_of(std::string_view user) const {
 }
 
 // The length of the name stands first, so that no two credentials are one text.
-crypto::Digest Passwords::credential_of(std::string_view user, std::string_view password) {
+Fingerprint Passwords::credential_of(std::string_view user, std::string_view password) const {
     std::string bytes;
     const std::uint64_t length = user.size();
     bytes.reserve(sizeof length + user.size() + password.size());
     bytes.append(reinterpret_cast<const char*>(&length), sizeof length);
     bytes.append(user).append(password);
     const Secret text(std::move(bytes));
-    return hmac_.of(text.view());
+    return fingerprints_.of(text.view());
 }
 
 } // namespace fsrv::access

@@ -14,9 +14,9 @@
 #pragma once
 
 #include "common/access_material.h"
-#include "common/crypto/digest.h"
 #include "common/intrusive_list.h"
 #include "common/secret.h"
+#include "worker/access/fingerprint.h"
 #include "worker/access/kept.h"
 
 #include <map>
@@ -30,7 +30,7 @@ namespace fsrv::access {
 
 // One hash. Belongs to the caller of Passwords::began(); has no views.
 struct PasswordJob {
-    crypto::Digest credential;
+    Fingerprint credential;
     std::string hash;
     Secret password;
     bool has_user = false; // else whatever the hash says, it is wrong
@@ -80,7 +80,7 @@ class Passwords final {
     struct Look {
         State state{};
         const Login* login = nullptr; // of `right`
-        crypto::Digest credential;    // of who asks; for began() and join()
+        Fingerprint credential;       // of who asks; for began() and join()
     };
     Look look(std::string_view user, std::string_view password);
 
@@ -99,16 +99,16 @@ class Passwords final {
     struct Flight;
 
     const Login* login_of(std::string_view user) const;
-    crypto::Digest credential_of(std::string_view user, std::string_view password);
+    Fingerprint credential_of(std::string_view user, std::string_view password) const;
 
     std::span<const Login> logins_;
     std::unordered_map<std::string_view, const Login*> by_name_;
     Bounds bounds_;
-    crypto::Hmac hmac_;
+    Fingerprints fingerprints_;
     Kept<const Login*> right_;
     struct Nothing {};
     Kept<Nothing> wrong_;
-    std::map<crypto::Digest, std::unique_ptr<Flight>> flights_;
+    std::map<Fingerprint, std::unique_ptr<Flight>> flights_;
 };
 
 } // namespace fsrv::access

@@ -1,6 +1,7 @@
 #include "worker/access/jwt.h"
 
 #include "common/crypto/base64.h"
+#include "common/crypto/digest.h"
 #include "tests/support/jws.h"
 
 #include <fmt/format.h>

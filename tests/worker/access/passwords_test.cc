@@ -222,9 +222,20 @@ TEST(Passwords, EndWhileSomebodyWaits) {
     EXPECT_EQ(client.calls, 0);
 }
 
+TEST(Fingerprints, TellTextsApartAndAreOfOneStart) {
+    const Fingerprints mine, others;
+    EXPECT_EQ(mine.of("a secret"), mine.of("a secret"));
+    EXPECT_NE(mine.of("a secret"), mine.of("a secreT"));
+    EXPECT_NE(mine.of(""), mine.of(std::string_view("\0", 1)));
+    const Fingerprint a = mine.of("a secret"), b = others.of("a secret");
+    EXPECT_NE(a.low, b.low);
+    EXPECT_NE(a.high, b.high);
+    EXPECT_NE(a.low, a.high);
+}
+
 TEST(Kept, HasOneValueForAKey) {
     Kept<int> kept(2);
-    const crypto::Digest a = crypto::sha256("a"), b = crypto::sha256("b");
+    const Fingerprint a{.low = 1, .high = 1}, b{.low = 1, .high = 2}; // of one bucket
     kept.keep(a, 1);
     kept.keep(a, 2);
     kept.keep(b, 3);
