@@ -66,8 +66,7 @@ ssize_t Transport::write(std::string_view bytes) {
         const iovec vector = to_vector(bytes);
         return tls_->write({&vector, 1});
     }
-    const iovec vector = to_vector(bytes);
-    return quick_writev(fd_, &vector, 1);
+    return quick_send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 ssize_t Transport::write(std::span<iovec> vectors, bool more_follows) {
