@@ -11,6 +11,7 @@
 #include "common/secret.h"
 
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace fsrv {
@@ -24,6 +25,16 @@ struct Login {
     std::string place;               // "fsrv.toml:12"
 
     friend bool operator==(const Login&, const Login&) = default;
+};
+
+// A local one, for permissions = "user".
+struct Account {
+    std::string name;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::vector<gid_t> groups; // its own too
+
+    friend bool operator==(const Account&, const Account&) = default;
 };
 
 // An opaque bearer token: a [[token]] table.
@@ -58,12 +69,14 @@ struct AccessMaterial {
     std::vector<Token> tokens;
     std::vector<JwtKey> jwt_keys;
     std::vector<SigningKey> signing_keys; // the first signs, all verify; an id once
+    std::vector<Account> accounts;        // of logins, where a rule asks for them; a name once
 
     bool is_empty() const {
         return logins.empty() && tokens.empty() && jwt_keys.empty() && signing_keys.empty();
     }
     AccessMaterial copy() const {
         AccessMaterial other{.logins = logins, .tokens = tokens, .jwt_keys = jwt_keys};
+        other.accounts = accounts;
         for (const SigningKey& key : signing_keys) other.signing_keys.push_back(key.copy());
         return other;
     }

@@ -183,6 +183,8 @@ inline constexpr std::size_t kMaxWaitingListings = 64; // of one device; 503 abo
 // Passwords that a worker hashes or has waiting for it, each a different one: half a second of work
 // and more. Beyond that who asks is told to come again.
 inline constexpr unsigned kMostHashes = 32;
+// Whose rights a worker may take on (permissions = "user"): its filter of system calls names them.
+inline constexpr std::size_t kMostAccounts = 500;
 // A look-up that no thread has come to, or that one stays away with, though its device answers
 // others: 503.
 inline constexpr std::uint64_t kLookUpMs = 60'000;

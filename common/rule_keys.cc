@@ -169,6 +169,7 @@ Stored store_index(const RuleValue& value, std::string& index) {
 
 constexpr std::array<std::string_view, 3> kSymlinks = {"inside", "never", "follow"};
 constexpr std::array<std::string_view, 2> kDispositions = {"inline", "attachment"};
+constexpr std::array<std::string_view, 3> kPermissions = {"worker", "world", "user"};
 constexpr std::array<std::string_view, 2> kCompressions = {"auto", "off"};
 
 constexpr PathKey kPathKeys[] = {
@@ -202,6 +203,13 @@ constexpr PathKey kPathKeys[] = {
          std::size_t word = 0;
          Stored stored = store_word(v, word, kDispositions);
          if (stored) s.disposition = static_cast<Disposition>(word + 1);
+         return stored;
+     }},
+    {"permissions",
+     [](auto& s, const auto& v) {
+         std::size_t word = 0;
+         Stored stored = store_word(v, word, kPermissions);
+         if (stored) s.permissions = static_cast<Permissions>(word);
          return stored;
      }},
 };

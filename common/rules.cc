@@ -92,6 +92,22 @@ Result<std::vector<PathTable>, UsageError> path_tables(const RuleTables& tables)
     return paths;
 }
 
+// Empty: what it says goes together.
+std::string_view why_no_permissions(const PathSettings& settings) {
+    const bool for_all = std::ranges::any_of(settings.allow, [](const Principal& principal) {
+        return principal.kind == Principal::Kind::all;
+    });
+    if (settings.permissions == Permissions::user && for_all)
+        return "permissions = \"user\" with allow = [\"all\"]: who has not logged in has no "
+               "account; "
+               "allow = [\"users\"] lets in all who have";
+    if (settings.permissions == Permissions::world && settings.symlinks == Symlinks::follow)
+        return "permissions = \"world\" with symlinks = \"follow\": it is judged below the root "
+               "only; "
+               "symlinks = \"inside\" stays there";
+    return {};
+}
+
 Result<std::vector<PathRule>, UsageError> make_paths(const RuleTables& tables,
                                                      const Options& options) {
     const auto sorted = path_tables(tables);
@@ -112,6 +128,8 @@ Result<std::vector<PathRule>, UsageError> make_paths(const RuleTables& tables,
             if (Stored stored = key->store(rule.settings, entry.value); !stored)
                 return unexpected(wrong(entry, stored.error()));
         }
+        if (const std::string_view why = why_no_permissions(rule.settings); !why.empty())
+            return unexpected(UsageError{fmt::format("{}: [[path]]: {}", rule.place, why)});
         rules.push_back(std::move(rule));
     }
     return rules;
@@ -191,6 +209,11 @@ bool Rules::name_certificates() const {
 
 bool Rules::have_rates() const {
     return std::ranges::any_of(paths, [](const PathRule& r) { return r.settings.rate > 0; });
+}
+
+bool Rules::want_accounts() const {
+    return std::ranges::any_of(
+        paths, [](const PathRule& r) { return r.settings.permissions == Permissions::user; });
 }
 
 bool is_rule_table(std::string_view key) {

@@ -24,6 +24,12 @@ enum class Symlinks;
 
 // As what a file is offered. `automatic`: as product and API have it: inline in the tree.
 enum class Disposition : std::uint8_t { automatic, inline_, attachment };
+// Whose rights on the file system decide whether a file may be read.
+enum class Permissions : std::uint8_t {
+    worker, // the worker's: whatever it can read
+    world,  // everybody's: o+r on the file, o+x on each folder from the root on
+    user,   // those of the local account of who asks, as the kernel sees them
+};
 // Who is meant by an element of `allow` or `require`.
 struct Principal {
     enum class Kind : std::uint8_t {
@@ -59,6 +65,7 @@ struct PathSettings {
     bool archive = true; // folders are sent as tar and zip, within --archive-limit
     Symlinks symlinks{};
     Disposition disposition = Disposition::automatic;
+    Permissions permissions = Permissions::worker;
     friend bool operator==(const PathSettings&, const PathSettings&) = default;
 };
 
@@ -89,6 +96,7 @@ struct Rules {
     // Some rule is about certificates: clients that have none are let in where it does not hold.
     bool name_certificates() const;
     bool have_rates() const;
+    bool want_accounts() const; // permissions = "user"
     friend bool operator==(const Rules&, const Rules&) = default;
 };
 

@@ -4,14 +4,19 @@
 #include "common/crypto/crypt_hash.h"
 #include "common/crypto/public_key.h"
 #include "common/escape.h"
+#include "common/limits.h"
 #include "supervisor/start/key_memory.h"
 #include "supervisor/start/secret_file.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <fmt/format.h>
 #include <functional>
+#include <grp.h>
 #include <map>
+#include <pwd.h>
 #include <string_view>
+#include <unistd.h>
 
 namespace fsrv {
 namespace {
@@ -148,6 +153,51 @@ Result<void, StartError> load_keys(const std::string& name, const AboutTo& about
     return ok;
 }
 
+// A name of the system's, asked for where one wants it, which may take as long as the network does.
+Result<Account, std::string> account_of(const std::string& name) {
+    errno = 0;
+    const passwd* const entry = ::getpwnam(name.c_str());
+    if (entry == nullptr)
+        return unexpected(errno == 0 || errno == ENOENT
+                              ? std::string("there is none of that name on this system")
+                              : errno_text(errno));
+    if (entry->pw_uid == 0) return unexpected(std::string("root's rights are lent to nobody"));
+    Account account{.name = name, .uid = entry->pw_uid, .gid = entry->pw_gid};
+    int count = 16;
+    do account.groups.resize(static_cast<std::size_t>(count));
+    while (::getgrouplist(name.c_str(), account.gid, account.groups.data(), &count) < 0 &&
+           count > static_cast<int>(account.groups.size()));
+    account.groups.resize(static_cast<std::size_t>(count));
+    return account;
+}
+
+Result<void, StartError> add_accounts(const Options& options, AccessMaterial& material) {
+    const auto refused = [](std::string message) {
+        return unexpected(
+            StartError{.exit_status = kExitUsage, .message = std::move(message), .option = ""});
+    };
+    if (!options.rules.want_accounts()) return {};
+    if (::geteuid() != 0)
+        return refused(
+            "permissions = \"user\" needs a start as root: nobody else may lend the rights "
+            "of accounts (--user says what the workers are otherwise)");
+    for (const Login& login : options.rules.logins) {
+        if (login.account.empty() || std::ranges::find(material.accounts, login.account,
+                                                       &Account::name) != material.accounts.end())
+            continue;
+        auto account = account_of(login.account);
+        if (!account)
+            return refused(fmt::format("{}: [[login]] \"{}\": account \"{}\": {}", login.place,
+                                       printable(login.name), printable(login.account),
+                                       account.error()));
+        material.accounts.push_back(*std::move(account));
+        if (material.accounts.size() > limits::kMostAccounts)
+            return refused(fmt::format("{}: more than {} accounts: the sandbox names each",
+                                       login.place, limits::kMostAccounts));
+    }
+    return {};
+}
+
 // What the tables of the configuration file say of people, with those that the files have.
 Result<void, StartError> add_tables(const Options& options, LoadedAccess& access) {
     AccessMaterial& material = access.material;
@@ -166,6 +216,7 @@ Result<void, StartError> add_tables(const Options& options, LoadedAccess& access
             return refused(fmt::format("a user of that name is in \"{}\" too", options.users));
     }
     material.logins.insert(material.logins.begin(), rules.logins.begin(), rules.logins.end());
+    if (auto ok = add_accounts(options, material); !ok) return unexpected(std::move(ok.error()));
     material.tokens = rules.tokens;
     // Others may prove names that only they know.
     const bool has_others = !options.jwt_keys.empty() || !options.trusted_proxies.empty();

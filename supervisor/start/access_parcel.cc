@@ -36,6 +36,19 @@ bool take_texts(OpenedParcel& parcel, std::vector<std::string>& texts) {
     return take_each(parcel, [&] { return take_text(parcel, texts.emplace_back()); });
 }
 
+template <class Id>
+bool take_id(OpenedParcel& parcel, Id& id) {
+    const auto taken = parcel.take_number();
+    if (taken) id = static_cast<Id>(*taken);
+    return taken.has_value();
+}
+
+bool take_account(OpenedParcel& parcel, Account& account) {
+    return take_text(parcel, account.name) && take_id(parcel, account.uid) &&
+           take_id(parcel, account.gid) &&
+           take_each(parcel, [&] { return take_id(parcel, account.groups.emplace_back()); });
+}
+
 } // namespace
 
 Result<UniqueFd, Errno> pack(const LoadedAccess& access) {
@@ -60,6 +73,12 @@ Result<UniqueFd, Errno> pack(const LoadedAccess& access) {
     put_each(parcel, material.signing_keys, [&](const SigningKey& key) {
         parcel.put(key.id);
         parcel.put(key.secret.view());
+    });
+    put_each(parcel, material.accounts, [&](const Account& account) {
+        parcel.put(account.name);
+        parcel.put_number(account.uid);
+        parcel.put_number(account.gid);
+        put_each(parcel, account.groups, [&](gid_t group) { parcel.put_number(group); });
     });
     return parcel.close();
 }
@@ -89,12 +108,14 @@ std::optional<LoadedAccess> unpack_access(const UniqueFd& fd) {
                       JwtKey& key = material.jwt_keys.emplace_back();
                       return take_text(parcel, key.pem) && take_text(parcel, key.name);
                   }) &&
-        take_each(parcel, [&] {
-            SigningKey& key = material.signing_keys.emplace_back();
-            const auto secret = take_text(parcel, key.id) ? parcel.take() : std::nullopt;
-            if (secret) key.secret = Secret(std::string(*secret));
-            return secret.has_value();
-        });
+        take_each(parcel,
+                  [&] {
+                      SigningKey& key = material.signing_keys.emplace_back();
+                      const auto secret = take_text(parcel, key.id) ? parcel.take() : std::nullopt;
+                      if (secret) key.secret = Secret(std::string(*secret));
+                      return secret.has_value();
+                  }) &&
+        take_each(parcel, [&] { return take_account(parcel, material.accounts.emplace_back()); });
     if (!is_whole) return std::nullopt;
     return access;
 }

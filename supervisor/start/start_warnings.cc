@@ -60,6 +60,10 @@ std::vector<std::string> start_warnings(const Options& options, bool is_root, un
         warnings.emplace_back(
             "passwords cross the network in clear, for everybody on the way to read: "
             "speak TLS (--tls-cert FILE, or --tls-cert auto)");
+    if (options.rules.want_accounts())
+        warnings.emplace_back(
+            "permissions = \"user\": workers keep CAP_SETUID and CAP_SETGID, to read "
+            "with the rights of the accounts of [[login]]");
     return warnings;
 }
 

@@ -58,6 +58,17 @@ constexpr Refused kRefused[] = {
     {"[[path]]\nprefix = \"/a\"\nindex = \"a/b\"\n",
      "f.toml:3: index: expected the name of a file, without a slash"},
     {"[[path]]\nprefix = \"/a\"\nhidden = \"maybe\"\n", "f.toml:3: hidden: expected on or off"},
+    {"[[path]]\nprefix = \"/a\"\npermissions = \"owner\"\n",
+     "f.toml:3: permissions: expected worker, world or user"},
+    {"[[path]]\nprefix = \"/a\"\npermissions = \"user\"\n",
+     "f.toml:1: [[path]]: permissions = \"user\" with allow = [\"all\"]: who has not logged in has "
+     "no "
+     "account; allow = [\"users\"] lets in all who have"},
+    {"[[path]]\nprefix = \"/a\"\nsymlinks = \"follow\"\n[[path]]\nprefix = \"/a/b\"\npermissions = "
+     "\"world\"\n",
+     "f.toml:4: [[path]]: permissions = \"world\" with symlinks = \"follow\": it is judged below "
+     "the root "
+     "only; symlinks = \"inside\" stays there"},
     {"[[path]]\nprefix = \"/a\"\nsymlinks = \"some\"\n",
      "f.toml:3: symlinks: expected inside, never or follow"},
     {"[[login]]\nname = \"ann\"\n", "f.toml:1: [[login]] wants a password"},

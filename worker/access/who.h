@@ -12,7 +12,6 @@ struct Who {
     in6_addr address{};              // as common/network.h has it; all zero: on a Unix socket
     std::string user;                // proven; empty: nobody has proven anything
     std::vector<std::string> groups; // of `user`
-    std::string account;             // local, of [[login]]; empty: none
     bool has_link = false;           // a valid one, for what is asked for
     bool has_certificate = false;    // of a CA that --tls-client-ca names
     std::vector<std::string> certificate_names; // its CN and SANs

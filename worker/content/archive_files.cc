@@ -1,5 +1,6 @@
 #include "worker/content/archive_files.h"
 
+#include "worker/content/fs_identity.h"
 #include "worker/content/open_file.h"
 
 #include <cerrno>
@@ -48,6 +49,9 @@ bool ArchiveFiles::is_the_same(const Entry& entry, const struct stat& status) co
 
 ArchiveHad ArchiveFiles::open(const Entry& entry, bool in_memory,
                               std::shared_ptr<const http::OpenFile>& file) const {
+    if (in_memory && services_.account) return ArchiveHad::needs_thread;
+    const FsIdentity identity(services_.account);
+    if (!identity.is_assumed()) return ArchiveHad::broken;
     const dev_t device = list_->device(entry);
     Reach reach;
     if (in_memory)

@@ -21,6 +21,7 @@ struct ArchiveServices {
     const Resolver& resolver;
     InPlaceWrites writes = InPlaceWrites::on;
     std::shared_ptr<CrcStore> crcs;
+    const Account* account = nullptr; // by whose rights files are opened; none: the worker's
 };
 
 class ArchiveFiles final {

@@ -5,6 +5,7 @@
 #include "worker/content/folder_reader.h"
 #include "worker/content/listing.h"
 #include "worker/content/running_hash.h"
+#include "worker/content/world_rights.h"
 #include "worker/http/conditions.h"
 
 #include <algorithm>
@@ -135,11 +136,15 @@ class ArchiveWalk final {
         const int error = folder ? 0 : folder.error().code;
         if (error == kOtherDevice) return error;
         const bool is_folder = folder && folder->kind == EntryKind::folder;
-        if (is_folder && !leads_back(folder->status)) return walk(place, *std::move(folder));
+        const bool may_enter = is_folder &&
+                               !(folder->led_to && has_other_rights(*folder->led_to)) &&
+                               (ask_.sight.permissions != Permissions::world ||
+                                (folder->status.st_mode & S_IXOTH) != 0);
+        if (may_enter && !leads_back(folder->status)) return walk(place, *std::move(folder));
         list_->entries_.pop_back();
-        if (is_folder)
+        if (may_enter)
             leave_out(name + "/ (a link to a folder above it)");
-        else if (error != 0 && !has_vanished(error))
+        else if (is_folder || (error != 0 && !has_vanished(error)))
             leave_out(name + "/");
         return 0;
     }
@@ -164,8 +169,11 @@ class ArchiveWalk final {
             if (list_->entries_.size() + siblings.size() >= ask_.bounds.entries) return E2BIG;
             const std::string its_path =
                 path.empty() ? std::string(entry.name) : fmt::format("{}/{}", path, entry.name);
-            const int unreadable =
-                entry.known ? why_unreadable(reader->fd(), its_path, entry) : EIO;
+            int unreadable = entry.known ? why_unreadable(reader->fd(), its_path, entry) : EIO;
+            if (has_other_rights(its_path) ||
+                (folder.led_to &&
+                 has_other_rights(fmt::format("{}/{}", *folder.led_to, entry.name))))
+                unreadable = EACCES;
             if (unreadable == kOtherDevice) return unreadable;
             if (unreadable != 0) {
                 leave_out(below(its_path));
@@ -198,12 +206,27 @@ class ArchiveWalk final {
             std::erase_if(siblings, [&](const Sibling& sibling) { return !is_index(sibling); });
     }
 
+    // A rule there says that others' rights decide than those by which this is read.
+    bool has_other_rights(std::string_view path) const {
+        if (!ask_.sight.policy) return false;
+        const Permissions wanted = ask_.sight.policy->rule_of(path).settings.permissions;
+        return wanted != Permissions::worker && wanted != ask_.sight.permissions;
+    }
+
     // What may lie on another device is opened, as the resolver sees fit. 0: it can be read.
     int why_unreadable(int fd, const std::string& path, const ShownEntry& entry) {
-        if (entry.folder) return 0; // shows when it is walked
+        const bool by_world = ask_.sight.permissions == Permissions::world;
+        if (by_world && !world_may_read(entry.status)) return EACCES;
+        if (entry.folder && !(by_world && entry.foreign)) return 0; // shows when it is walked
         if (!entry.foreign) return may_read(fd, entry) ? 0 : EACCES;
         const auto opened = resolver_.open(path, reach_);
-        const int error = opened ? 0 : opened.error().code;
+        int error = opened ? 0 : opened.error().code;
+        if (opened && opened->led_to && has_other_rights(*opened->led_to)) error = EACCES;
+        if (error == 0 && by_world) {
+            const auto allowed =
+                check_world_rights(resolver_, opened->led_to.value_or(path), *opened, reach_);
+            if (!allowed) error = allowed.error().code;
+        }
         return error == EACCES || error == EPERM || error == kOtherDevice ? error : 0;
     }
 

@@ -78,7 +78,7 @@ http::FindResult ArchiveMaker::make(const std::string& path, http::ArchiveForm f
     const FormFacts facts = facts_of(form);
     const bool strong = facts.packed == http::Coding::identity;
     return http::Resource{
-        .body = http::Body::of(parts_of(*list, form == http::ArchiveForm::zip, look.resolver)),
+        .body = http::Body::of(parts_of(*list, form == http::ArchiveForm::zip, look)),
         .packed = facts.packed,
         .content_type = std::string(facts.type),
         .validators = archive_validators(**list, form, strong),
@@ -87,9 +87,9 @@ http::FindResult ArchiveMaker::make(const std::string& path, http::ArchiveForm f
 }
 
 std::shared_ptr<const http::Parts> ArchiveMaker::parts_of(std::shared_ptr<const ArchiveList> list,
-                                                          bool zip, const Resolver& resolver) {
-    // What may change without its showing is shared with nobody.
-    const bool shares = list->is_settled() && !list->tag().empty();
+                                                          bool zip, const Look& look) {
+    // What may change without its showing is shared with nobody, nor what an account can read.
+    const bool shares = list->is_settled() && !list->tag().empty() && !look.sight.account;
     const std::string key = list->version() + (zip ? "z" : "t");
     const std::lock_guard lock(mutex_);
     std::erase_if(shared_, [](const Shared& shared) { return shared.parts.expired(); });
@@ -97,7 +97,10 @@ std::shared_ptr<const http::Parts> ArchiveMaker::parts_of(std::shared_ptr<const 
         for (const Shared& shared : shared_)
             if (shared.key == key)
                 if (auto parts = shared.parts.lock()) return parts;
-    ArchiveFiles files({.resolver = resolver, .writes = config_.writes, .crcs = crcs_},
+    ArchiveFiles files({.resolver = look.resolver,
+                        .writes = config_.writes,
+                        .crcs = crcs_,
+                        .account = look.sight.account},
                        std::move(list));
     auto parts = zip ? zip_of(std::move(files)) : tar_of(std::move(files));
     if (shares) shared_.push_back({key, parts});

@@ -48,7 +48,7 @@ class ArchiveMaker final {
         std::weak_ptr<const http::Parts> parts;
     };
     std::shared_ptr<const http::Parts> parts_of(std::shared_ptr<const ArchiveList> list, bool zip,
-                                                const Resolver& resolver);
+                                                const Look& look);
 
     const Config config_;
     std::shared_ptr<ByteBudget> budget_;

@@ -22,6 +22,8 @@ struct Sight {
     bool hidden = false;
     const Policy* policy = nullptr;    // none: everything; outlives the reader
     std::optional<std::string> led_to; // the folder's path without links, where there were some
+    Permissions permissions = Permissions::worker; // by whose rights what is there can be read
+    const Account* account = nullptr;              // of `user`
 };
 
 struct ShownEntry {

@@ -16,6 +16,9 @@ class Policy {
     virtual int refusal_of(std::string_view path) const = 0;
     // There are rules for what is below: a listing may be another for somebody else.
     virtual bool differs_below(std::string_view path) const = 0;
+    // Of who asks, for permissions = "user"; null: there is none, and nobody is let in by such a
+    // rule. As long as the worker.
+    virtual const Account* account() const = 0;
 
   protected:
     ~Policy() = default;

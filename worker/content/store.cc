@@ -2,9 +2,11 @@
 
 #include "worker/content/disposition.h"
 #include "worker/content/errno_status.h"
+#include "worker/content/fs_identity.h"
 #include "worker/content/gaining.h"
 #include "worker/content/listing.h"
 #include "worker/content/open_file.h"
+#include "worker/content/world_rights.h"
 #include "worker/http/accept.h"
 #include "worker/http/conditions.h"
 #include "worker/http/page.h"
@@ -24,6 +26,8 @@ struct Reason {
     std::string_view what;
 };
 constexpr Reason kNoSuchFile{404, "no such file"};
+constexpr Reason kNotReadable{403, "not readable"};
+constexpr Reason kNoRights{503, "the rights of your account cannot be had"};
 constexpr Reason kNotAFile{403, "not a regular file"};
 constexpr Reason kFolder{403, "a folder, not a file"};
 constexpr Reason kNoListing{403, "this folder is not listed"};
@@ -123,6 +127,11 @@ std::vector<std::unique_ptr<Resolver>> make_resolvers(const StoreConfig& config)
     return resolvers;
 }
 
+// Names are told to those who may read the folder.
+bool is_for_reading(const Entry& folder, const ServedRule& rule) {
+    return rule.settings.permissions != Permissions::world || world_may_read(folder.status);
+}
+
 // Somebody else may get another listing of the folder.
 bool is_of_asker(const std::string& path, const Entry& folder, const ServedRule& rule,
                  const Ask& ask) {
@@ -145,7 +154,9 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       archives_(std::make_unique<ArchiveMaker>(ArchiveMaker::Config{
           .writes = config_.in_place_writes,
           .bounds = {.bytes = config_.archive_limit, .entries = config_.max_archive_entries},
-          .list_bytes = config_.max_archive_list_bytes})) {}
+          .list_bytes = config_.max_archive_list_bytes})) {
+    if (config_.has_policy) FsIdentity::remember_own();
+}
 
 const Resolver& LocalStore::resolver(const PathSettings& settings) const {
     return config_.has_policy ? *resolvers_[resolver_index(settings)] : *resolvers_.front();
@@ -169,12 +180,26 @@ std::optional<std::string> LocalStore::path_of(const http::Target& target) const
 }
 
 http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Reach& reach) const {
-    const bool api = target.kind == http::Target::Kind::api;
     const auto path = path_of(target);
     if (!path) return miss(kNoSuchFile);
-    const Look asked = look(*path, ask, reach);
+    Look asked = look(*path, ask, reach);
     if (!asked.rule.settings.hidden && http::has_hidden_segment(*path)) return miss(kNoSuchFile);
+    if (asked.rule.settings.permissions == Permissions::worker) return find_as_asked(target, asked);
+    if (reach.in_memory) { // this takes long
+        reach.want_thread();
+        return miss(kNotReadable);
+    }
+    if (asked.rule.settings.permissions == Permissions::user) {
+        asked.account = ask.policy->account();
+        if (asked.account == nullptr) return miss({403, kNotForYou});
+    }
+    const FsIdentity identity(asked.account);
+    if (!identity.is_assumed()) return miss(kNoRights);
+    return find_as_asked(target, asked);
+}
 
+http::FindResult LocalStore::find_as_asked(const http::Target& target, const Look& asked) const {
+    const bool api = target.kind == http::Target::Kind::api;
     auto entry = open(asked);
     if (!entry) return unexpected(std::move(entry.error()));
     switch (entry->kind) {
@@ -195,11 +220,33 @@ http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Re
 Result<Entry, Miss> LocalStore::open(const Look& look) const {
     auto entry = look.resolver.open(look.path, look.reach);
     if (!entry) return unexpected(miss_of(entry.error()));
-    if (look.ask.policy && entry->led_to) {
-        if (const int status = look.ask.policy->refusal_of(*entry->led_to); status != 0)
-            return miss({status, kNotForYou});
-    }
+    if (look.ask.policy)
+        if (auto refused = judge(*entry, look)) return unexpected(*std::move(refused));
     return *std::move(entry);
+}
+
+// By the rule of what was asked for, and that of where links led.
+std::optional<Miss> LocalStore::judge(const Entry& entry, const Look& look) const {
+    const ServedRule* const real =
+        entry.led_to ? &look.ask.policy->rule_of(*entry.led_to) : nullptr;
+    const auto refused = [](int status) { return Miss{.status = status, .what = kNotForYou}; };
+    if (entry.led_to)
+        if (const int status = look.ask.policy->refusal_of(*entry.led_to); status != 0)
+            return refused(status);
+    const auto wants = [&](Permissions permissions) {
+        return look.rule.settings.permissions == permissions ||
+               (real && real->settings.permissions == permissions);
+    };
+    if (wants(Permissions::user) && !look.account) return refused(403);
+    if (!wants(Permissions::world)) return std::nullopt;
+    if (look.reach.in_memory) {
+        look.reach.want_thread();
+        return refused(403);
+    }
+    const auto allowed =
+        check_world_rights(look.resolver, entry.led_to.value_or(look.path), entry, look.reach);
+    if (!allowed) return miss_of(allowed.error());
+    return std::nullopt;
 }
 
 http::FindResult LocalStore::find_folder(const http::Target& target, const Entry& folder,
@@ -213,7 +260,8 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
     if (target.archive != http::ArchiveForm::none) return find_archive(target, folder, asked);
     if (!settings.index.empty()) {
         const std::string index_path = join(path, settings.index);
-        const Look at = look(index_path, asked.ask, asked.reach);
+        Look at = look(index_path, asked.ask, asked.reach);
+        at.account = asked.account;
         const int refused = asked.ask.policy ? asked.ask.policy->refusal_of(index_path) : 0;
         auto index = open(at);
         if (refused != 0 && (index || index.error().status != 404))
@@ -236,6 +284,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
         if (errno != ENOENT) return unexpected(miss_of(Errno::last()));
     }
     if (!settings.listing) return miss(kNoListing);
+    if (!is_for_reading(folder, asked.rule)) return miss(kNotReadable);
     return make_listing(target, folder, asked);
 }
 
@@ -243,6 +292,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
 http::FindResult LocalStore::find_archive(const http::Target& target, const Entry& folder,
                                           const Look& asked) const {
     if (!asked.rule.settings.listing) return miss(kNoListing);
+    if (!is_for_reading(folder, asked.rule)) return miss(kNotReadable);
     if (!archives_->makes_any() || !asked.rule.settings.archive) return miss(kNoArchive);
     if (asked.reach.in_memory) {
         asked.reach.want_thread();
@@ -256,7 +306,9 @@ http::FindResult LocalStore::find_archive(const http::Target& target, const Entr
                                    {.resolver = asked.resolver,
                                     .sight = {.hidden = asked.rule.settings.hidden,
                                               .policy = asked.ask.policy,
-                                              .led_to = folder.led_to},
+                                              .led_to = folder.led_to,
+                                              .permissions = asked.rule.settings.permissions,
+                                              .account = asked.account},
                                     .index = asked.rule.settings.index,
                                     .cancelled = asked.ask.cancelled},
                                    asked.reach);
@@ -356,7 +408,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                             .negotiated = negotiated,
                             .content_type = std::move(content_type),
                             .validators = validators,
-                            .may_be_kept = one_rule,
+                            .may_be_kept = one_rule && settings.permissions == Permissions::worker,
                             .path = asked.path,
                             .rule_fields = asked.rule.cache_fields + asked.rule.headers};
     if (settings.disposition == Disposition::attachment)

@@ -95,10 +95,14 @@ class LocalStore final {
         const ServedRule& rule;
         const Resolver& resolver;
         Reach& reach;
+        // Of the asker, whose rights are in force by the rule of what was asked for.
+        const Account* account = nullptr;
     };
     Look look(const std::string& path, const Ask& ask, Reach& reach) const;
     const Resolver& resolver(const PathSettings& settings) const;
     Result<Entry, http::Miss> open(const Look& look) const;
+    std::optional<http::Miss> judge(const Entry& entry, const Look& look) const;
+    http::FindResult find_as_asked(const http::Target& target, const Look& asked) const;
     http::FindResult find_folder(const http::Target& target, const Entry& folder,
                                  const Look& look) const;
     http::FindResult make_listing(const http::Target& target, const Entry& folder,

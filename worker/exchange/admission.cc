@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "worker/access/authorization.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
@@ -61,9 +62,15 @@ Gate::Gate(const access::Site& site, const AccessMaterial& material,
       tokens_(material.tokens),
       jwts_(material.jwt_keys, jwt_audience),
       signing_keys_(material.signing_keys),
+      accounts_(material.accounts),
       pool_(pool),
       failures_(failures),
       challenge_(challenge_of(material)) {}
+
+const Account* Gate::account_of(std::string_view name) const {
+    const auto found = std::ranges::find(accounts_, name, &Account::name);
+    return found == accounts_.end() ? nullptr : &*found;
+}
 
 unsigned FailureBudget::retry_after_s(const in6_addr& client) const {
     if (!clients || per_minute == 0) return 0;
@@ -206,7 +213,7 @@ Admission::State Admission::prove_token(std::string_view token) {
 void Admission::become(const Login& login) {
     who_.user = login.name;
     who_.groups = login.groups;
-    who_.account = login.account;
+    account_ = gate_.account_of(login.account);
 }
 
 void Admission::failed() {
@@ -222,8 +229,17 @@ Admission::State Admission::refuse(int status, std::string_view what, unsigned r
     return state_ = State::refused;
 }
 
+// Where the kernel is to decide, it has to be told for whom.
+access::Verdict Admission::verdict_of(const access::Rule& rule, const access::Who& who) const {
+    const access::Verdict verdict = access::decide(rule, who);
+    if (verdict != access::Verdict::allowed || account_ ||
+        rule.settings.permissions != Permissions::user)
+        return verdict;
+    return who.user.empty() ? access::Verdict::unproven : access::Verdict::refused;
+}
+
 std::optional<http::Plan> Admission::plan_refusal() const {
-    const access::Verdict verdict = access::decide(*rule_, who_);
+    const access::Verdict verdict = verdict_of(*rule_, who_);
     if (verdict == access::Verdict::allowed) return std::nullopt;
     http::Plan refused;
     if (verdict == access::Verdict::unproven) {
@@ -248,9 +264,9 @@ int Admission::refusal_of(std::string_view path) const {
     if (link_ && who_.has_link && !link_->covers(path)) {
         access::Who without = who_;
         without.has_link = false;
-        verdict = access::decide(rule, without);
+        verdict = verdict_of(rule, without);
     } else {
-        verdict = access::decide(rule, who_);
+        verdict = verdict_of(rule, who_);
     }
     switch (verdict) {
     case access::Verdict::allowed: return 0;

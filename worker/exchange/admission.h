@@ -57,6 +57,8 @@ class Gate final {
     const access::Site& site() const { return site_; }
     // The lines of a 401 that say which proofs there are.
     const std::string& challenge() const { return challenge_; }
+    // Null: it is none of a [[login]]'s, or no rule asks for accounts.
+    const Account* account_of(std::string_view name) const;
 
   private:
     friend class Admission;
@@ -66,6 +68,7 @@ class Gate final {
     access::Tokens tokens_;
     access::Jwts jwts_;
     std::span<const SigningKey> signing_keys_;
+    std::span<const Account> accounts_;
     disk::Pool& pool_;
     FailureBudget failures_;
     std::string challenge_;
@@ -123,6 +126,7 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     bool differs_below(std::string_view path) const override {
         return gate_.site().has_rules_below(path);
     }
+    const Account* account() const override { return account_; }
 
   private:
     void on_password(const Login* login) override;
@@ -132,6 +136,7 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     State prove_password(std::string_view user, std::string_view password);
     State prove_token(std::string_view token);
     void become(const Login& login);
+    access::Verdict verdict_of(const access::Rule& rule, const access::Who& who) const;
     void failed();
     State refuse(int status, std::string_view what, unsigned retry_after_s = 0);
 
@@ -140,6 +145,7 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     const http::Request* request_ = nullptr;
     const access::Rule* rule_ = nullptr;
     access::Who who_;
+    const Account* account_ = nullptr;
     std::optional<crypto::Link> link_; // a good one
     State state_ = State::known;
     std::string attachment_;

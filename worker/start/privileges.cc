@@ -23,7 +23,7 @@ bool is_all(uid_t wanted, uid_t real, uid_t effective, uid_t saved) {
     return real == wanted && effective == wanted && saved == wanted;
 }
 
-Result<void, std::string> become(const Credentials& who) {
+Result<void, std::string> become(const Credentials& who, bool lends_rights) {
     uid_t ruid = 0, euid = 0, suid = 0;
     gid_t rgid = 0, egid = 0, sgid = 0;
     if (::geteuid() == 0) {
@@ -33,13 +33,15 @@ Result<void, std::string> become(const Credentials& who) {
         }
     }
     if (::setresgid(who.gid, who.gid, who.gid) != 0) return failed("setresgid");
+    if (lends_rights && ::prctl(PR_SET_KEEPCAPS, 1) != 0) return failed("PR_SET_KEEPCAPS");
     if (::setresuid(who.uid, who.uid, who.uid) != 0) return failed("setresuid");
+    if (lends_rights && ::prctl(PR_SET_KEEPCAPS, 0) != 0) return failed("PR_SET_KEEPCAPS");
     ::getresuid(&ruid, &euid, &suid);
     ::getresgid(&rgid, &egid, &sgid);
     if (!is_all(who.uid, ruid, euid, suid) || !is_all(who.gid, rgid, egid, sgid)) {
         return unexpected(std::string("the kernel did not change all of the ids"));
     }
-    if (who.uid != 0 && (::setuid(0) == 0 || ::seteuid(0) == 0)) {
+    if (!lends_rights && who.uid != 0 && (::setuid(0) == 0 || ::seteuid(0) == 0)) {
         return unexpected(std::string("the change of user can be undone"));
     }
     const rlimit none{.rlim_cur = 0, .rlim_max = 0};
@@ -60,15 +62,19 @@ Result<bool, std::string> more_capabilities_than(std::uint32_t low) {
 // forbidden capset() where it lends none. Root keeps one, else it could not read what root is
 // expected to read: past the permissions of files and folders. It can change nothing, and be nobody
 // else.
-Result<void, std::string> drop_capabilities() {
-    const std::uint32_t kept = ::geteuid() == 0 ? 1U << CAP_DAC_READ_SEARCH : 0;
+Result<void, std::string> drop_capabilities(bool lends_rights) {
+    const std::uint32_t lending = lends_rights ? 1U << CAP_SETUID | 1U << CAP_SETGID : 0;
+    const std::uint32_t kept = lending | (::geteuid() == 0 ? 1U << CAP_DAC_READ_SEARCH : 0);
     const auto before = more_capabilities_than(kept);
     if (!before) return unexpected(before.error());
-    if (!*before) return {};
+    if (!*before && !lends_rights) return {};
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3] = {};
     if (::syscall(SYS_capget, &header, held) != 0) return failed("capget");
     const std::uint32_t low = held[0].permitted & kept;
+    if ((low & lending) != lending)
+        return unexpected(std::string(
+            "permissions = \"user\" needs CAP_SETUID and CAP_SETGID, which are not there"));
     const __user_cap_data_struct wanted[_LINUX_CAPABILITY_U32S_3] = {
         {.effective = low, .permitted = low, .inheritable = 0}, {}};
     if (::syscall(SYS_capset, &header, wanted) != 0) return failed("capset");
@@ -80,11 +86,12 @@ Result<void, std::string> drop_capabilities() {
 
 } // namespace
 
-Result<void, std::string> drop_privileges(const std::optional<Credentials>& credentials) {
+Result<void, std::string> drop_privileges(const std::optional<Credentials>& credentials,
+                                          bool lends_rights) {
     if (credentials) {
-        if (auto result = become(*credentials); !result) return result;
+        if (auto result = become(*credentials, lends_rights); !result) return result;
     }
-    if (auto result = drop_capabilities(); !result) return result;
+    if (auto result = drop_capabilities(lends_rights); !result) return result;
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("PR_SET_NO_NEW_PRIVS");
     return {};
 }

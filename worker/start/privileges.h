@@ -12,7 +12,10 @@ namespace fsrv {
 // core dump of a process that changed its user. Then, for everybody: no capabilities, but for
 // CAP_DAC_READ_SEARCH (to read) where it is root all the same, and no new privileges through exec.
 // Fails closed: the text says what went wrong.
-Result<void, std::string> drop_privileges(const std::optional<Credentials>& credentials);
+// `lends_rights`: CAP_SETUID and CAP_SETGID are kept, for content::FsIdentity; then there is a way
+// back, which the sandbox has to close.
+Result<void, std::string> drop_privileges(const std::optional<Credentials>& credentials,
+                                          bool lends_rights);
 
 // SIGTERM when the supervisor dies. After drop_privileges(): a change of user clears it. False: it
 // is dead already.

@@ -17,6 +17,10 @@ constexpr bool kSanitized = false;
 constexpr bool kSanitized = false;
 #endif
 
+constexpr std::string_view kNeedsCalls = "permissions = \"user\" needs the filter of system calls: "
+                                         "without it a worker that is taken over "
+                                         "could be any user";
+
 void add(std::string& text, std::string_view wall, std::string_view why) {
     text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", wall, why);
 }
@@ -32,6 +36,8 @@ std::string SandboxReport::text() const {
 Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, Symlinks symlinks,
                                                  const SharedFds& shared) {
     SandboxReport report;
+    if (mode == SandboxMode::off && !shared.accounts.empty())
+        return unexpected(std::string(kNeedsCalls));
     if (mode == SandboxMode::off) return report;
     if (kSanitized) {
         report.missing = "this build has a sanitizer, which could not work inside";
@@ -45,6 +51,8 @@ Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, 
         else
             add(report.missing, "seccomp", done.error());
     }
+    if (!kSanitized && !report.seccomp && !shared.accounts.empty())
+        return unexpected(fmt::format("{}; {}", kNeedsCalls, report.missing));
     if (mode == SandboxMode::on && !report.missing.empty()) return unexpected(report.missing);
     return report;
 }

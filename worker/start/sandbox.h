@@ -11,6 +11,7 @@
 // Descriptors that are open already (listen sockets, access log) stay usable. There is no way back.
 #pragma once
 
+#include "common/access_material.h"
 #include "common/options.h"
 #include "common/result.h"
 
@@ -29,15 +30,17 @@ struct SandboxReport {
 // Descriptors that are not the worker's alone.
 struct SharedFds {
     std::span<const int> listeners;
-    int control = -1; // to the supervisor
+    int control = -1;                       // to the supervisor
+    std::span<const Account> accounts = {}; // whose rights are lent to threads; nobody else's
 };
 
 // Instead of a root: no file at all.
 inline constexpr int kNoFiles = -1;
 
 // Puts in force what `mode` asks for and the kernel has. An error, for SandboxMode::on alone: what
-// is missing. Needs PR_SET_NO_NEW_PRIVS. A build with a sanitizer takes part in neither wall: its
-// run-time has to read and call what they forbid.
+// is missing, and with accounts, whatever the mode, that their ids are all
+// that can be had. Needs PR_SET_NO_NEW_PRIVS. A build with a sanitizer takes part in neither wall:
+// its run-time has to read and call what they forbid.
 Result<SandboxReport, std::string> enter_sandbox(SandboxMode mode, int root_fd, Symlinks symlinks,
                                                  const SharedFds& shared);
 

@@ -15,6 +15,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
+#include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -50,30 +51,36 @@ constexpr std::uint32_t kMachine = 0;
 constexpr int kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND |
                         CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
+using Numbers = std::vector<std::uint32_t>;
+
 // Of one argument. Filters compute with 32 bits.
 struct Condition {
-    enum class Kind { masked, masked_pointer, listener };
+    enum class Kind { masked, masked_pointer, one_of, never };
     Kind kind{};
     unsigned argument = 0;
     std::uint32_t mask = 0;
     std::uint32_t value = 0;
+    std::shared_ptr<const Numbers> numbers = {}; // of `one_of`: sorted
 };
 
 template <class Value>
-constexpr Condition is(unsigned argument, Value value) {
+Condition is(unsigned argument, Value value) {
     return {.argument = argument, .mask = ~0U, .value = static_cast<std::uint32_t>(value)};
 }
-constexpr Condition only(unsigned argument, int bits) {
+Condition only(unsigned argument, int bits) {
     return {.argument = argument, .mask = ~static_cast<std::uint32_t>(bits)};
 }
-constexpr Condition without(unsigned argument, int bits) {
+Condition without(unsigned argument, int bits) {
     return {.argument = argument, .mask = static_cast<std::uint32_t>(bits)};
 }
-constexpr Condition null(unsigned argument) {
+Condition null(unsigned argument) {
     return {.kind = Condition::Kind::masked_pointer, .argument = argument, .mask = ~0U};
 }
-constexpr Condition a_listener(unsigned argument) {
-    return {.kind = Condition::Kind::listener, .argument = argument};
+Condition one_of(unsigned argument, Numbers numbers) {
+    std::sort(numbers.begin(), numbers.end());
+    return {.kind = Condition::Kind::one_of,
+            .argument = argument,
+            .numbers = std::make_shared<const Numbers>(std::move(numbers))};
 }
 
 struct Row {
@@ -129,27 +136,27 @@ Code expect(std::uint32_t number, std::size_t otherwise) {
     return code;
 }
 
-class FilterMaker final {
-  public:
-    explicit FilterMaker(std::vector<int> listeners) : listeners_(std::move(listeners)) {
-        std::sort(listeners_.begin(), listeners_.end());
+// Numbers that follow each other, as descriptors do that are opened together, are looked at as one.
+Code is_one_of(const Numbers& numbers, std::size_t otherwise) {
+    Code code = skip(otherwise);
+    for (std::size_t end = numbers.size(); end > 0;) {
+        std::size_t first = end - 1;
+        while (first > 0 && numbers[first - 1] + 1 >= numbers[first]) --first;
+        Code range{jump(kIfAtLeast, numbers[first], 0, 2), jump(kIfAbove, numbers[end - 1], 1, 0)};
+        append(range, skip(code.size()));
+        append(range, code);
+        code = std::move(range);
+        end = first;
     }
-    Code make(const std::vector<Row>& rows) const;
-
-  private:
-    Code rows_of_call(const std::vector<Row>& rows, std::size_t first) const;
-    Code row(const Row& row) const;
-    Code condition(const Condition& condition, std::size_t otherwise) const;
-    Code is_listener(std::size_t otherwise) const;
-
-    std::vector<int> listeners_;
-};
+    return code;
+}
 
 // As expect(). Backwards, since each step has to know how far the end is.
-Code FilterMaker::condition(const Condition& condition, std::size_t otherwise) const {
-    if (condition.kind == Condition::Kind::listener) {
+Code condition_of(const Condition& condition, std::size_t otherwise) {
+    if (condition.kind == Condition::Kind::never) return skip(otherwise);
+    if (condition.kind == Condition::Kind::one_of) {
         Code code{load(condition.argument)};
-        append(code, is_listener(otherwise));
+        append(code, is_one_of(*condition.numbers, otherwise));
         return code;
     }
     Code code;
@@ -165,27 +172,10 @@ Code FilterMaker::condition(const Condition& condition, std::size_t otherwise) c
     return code;
 }
 
-// Descriptors that follow each other, as they do when they are opened together, are looked at as
-// one.
-Code FilterMaker::is_listener(std::size_t otherwise) const {
-    Code code = skip(otherwise);
-    for (std::size_t end = listeners_.size(); end > 0;) {
-        std::size_t first = end - 1;
-        while (first > 0 && listeners_[first - 1] + 1 >= listeners_[first]) --first;
-        Code range{jump(kIfAtLeast, static_cast<std::uint32_t>(listeners_[first]), 0, 2),
-                   jump(kIfAbove, static_cast<std::uint32_t>(listeners_[end - 1]), 1, 0)};
-        append(range, skip(code.size()));
-        append(range, code);
-        code = std::move(range);
-        end = first;
-    }
-    return code;
-}
-
-Code FilterMaker::row(const Row& row) const {
+Code code_of(const Row& row) {
     Code code{statement(kReturn, outcome(row.error))};
     for (auto one = row.conditions.rbegin(); one != row.conditions.rend(); ++one) {
-        Code before = condition(*one, code.size());
+        Code before = condition_of(*one, code.size());
         append(before, code);
         code = std::move(before);
     }
@@ -193,15 +183,15 @@ Code FilterMaker::row(const Row& row) const {
 }
 
 // What no row allows is refused here: the number is no other call's.
-Code FilterMaker::rows_of_call(const std::vector<Row>& rows, std::size_t first) const {
+Code rows_of_call(const std::vector<Row>& rows, std::size_t first) {
     Code code;
     for (std::size_t i = first; i < rows.size(); ++i)
-        if (rows[i].number == rows[first].number) append(code, row(rows[i]));
+        if (rows[i].number == rows[first].number) append(code, code_of(rows[i]));
     if (!rows[first].conditions.empty()) code.push_back(statement(kReturn, outcome(EPERM)));
     return code;
 }
 
-Code FilterMaker::make(const std::vector<Row>& rows) const {
+Code make_filter(const std::vector<Row>& rows) {
     Code code{statement(kLoad, offsetof(seccomp_data, arch)), jump(kIfEqual, kMachine, 1, 0),
               statement(kReturn, SECCOMP_RET_KILL_PROCESS),
               statement(kLoad, offsetof(seccomp_data, nr))};
@@ -219,8 +209,28 @@ Code FilterMaker::make(const std::vector<Row>& rows) const {
     return code;
 }
 
-std::vector<Row> table(int control) {
+std::vector<Row> table(const SharedFds& shared) {
+    const int control = shared.control;
     const pid_t own_pid = ::getpid();
+    const auto a_listener = [&](unsigned argument) {
+        return one_of(argument, {shared.listeners.begin(), shared.listeners.end()});
+    };
+    const bool lends_rights = !shared.accounts.empty();
+    const auto an_account = [&](unsigned argument) {
+        Numbers ids;
+        for (const Account& account : shared.accounts) ids.push_back(account.uid);
+        if (lends_rights) ids.push_back(::geteuid());
+        return one_of(argument, std::move(ids));
+    };
+    const auto an_accounts_group = [&](unsigned argument) {
+        Numbers ids;
+        for (const Account& account : shared.accounts) ids.push_back(account.gid);
+        if (lends_rights) ids.push_back(::getegid());
+        return one_of(argument, std::move(ids));
+    };
+    const auto there_are_accounts = [&] {
+        return lends_rights ? only(0, ~0) : Condition{.kind = Condition::Kind::never};
+    };
     return {
 #define FSRV_CALL(name) {.number = SYS_##name, .conditions = {}},
 #define FSRV_CALL_IF(name, ...) {.number = SYS_##name, .conditions = {__VA_ARGS__}},
@@ -238,10 +248,10 @@ std::vector<Row> table(int control) {
 Result<void, std::string> confine_calls(const SharedFds& shared) {
     if (kMachine == 0)
         return unexpected(std::string("there is no list of system calls for this machine"));
-    Code code =
-        FilterMaker({shared.listeners.begin(), shared.listeners.end()}).make(table(shared.control));
+    Code code = make_filter(table(shared));
     if (code.size() > BPF_MAXINSNS)
-        return unexpected(std::string("the listening sockets are too many, and too scattered"));
+        return unexpected(
+            std::string("the listening sockets or accounts are too many, and too scattered"));
     const sock_fprog program{.len = static_cast<unsigned short>(code.size()),
                              .filter = code.data()};
     // The flag keeps kernels before 5.16 from slowing the process down for Spectre's sake; prctl()

@@ -31,12 +31,23 @@
 namespace fsrv {
 namespace {
 
+std::span<const Account> accounts_of(const Heritage& heritage) {
+    if (heritage.access == nullptr) return {};
+    return heritage.access->accounts;
+}
+
+bool lends_rights(const Heritage& heritage) {
+    return !accounts_of(heritage).empty();
+}
+
 // All that lies outside the root has been read, and there is no thread yet.
 bool lock_in(const Heritage& heritage) {
     const Options& options = *heritage.options;
     std::vector<int> listeners(heritage.admin_sockets.begin(), heritage.admin_sockets.end());
     for (const ListenSocket& socket : heritage.sockets) listeners.push_back(socket.fd);
-    const SharedFds shared{.listeners = listeners, .control = heritage.control.get()};
+    const SharedFds shared{.listeners = listeners,
+                           .control = heritage.control.get(),
+                           .accounts = accounts_of(heritage)};
     const auto sandbox =
         heritage.admin ? enter_sandbox(options.sandbox, kNoFiles, Symlinks::never, shared)
                        : enter_sandbox(options.sandbox, heritage.root_fd, options.symlinks, shared);
@@ -112,7 +123,8 @@ int worker_main(Heritage heritage) {
                   errno_text(errno));
         return kExitFailure;
     }
-    if (const auto dropped = drop_privileges(heritage.credentials); !dropped) {
+    if (const auto dropped = drop_privileges(heritage.credentials, lends_rights(heritage));
+        !dropped) {
         log_error("slot={} cannot give up privileges: {}", heritage.slot, dropped.error());
         return kExitUsage;
     }

@@ -163,6 +163,8 @@ TEST_F(AccessFiles, TravelInAParcel) {
     access.material.tokens = {{.name = "ci", .sha256 = "00", .groups = {"c"}}};
     access.material.jwt_keys = {{.pem = "PEM\n", .name = "file"}};
     access.material.signing_keys.push_back({.id = "k", .secret = Secret(kSecret)});
+    access.material.accounts = {{.name = "www", .uid = 33, .gid = 33, .groups = {33, 100'000}},
+                                {.name = "none", .uid = 1, .gid = 0, .groups = {}}};
     const auto parcel = pack(access);
     ASSERT_TRUE(parcel);
     const auto taken = unpack_access(*parcel);

@@ -445,6 +445,26 @@ TEST(SandboxCalls, AllOthersAreRefused) {
     it.expect_unharmed();
 }
 
+// Whose rights are lent to threads, and nobody else's.
+TEST(SandboxCalls, OfIdsOnlyThoseOfAccountsCanBeHad) {
+    const std::vector<Account> accounts{{.name = "a", .uid = 1'001, .gid = 2'001, .groups = {}},
+                                        {.name = "b", .uid = 70'000, .gid = 2'002, .groups = {}}};
+    const auto verdict = [&](long call, unsigned long id) {
+        return inside(
+            [&] { return confine_calls({.listeners = {}, .accounts = accounts}).has_value(); },
+            [&]() -> long { return ::syscall(call, id) < 0 ? -1 : 0; });
+    };
+    for (const unsigned long id : {1'001UL, 70'000UL, static_cast<unsigned long>(::geteuid())})
+        EXPECT_EQ(verdict(SYS_setfsuid, id), 0) << id;
+    for (const unsigned long id : {1'000UL, 1'002UL, 2'001UL, 69'999UL, 70'001UL})
+        EXPECT_EQ(verdict(SYS_setfsuid, id), EPERM) << id;
+    for (const unsigned long id : {2'001UL, 2'002UL}) EXPECT_EQ(verdict(SYS_setfsgid, id), 0) << id;
+    for (const unsigned long id : {1'001UL, 2'003UL})
+        EXPECT_EQ(verdict(SYS_setfsgid, id), EPERM) << id;
+    for (const long call : {SYS_setuid, SYS_setresuid, SYS_setreuid, SYS_setgid, SYS_setresgid})
+        EXPECT_EQ(verdict(call, 1'001), EPERM) << call;
+}
+
 #if defined(__x86_64__)
 // A 32-bit call has other numbers: whoever makes one is killed.
 TEST(SandboxCalls, OldDoorKills) {
