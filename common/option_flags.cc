@@ -30,6 +30,7 @@ struct Parser {
     CLI::Option* dump_config = nullptr;
     CLI::Option* version = nullptr;
     CLI::Option* help = nullptr;
+    CLI::Option* help_all = nullptr;
 
     Parser() {
         app.set_help_flag();
@@ -51,6 +52,7 @@ struct Parser {
         dump_config = app.add_flag("--dump-config");
         version = app.add_flag("--version");
         help = app.add_flag("-h,--help");
+        help_all = app.add_flag("--help-all");
     }
 
     // Those that are checked for a value that they do not take.
@@ -146,8 +148,9 @@ Result<CommandLine, UsageError> read_command_line(int argc, const char* const* a
     const auto trouble = parse(parser.app, split_at_equals(argc, argv));
     CommandLine line;
     line.help = parser.help->count() > 0;
+    line.help_all = parser.help_all->count() > 0;
     line.version = parser.version->count() > 0;
-    if (line.help || line.version) return line;
+    if (line.help || line.help_all || line.version) return line;
     if (trouble) return unexpected(*trouble);
     if (const auto extras = extras_of(parser.app); !extras.empty())
         return unexpected(unexpected_argument(extras.front()));

@@ -35,6 +35,7 @@ struct ConfigPath {
 
 struct CommandLine {
     bool help = false;
+    bool help_all = false; // more than `help`
     bool version = false;
     bool check = false;
     bool dump_config = false;

@@ -209,9 +209,11 @@ std::string to_toml(const T& field, const OptionTexts& texts) {
         return toml_string(texts.front());
 }
 
-// FSRV_GROUP makes an entry without a name; option_table() folds it into those that follow.
+// FSRV_GROUP and FSRV_SELDOM make entries without a name; option_table() folds them into those that
+// follow.
 constexpr auto kRawTable = std::to_array<OptionSpec>({
 #define FSRV_GROUP(title) OptionSpec{.group = title},
+#define FSRV_SELDOM() OptionSpec{.is_seldom = true},
 #define FSRV_OPTION(type, field, option, meta, standard, explained)                                \
     OptionSpec{                                                                                    \
         .name = option,                                                                            \
@@ -235,6 +237,7 @@ constexpr auto kRawTable = std::to_array<OptionSpec>({
     },
 #include "common/options.def"
 #undef FSRV_GROUP
+#undef FSRV_SELDOM
 #undef FSRV_OPTION
 });
 
@@ -244,12 +247,15 @@ constexpr std::size_t kOptionCount = static_cast<std::size_t>(
 constexpr auto kTable = [] {
     std::array<OptionSpec, kOptionCount> table{};
     std::size_t n = 0;
+    OptionSpec place; // the last entry without a name
     std::string_view group;
     for (const OptionSpec& entry : kRawTable) {
         if (entry.name.empty()) {
-            group = entry.group;
+            place = entry;
+            if (!entry.group.empty()) group = entry.group;
         } else {
             table[n] = entry;
+            table[n].is_seldom = place.is_seldom;
             table[n++].group = group;
         }
     }
@@ -277,7 +283,8 @@ constexpr CommandSpec kCommands[] = {
     {"attachment", "NAME", "the name that browsers save it as", "sign"},
     {"hash-password", "", "ask for a password, and print a [[login]] table"},
     {"version", "", "print the version, and exit"},
-    {"help", "", "print this page, and exit"},
+    {"help", "", "print what is wanted most, and exit"},
+    {"help-all", "", "print all options, and exit"},
 };
 
 } // namespace

@@ -20,6 +20,7 @@ struct OptionSpec {
     std::string_view fallback;
     std::string_view meaning;
     std::string_view group;
+    bool is_seldom = false; // --help leaves it out
     bool is_list = false;
     bool takes_fraction = false; // a file may write it as a number
 

@@ -42,10 +42,11 @@ std::string help_entry(std::string_view name, std::string_view metavar, std::str
 
 } // namespace
 
-std::string help_text() {
+std::string help_text(bool all) {
     std::string out(kUsage);
     std::string_view group;
     for (const OptionSpec& option : option_table()) {
+        if (option.is_seldom && !all) continue;
         if (option.group != group) out += fmt::format("{}\n", group = option.group);
         out += help_entry(option.name, option.metavar, option.meaning, option.fallback);
     }
@@ -53,7 +54,10 @@ std::string help_text() {
     for (const CommandSpec& command : command_table())
         if (command.part_of.empty())
             out += help_entry(command.name, command.metavar, command.meaning, "");
-    return out.append(kClosing);
+    out += kClosing;
+    if (all) return out;
+    const auto left_out = std::ranges::count_if(option_table(), &OptionSpec::is_seldom);
+    return out + fmt::format("These are not all options: --help-all has {} more.\n", left_out);
 }
 
 std::string version_text() {

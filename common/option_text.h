@@ -7,7 +7,7 @@
 
 namespace fsrv {
 
-std::string help_text();
+std::string help_text(bool all); // or without what is wanted seldom
 std::string version_text();
 
 // A TOML file that makes the same options. `chosen`: for each entry of option_table() the setting

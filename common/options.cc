@@ -151,12 +151,13 @@ Result<Invocation, UsageError> parse_invocation_with(int argc, const char* const
                                                      const ConfigReader& read) {
     const auto line = read_command_line(argc, argv);
     if (!line) return unexpected(line.error());
-    if (line->help || line->version) {
+    if (line->help || line->help_all || line->version) {
         return Invocation{.action = Action::print_and_exit,
                           .options = {},
                           .places = {},
                           .command = "",
-                          .output = line->help ? help_text() : version_text(),
+                          .output = line->help || line->help_all ? help_text(line->help_all)
+                                                                 : version_text(),
                           .config = ""};
     }
     const auto variables = read_environment(environment);

@@ -74,9 +74,11 @@ inline constexpr std::string_view kAutoCertificate = "auto";
 
 struct Options {
 #define FSRV_GROUP(title)
+#define FSRV_SELDOM()
 #define FSRV_OPTION(type, field, name, metavar, fallback, meaning) option_type::type field{};
 #include "common/options.def"
 #undef FSRV_GROUP
+#undef FSRV_SELDOM
 #undef FSRV_OPTION
 
     Rules rules; // of the configuration file alone

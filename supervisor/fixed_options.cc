@@ -17,9 +17,11 @@ struct FixedOption {
 constexpr std::string_view name_of_field(std::string_view field) {
     constexpr std::pair<std::string_view, std::string_view> kNames[] = {
 #define FSRV_GROUP(title)
+#define FSRV_SELDOM()
 #define FSRV_OPTION(type, field, name, metavar, fallback, meaning) {#field, name},
 #include "common/options.def"
 #undef FSRV_GROUP
+#undef FSRV_SELDOM
 #undef FSRV_OPTION
     };
     for (const auto& [known, name] : kNames)

@@ -165,7 +165,7 @@ TEST(CommandLine, TheNameOfWhosePasswordIsHashedIsNoFolder) {
 }
 
 TEST(CommandLine, HelpAndVersionComeBeforeAnyComplaint) {
-    for (const std::string flag : {"--help", "-h", "--version"}) {
+    for (const std::string flag : {"--help", "-h", "--help-all", "--version"}) {
         for (const Arguments& rest :
              {Arguments{"--prot"}, {"--port", "x"}, {"a", "b"}, {"--port"}}) {
             Arguments arguments{flag};
