@@ -184,6 +184,7 @@ constexpr PathKey kPathKeys[] = {
     {"listing", [](auto& s, const auto& v) { return store_on_off(v, s.listing); }},
     {"hidden", [](auto& s, const auto& v) { return store_on_off(v, s.hidden); }},
     {"archive", [](auto& s, const auto& v) { return store_on_off(v, s.archive); }},
+    {"precompressed", [](auto& s, const auto& v) { return store_on_off(v, s.precompressed); }},
     {"compress",
      [](auto& s, const auto& v) {
          std::size_t word = 0;

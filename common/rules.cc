@@ -226,6 +226,7 @@ PathSettings root_settings(const Options& options) {
     settings.listing = options.listing;
     settings.hidden = options.hidden;
     settings.compress = options.compress == Compression::automatic;
+    settings.precompressed = options.precompressed;
     settings.symlinks = options.symlinks;
     return settings;
 }

@@ -62,6 +62,7 @@ struct PathSettings {
     bool listing = true;
     bool hidden = false;
     bool compress = true;
+    bool precompressed = false;
     bool archive = true; // folders are sent as tar and zip, within --archive-limit
     Symlinks symlinks{};
     Disposition disposition = Disposition::automatic;

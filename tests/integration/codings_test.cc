@@ -308,5 +308,67 @@ TEST_P(Codings, RealClientsReadThem) {
     }
 }
 
+// What lies beside a file, coded, is sent for it as it is.
+TEST_P(Codings, FilesThatAreCodedAlreadyStandForTheOneBesideThem) {
+    write_file(root_ / "x.txt", "the identity");
+    write_file(root_ / "x.txt.gz", "stands for gzip");
+    write_file(root_ / "x.txt.br", "stands for br");
+    write_file(root_ / "old.txt", "newer");
+    write_file(root_ / "old.txt.gz", "older");
+    for (const char* name : {"x.txt", "x.txt.gz", "x.txt.br", "old.txt"}) set_mtime(root_ / name);
+    fs::last_write_time(root_ / "old.txt.gz",
+                        fs::last_write_time(root_ / "old.txt") - std::chrono::seconds(1));
+    start({"--precompressed", "on"});
+    const struct {
+        const char* target;
+        const char* fields;
+        const char* coding;
+        const char* body;
+    } table[] = {
+        {"/x.txt", "", "", "the identity"},
+        {"/x.txt", "Accept-Encoding: gzip\r\n", "gzip", "stands for gzip"},
+        {"/x.txt", "Accept-Encoding: gzip, br, zstd\r\n", "br", "stands for br"},
+        {"/x.txt", "Accept-Encoding: gzip, br;q=0.5\r\n", "gzip", "stands for gzip"},
+        {"/x.txt", "Accept-Encoding: gzip;q=0.5, identity\r\n", "", "the identity"},
+        {"/x.txt", "Accept-Encoding: zstd\r\n", "", "the identity"},
+        {"/x.txt.gz", "Accept-Encoding: gzip\r\n", "", "stands for gzip"},
+        {"/old.txt", "Accept-Encoding: gzip\r\n", "", "newer"},
+        {"/files?path=x.txt", "Accept-Encoding: gzip\r\n", "gzip", "stands for gzip"},
+    };
+    std::map<std::string, std::string> tags;
+    for (int time = 0; time < 2; ++time) {
+        for (const auto& row : table) {
+            SCOPED_TRACE(std::string(row.target) + " " + row.fields);
+            const Response response = ask(row.target, row.fields);
+            expect_sound(response);
+            EXPECT_EQ(response.status, 200);
+            EXPECT_EQ(response.body, row.body);
+            EXPECT_EQ(response.field("Content-Encoding").value_or(""), row.coding);
+            EXPECT_EQ(response.count("Accept-Ranges"), 1U);
+            if (std::string_view(row.target) == "/x.txt.gz") continue;
+            EXPECT_EQ(response.field("Vary"), "Accept-Encoding");
+            EXPECT_EQ(response.field("Content-Type"), "text/plain; charset=utf-8");
+            tags[row.body] = response.field("ETag").value_or("");
+        }
+    }
+    EXPECT_NE(tags["the identity"], tags["stands for gzip"]);
+    const Response part = ask("/x.txt", "Accept-Encoding: gzip\r\nRange: bytes=7-\r\nIf-Range: " +
+                                            tags["stands for gzip"] + "\r\n");
+    EXPECT_EQ(part.status, 206);
+    EXPECT_EQ(part.body, "for gzip");
+    EXPECT_EQ(part.field("Content-Range"), "bytes 7-14/15");
+    EXPECT_EQ(part.field("Content-Encoding"), "gzip");
+    const Response parts = ask("/x.txt", "Accept-Encoding: gzip\r\nRange: bytes=0-1,4-5\r\n");
+    EXPECT_EQ(parts.status, 200) << "no field says that parts are of something coded";
+    const Response same = ask(
+        "/x.txt", "Accept-Encoding: gzip\r\nIf-None-Match: " + tags["stands for gzip"] + "\r\n");
+    EXPECT_EQ(same.status, 304);
+    EXPECT_EQ(same.field("Vary"), "Accept-Encoding");
+    fs::remove(root_ / "x.txt.gz");
+    EXPECT_EQ(ask("/x.txt", "Accept-Encoding: gzip\r\n").body, "the identity");
+    write_file(root_ / "x.txt.gz", "is there again");
+    EXPECT_EQ(ask("/x.txt", "Accept-Encoding: gzip\r\n").body, "is there again");
+}
+
 } // namespace
 } // namespace fsrv::test

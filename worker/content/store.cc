@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <tuple>
 
 namespace fsrv::content {
 namespace {
@@ -104,6 +105,7 @@ ServedRule rule_of(const StoreConfig& config) {
     rule.settings.listing = config.listing;
     rule.settings.hidden = config.hidden;
     rule.settings.compress = config.compress;
+    rule.settings.precompressed = config.precompressed;
     rule.settings.symlinks = config.symlinks;
     return rule;
 }
@@ -125,6 +127,10 @@ std::vector<std::unique_ptr<Resolver>> make_resolvers(const StoreConfig& config)
     for (const Symlinks symlinks : {Symlinks::inside, Symlinks::never, Symlinks::follow})
         for (const bool hidden : {false, true}) add(symlinks, hidden); // as resolver_index()
     return resolvers;
+}
+
+bool is_coded(std::string_view path) {
+    return path.ends_with(".zst") || path.ends_with(".br") || path.ends_with(".gz");
 }
 
 // Names are told to those who may read the folder.
@@ -211,9 +217,9 @@ http::FindResult LocalStore::find_as_asked(const http::Target& target, const Loo
     }
     if (target.wants_folder) return miss(kNoSuchFile);
     if (target.archive != http::ArchiveForm::none) return miss(kNotAFolder);
-    http::Resource resource = file_resource(*std::move(entry), asked, asked.rule);
-    if (api) resource.content_disposition = attachment(last_segment(resource.path));
-    return resource;
+    http::FindResult found = find_file(*std::move(entry), asked, asked.rule);
+    if (api && found) found->content_disposition = attachment(last_segment(found->path));
+    return found;
 }
 
 // Who may have the path may not for that have what a link there leads to.
@@ -267,7 +273,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
         if (refused != 0 && (index || index.error().status != 404))
             return miss({refused, kNotForYou});
         if (index && index->kind == EntryKind::file)
-            return file_resource(*std::move(index), at, asked.rule);
+            return find_file(*std::move(index), at, asked.rule);
         if (index) return miss(kNotAFile);
         if (index.error().status != 404) return unexpected(std::move(index.error()));
     }
@@ -387,6 +393,49 @@ Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool ke
     if (keep && listing->entries.size() >= limits::kKeptListingEntries)
         kept_listings_->keep(key, *body, monotonic_ms());
     return *std::move(body);
+}
+
+// What comes beside it later is to be seen, so nothing is kept.
+http::FindResult LocalStore::find_file(Entry file, const Look& asked,
+                                       const ServedRule& of_target) const {
+    const bool stands_alone = !asked.rule.settings.precompressed || is_coded(asked.path);
+    if (stands_alone) return file_resource(std::move(file), asked, of_target);
+    for (const http::Coding coding : asked.ask.codings.all()) {
+        auto found = find_precompressed(file.status, coding, asked);
+        if (asked.reach.wants || asked.reach.wants_thread) return miss(kNotReadable);
+        if (found) return *std::move(found);
+    }
+    http::Resource resource = file_resource(std::move(file), asked, of_target);
+    resource.might_be_coded_before = true;
+    resource.may_be_kept = false;
+    return resource;
+}
+
+// Whoever asks has to be let in to that name too, by the same rule.
+std::optional<http::Resource> LocalStore::find_precompressed(const struct stat& of,
+                                                             http::Coding coding,
+                                                             const Look& asked) const {
+    const std::string path = fmt::format("{}.{}", asked.path, http::suffix_of(coding));
+    Look at = look(path, asked.ask, asked.reach);
+    at.account = asked.account;
+    if (&at.rule != &asked.rule || (asked.ask.policy && asked.ask.policy->refusal_of(path) != 0))
+        return std::nullopt;
+    auto entry = open(at);
+    if (!entry || entry->kind != EntryKind::file) return std::nullopt;
+    const auto is_older = [](const timespec& a, const timespec& b) {
+        return std::tie(a.tv_sec, a.tv_nsec) < std::tie(b.tv_sec, b.tv_nsec);
+    };
+    if (is_older(entry->status.st_mtim, of.st_mtim)) return std::nullopt;
+    http::Resource resource = file_resource(*std::move(entry), at, at.rule);
+    const std::string_view name = last_segment(asked.path);
+    resource.content_type = mime_.of(name, asked.rule.settings.types);
+    if (!resource.content_disposition.empty()) resource.content_disposition = attachment(name);
+    resource.path = asked.path;
+    resource.negotiated = false;
+    resource.coded_before = coding;
+    resource.might_be_coded_before = true;
+    resource.may_be_kept = false;
+    return resource;
 }
 
 http::Resource LocalStore::file_resource(Entry entry, const Look& asked,

@@ -12,6 +12,7 @@
 #include "worker/content/mime.h"
 #include "worker/content/policy.h"
 #include "worker/content/resolver.h"
+#include "worker/http/accept_encoding.h"
 #include "worker/http/resource.h"
 #include "worker/http/target.h"
 
@@ -35,6 +36,7 @@ struct StoreConfig {
     Symlinks symlinks = Symlinks::inside;
     InPlaceWrites in_place_writes = InPlaceWrites::on;
     bool compress = false;           // types that gain are negotiated
+    bool precompressed = false;      // x.gz and the like stand for x
     bool has_policy = false;         // Ask may have one
     std::uint64_t archive_limit = 0; // bytes of files in an archive of a folder; 0: there is none
     std::size_t max_listing_bytes = limits::kMaxListingBytesInFlight; // less in a small container
@@ -49,6 +51,8 @@ struct StoreConfig {
 struct Ask {
     std::string_view accept = {}; // Accept: for the form of a listing
     bool head = false;            // nobody reads the body: a listing is not made
+    // Those that are preferred to the identity, the best first.
+    http::CodingList codings = {};
     // False: where a listing has to be made, `reach` says so (Reach::wants_listing), and what is
     // returned means nothing.
     bool may_list = true;
@@ -112,7 +116,10 @@ class LocalStore final {
     Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
                                    const Look& look) const;
     // `of_target`: the rule of what was asked for, which may be its folder.
+    http::FindResult find_file(Entry file, const Look& look, const ServedRule& of_target) const;
     http::Resource file_resource(Entry file, const Look& look, const ServedRule& of_target) const;
+    std::optional<http::Resource> find_precompressed(const struct stat& of, http::Coding coding,
+                                                     const Look& look) const;
 
     StoreConfig config_;
     MimeTypes mime_;

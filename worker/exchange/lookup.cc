@@ -115,6 +115,7 @@ void Lookup::find_and_plan() {
     const LookupServices& s = *services_;
     const content::Ask ask{.accept = request_.field("accept").value_or(""),
                            .head = request_.method == http::Method::head,
+                           .codings = http::wanted_codings(request_),
                            .may_list = may_list_,
                            .cancelled = &cancelled_,
                            .policy = admission_};

@@ -31,6 +31,7 @@ struct CodingWeights { // in thousandths
         return none;
     }();
     int others = kNotNamed; // "*"
+    int weight(std::size_t i) const { return of[i] == kNotNamed ? others : of[i]; }
 };
 
 void read_list(std::string_view list, CodingWeights& weights) {
@@ -51,9 +52,7 @@ void read_list(std::string_view list, CodingWeights& weights) {
 }
 
 Coding heaviest(const CodingWeights& weights) {
-    const auto weight_of_coding = [&](std::size_t i) {
-        return weights.of[i] == kNotNamed ? weights.others : weights.of[i];
-    };
+    const auto weight_of_coding = [&](std::size_t i) { return weights.weight(i); };
     // Identity that nobody spoke of is acceptable, and comes last.
     int best = std::max(weight_of_coding(0), 0);
     Coding coding = Coding::identity;
@@ -105,6 +104,22 @@ Coding wanted_coding(const Request& request) {
         }
     }
     return weights ? heaviest(*weights) : Coding::identity;
+}
+
+CodingList wanted_codings(const Request& request) {
+    CodingWeights weights;
+    for (const Field& field : request.all_fields())
+        if (equal_ignoring_case(field.name, "accept-encoding")) read_list(field.value, weights);
+    CodingList list;
+    for (std::size_t i = 1; i < kCodings; ++i)
+        if (weights.weight(i) > 0 && weights.weight(i) >= weights.weight(0))
+            list.codings[list.count++] = static_cast<Coding>(i);
+    std::stable_sort(list.codings.begin(), list.codings.begin() + list.count,
+                     [&](Coding a, Coding b) {
+                         return weights.weight(static_cast<std::size_t>(a)) >
+                                weights.weight(static_cast<std::size_t>(b));
+                     });
+    return list;
 }
 
 } // namespace fsrv::http

@@ -4,6 +4,10 @@
 #include "worker/http/coding.h"
 #include "worker/http/request.h"
 
+#include <array>
+#include <cstddef>
+#include <span>
+
 namespace fsrv::http {
 
 // What the fields Accept-Encoding prefer, all of them being one list: of what has a weight above 0
@@ -15,5 +19,15 @@ namespace fsrv::http {
 // Identity as well where a coding must not or cannot be: HTTP/1.0, a Range (bytes of the identity
 // are meant), no-transform in Cache-Control.
 Coding wanted_coding(const Request& request);
+
+struct CodingList {
+    std::array<Coding, kCodings - 1> codings{};
+    std::size_t count = 0;
+    std::span<const Coding> all() const { return {codings.data(), count}; }
+};
+
+// All that are not less wanted than the identity, the best first: for what is coded already, which
+// has ranges of its own and is not transformed.
+CodingList wanted_codings(const Request& request);
 
 } // namespace fsrv::http

@@ -83,7 +83,7 @@ constexpr std::string_view kVaryByCoding = "Vary: Accept-Encoding\r\n";
 Plan plan_not_modified(const Resource& resource, const Validators& validators) {
     Plan plan{.status = 304};
     if (!validators.etag.empty()) add_field(plan.fields, "ETag", validators.etag);
-    if (resource.negotiated) plan.fields.append(kVaryByCoding);
+    if (resource.varies_by_coding()) plan.fields.append(kVaryByCoding);
     append_cache_fields(plan.fields, resource.extra_fields);
     plan.fields.append(resource.rule_fields);
     return plan;
@@ -94,7 +94,8 @@ Plan plan_file_status(const Request& request, const Resource& resource, int stat
                       std::string_view what) {
     Plan plan = plan_status(request, status, what);
     constexpr std::string_view kVary = "Vary: Accept\r\n";
-    if (const auto at = plan.fields.find(kVary); resource.negotiated && at != std::string::npos)
+    if (const auto at = plan.fields.find(kVary);
+        resource.varies_by_coding() && at != std::string::npos)
         plan.fields.replace(at, kVary.size(), "Vary: Accept, Accept-Encoding\r\n");
     return plan;
 }
@@ -117,7 +118,9 @@ RangeResult wanted_ranges(const Request& request, const Resource& resource, std:
                           const PlanConfig& config) {
     if (request.method != Method::get || !resource.validators || config.max_ranges == 0) return {};
     const auto range = request.field("Range");
-    return range ? evaluate_ranges(*range, size, config.max_ranges) : RangeResult{};
+    // Of several parts, no field says that each is a part of something coded.
+    const bool one = resource.coded_before != Coding::identity;
+    return range ? evaluate_ranges(*range, size, one ? 1 : config.max_ranges) : RangeResult{};
 }
 
 } // namespace
@@ -170,6 +173,8 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
         fields.append("\r\n");
         plan.body = make_multipart(resource.body, resource.content_type, ranges, size, boundary);
     }
+    if (resource.coded_before != Coding::identity)
+        add_field(fields, "Content-Encoding", token_of(resource.coded_before));
     if (resource.body_made && plan.body.has_known_size())
         add_field(fields, "Content-Length", plan.body.size());
     fields.append("X-Content-Type-Options: nosniff\r\n");
@@ -182,7 +187,7 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
                 add_field(fields, "Last-Modified", *date);
         if (config.max_ranges > 0 && sliced) fields.append("Accept-Ranges: bytes\r\n");
     }
-    if (resource.negotiated) fields.append(kVaryByCoding);
+    if (resource.varies_by_coding()) fields.append(kVaryByCoding);
     fields.append(resource.extra_fields).append(resource.rule_fields);
     if (request.method == Method::head) plan.body = {};
     return plan;

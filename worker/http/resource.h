@@ -30,6 +30,11 @@ struct Resource {
     Body body; // the whole identity
     // Its type gains by a coding: Accept-Encoding decides, and Vary says so, whatever is sent.
     bool negotiated = false;
+    // The body is coded already (a file beside the one that was asked for): so it is named, and its
+    // ranges are of the coded bytes.
+    Coding coded_before = Coding::identity;
+    bool might_be_coded_before = false; // so Vary says it too
+    bool varies_by_coding() const { return negotiated || might_be_coded_before; }
     std::vector<CodedRepresentation> coded; // those that could be had
     // False: of a HEAD, whose body nobody made. It is empty then, and no Content-Length is sent
     // (RFC 9110 9.3.2).

@@ -89,6 +89,7 @@ int serve_until_drained(Heritage heritage) {
          .symlinks = options.symlinks,
          .in_place_writes = options.in_place_writes,
          .compress = options.compress == Compression::automatic,
+         .precompressed = options.precompressed,
          .has_policy = options.rules.any(),
          .archive_limit = options.archive_limit,
          .max_listing_bytes = static_cast<std::size_t>(heritage.budgets.listing_bytes)},

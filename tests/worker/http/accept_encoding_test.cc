@@ -114,4 +114,27 @@ TEST(AcceptEncoding, EachCodingHasItsNames) {
 }
 
 } // namespace
+TEST(AcceptEncoding, ListsAllThatAreWantedTheBestFirst) {
+    const struct {
+        const char* value;
+        std::vector<Coding> codings;
+    } table[] = {
+        {"", {}},
+        {"gzip", {Coding::gzip}},
+        {"gzip, br", {Coding::br, Coding::gzip}},
+        {"gzip;q=0.9, br;q=0.5, zstd;q=0.7", {Coding::gzip, Coding::zstd, Coding::br}},
+        {"gzip;q=0.5, br;q=0.4, identity;q=0.5", {Coding::gzip}},
+        {"*", {Coding::zstd, Coding::br, Coding::gzip}},
+        {"*;q=0.1, br;q=0", {Coding::zstd, Coding::gzip}},
+        {"identity;q=0, gzip;q=0.1", {Coding::gzip}},
+    };
+    for (const auto& row : table) {
+        const Asked asked = ask("GET /t", {std::string("Accept-Encoding: ") + row.value,
+                                           "Range: bytes=0-", "Cache-Control: no-transform"});
+        const CodingList list = wanted_codings(asked.request);
+        const auto all = list.all();
+        EXPECT_EQ(std::vector<Coding>(all.begin(), all.end()), row.codings) << row.value;
+    }
+}
+
 } // namespace fsrv::http::test
