@@ -14,19 +14,6 @@ iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
 
-// Of a body whose files are opened while it is sent nobody knows how many there are.
-bool may_have_several_files(const http::Body& body) {
-    const http::OpenFile* first = nullptr;
-    for (const http::Segment& segment : body.segments) {
-        if (std::holds_alternative<http::PartsExtent>(segment)) return true;
-        const auto* extent = std::get_if<http::FileExtent>(&segment);
-        if (!extent) continue;
-        if (first && first != extent->file.get()) return true;
-        first = extent->file.get();
-    }
-    return false;
-}
-
 bool is_to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent, const Ways& ways) {
     return ways.pages && extent.lendable && extent.length - sent > limits::kCheapToCopy;
 }
@@ -44,7 +31,7 @@ unsigned Piece::weight() const {
 BodyReader::BodyReader(const BodyServices& services, disk::FileReader& reader, http::Body body)
     : services_(services),
       reader_(reader),
-      guards_each_(may_have_several_files(body)),
+      guards_each_(body.may_have_several_files()),
       cursor_(std::move(body)),
       size_(cursor_.size()),
       has_streams_(cursor_.streams_left() > 0),

@@ -142,6 +142,8 @@ struct Body {
     std::vector<Segment> segments;
 
     bool has_known_size() const; // false: there is a stream
+    // Of one whose files are opened while it is sent nobody knows how many there are.
+    bool may_have_several_files() const;
     // What is known of it: streams count nothing.
     std::uint64_t size() const;
     // Appends bytes [offset, offset+length) of `whole`, which must have them, and no stream.
