@@ -2,6 +2,7 @@
 
 #include "worker/content/disposition.h"
 #include "worker/content/errno_status.h"
+#include "worker/content/followed_file.h"
 #include "worker/content/gaining.h"
 #include "worker/content/listing.h"
 #include "worker/content/open_file.h"
@@ -28,6 +29,7 @@ constexpr Reason kNotAFile{403, "not a regular file"};
 constexpr Reason kFolder{403, "a folder, not a file"};
 constexpr Reason kNoListing{403, "this folder is not listed"};
 constexpr Reason kNoArchive{403, "folders are not sent as archives here"};
+constexpr Reason kNotAFileToFollow{404, "only files are followed"};
 constexpr Reason kNotAFolder{404, "only folders are sent as archives"};
 
 constexpr std::string_view kNotForYou = "this is not for everybody";
@@ -172,7 +174,8 @@ http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Re
     const bool api = target.kind == http::Target::Kind::api;
     const auto path = path_of(target);
     if (!path) return miss(kNoSuchFile);
-    const Look asked = look(*path, ask, reach);
+    Look asked = look(*path, ask, reach);
+    asked.follow = target.follow;
     if (!asked.rule.settings.hidden && http::has_hidden_segment(*path)) return miss(kNoSuchFile);
 
     auto entry = open(asked);
@@ -213,7 +216,8 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
     if (target.archive != http::ArchiveForm::none) return find_archive(target, folder, asked);
     if (!settings.index.empty()) {
         const std::string index_path = join(path, settings.index);
-        const Look at = look(index_path, asked.ask, asked.reach);
+        Look at = look(index_path, asked.ask, asked.reach);
+        at.follow = asked.follow;
         const int refused = asked.ask.policy ? asked.ask.policy->refusal_of(index_path) : 0;
         auto index = open(at);
         if (refused != 0 && (index || index.error().status != 404))
@@ -223,6 +227,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
         if (index) return miss(kNotAFile);
         if (index.error().status != 404) return unexpected(std::move(index.error()));
     }
+    if (asked.follow) return miss(kNotAFileToFollow);
     if (asked.reach.in_memory) { // the rest takes long
         asked.reach.want_thread();
         return miss(kNoListing);
@@ -352,7 +357,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
         wall_now());
     std::string content_type(mime_.of(name, settings.types));
     const bool negotiated = settings.compress && gains_by_coding(content_type);
-    http::Resource resource{.body = http::Body::of(std::move(file)),
+    http::Resource resource{.body = http::Body::of(file),
                             .negotiated = negotiated,
                             .content_type = std::move(content_type),
                             .validators = validators,
@@ -361,6 +366,8 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                             .rule_fields = asked.rule.cache_fields + asked.rule.headers};
     if (settings.disposition == Disposition::attachment)
         resource.content_disposition = attachment(name);
+    if (asked.follow)
+        follow(resource, std::move(file), *asked.follow, asked.resolver, asked.rule.headers);
     return resource;
 }
 

@@ -95,6 +95,7 @@ class LocalStore final {
         const ServedRule& rule;
         const Resolver& resolver;
         Reach& reach;
+        std::optional<http::Target::Follow> follow = {}; // what is there
     };
     Look look(const std::string& path, const Ask& ask, Reach& reach) const;
     const Resolver& resolver(const PathSettings& settings) const;

@@ -47,6 +47,11 @@ bool Body::may_have_several_files() const {
     return false;
 }
 
+Growing* Body::growing() const {
+    const auto* stream = segments.empty() ? nullptr : std::get_if<Stream>(&segments.front());
+    return stream ? stream->growing : nullptr;
+}
+
 std::uint64_t Body::size() const {
     std::uint64_t sum = 0;
     for (const Segment& segment : segments) sum += length_of(segment);
