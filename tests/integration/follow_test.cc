@@ -2,6 +2,8 @@
 // gone or the worker has to, broken when what was sent may be true no more.
 
 #include "tests/support/files.h"
+#include "tests/support/hanging_mount.h"
+#include "tests/support/overlay_mount.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -183,6 +185,44 @@ TEST_F(Follow, AReloadAndAStopEndItWithWhatThereIs) {
         EXPECT_EQ(two.end(), 0) << strsignal(signal);
     }
     server.await_exit();
+}
+
+// As a container has it: the first write copies the file, and no removal shows on its descriptor.
+TEST_F(Follow, OnAnOverlayAFileOfALowerLayerIsFollowedWhenItIsWritten) {
+    fs::create_directory(root_ / "over");
+    const OverlayMount mount(root_ / "over", {"log"});
+    if (mount.obstacle()) GTEST_SKIP() << *mount.obstacle();
+    Server server(root_, {"--workers", "1"});
+    Tail tail(server, base_ / "copy", "/over/log?follow");
+    EXPECT_TRUE(tail.has("log"));
+    append_file(root_ / "over/log", "+more");
+    EXPECT_TRUE(tail.has("log+more"));
+    append_file(root_ / "over/log", "+again");
+    EXPECT_TRUE(tail.has("log+more+again"));
+    fs::remove(root_ / "over/log");
+    EXPECT_EQ(tail.end(), 0);
+}
+
+TEST_F(Follow, ADiskThatDoesNotAnswerHoldsUpNobodyElse) {
+    if (const auto obstacle = HangingMount::obstacle()) GTEST_SKIP() << *obstacle;
+    fs::create_directory(root_ / "slow");
+    HangingMount mount(root_ / "slow", {{"log", 10}});
+    Server server(root_, {"--workers", "1", "--threads", "1"});
+    RawClient slow(server.port());
+    slow.send(get("/slow/log?follow"));
+    EXPECT_EQ(slow.read_head().status, 200);
+    EXPECT_EQ(slow.read_bytes(13), "a\r\n" + pattern(0, 10));
+    mount.hold(HangingMount::Ask::anything);
+    ASSERT_TRUE(mount.await_held(HangingMount::Ask::anything, 1)) << "nobody looks";
+    Tail quick(server, base_ / "copy", "/log?follow");
+    EXPECT_TRUE(quick.has("one\n"));
+    append_file(log_, "two\n");
+    EXPECT_TRUE(quick.has("one\ntwo\n"));
+    mount.release();
+    mount.end();
+    EXPECT_EQ(slow.await_end(), Got::rst);
+    fs::remove(log_);
+    EXPECT_EQ(quick.end(), 0);
 }
 
 TEST_F(Follow, ManyWhoWaitTakeNoThreadAndNoTimeout) {
