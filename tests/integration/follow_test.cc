@@ -173,9 +173,9 @@ TEST_F(Follow, AfterAWorkersDeathItGoesOnWhereItWas) {
     EXPECT_EQ(after.end(), 0);
 }
 
-TEST_F(Follow, AReloadAndAStopEndItWithWhatThereIs) {
+TEST_F(Follow, AReloadAnUpgradeAndAStopEndItWithWhatThereIs) {
     Server server(root_, {"--workers", "2"});
-    for (const int signal : {SIGHUP, SIGTERM}) {
+    for (const int signal : {SIGHUP, SIGUSR2, SIGTERM}) {
         Tail one(server, base_ / "one", "/log?follow");
         Tail two(server, base_ / "two", "/log?follow", {"--http2-prior-knowledge"});
         EXPECT_TRUE(one.has("one\n"));
@@ -183,6 +183,7 @@ TEST_F(Follow, AReloadAndAStopEndItWithWhatThereIs) {
         server.signal(signal);
         EXPECT_EQ(one.end(), 0) << strsignal(signal);
         EXPECT_EQ(two.end(), 0) << strsignal(signal);
+        if (signal == SIGUSR2) server.follow();
     }
     server.await_exit();
 }

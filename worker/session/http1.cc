@@ -358,6 +358,7 @@ void Http1::rest() {
 
 void Http1::on_body() {
     if (state() == State::closing) return;
+    if (state() == State::paused) return; // what it follows has grown: its client decides
     if (state() == State::following) set_state(State::sending);
     touch(); // the stall clock runs from when the client could have taken something
     advance_in_turn();
