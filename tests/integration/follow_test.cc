@@ -1,6 +1,7 @@
 // ?follow, by curl: what is appended comes, and each end is what it is: whole when the file has
 // gone or the worker has to, broken when what was sent may be true no more.
 
+#include "tests/integration/admin_support.h"
 #include "tests/support/files.h"
 #include "tests/support/hanging_mount.h"
 #include "tests/support/overlay_mount.h"
@@ -227,9 +228,9 @@ TEST_F(Follow, ADiskThatDoesNotAnswerHoldsUpNobodyElse) {
 }
 
 TEST_F(Follow, ManyWhoWaitTakeNoThreadAndNoTimeout) {
-    Server server(root_,
-                  {"--workers", "1", "--threads", "1", "--idle-timeout", "100ms", "--stall-timeout",
-                   "100ms", "--pause-timeout", "100ms", "--min-rate", "1GiB"});
+    Server server(root_, {"--workers", "1", "--threads", "1", "--idle-timeout", "100ms",
+                          "--stall-timeout", "100ms", "--pause-timeout", "100ms", "--min-rate",
+                          "1GiB", "--admin", "127.0.0.1:0"});
     std::vector<std::unique_ptr<RawClient>> clients;
     for (unsigned i = 0; i < 20; ++i) {
         clients.push_back(std::make_unique<RawClient>(server.port()));
@@ -237,6 +238,8 @@ TEST_F(Follow, ManyWhoWaitTakeNoThreadAndNoTimeout) {
         EXPECT_EQ(clients.back()->read_head().status, 200);
         EXPECT_EQ(clients.back()->read_bytes(7), "4\r\none\n");
     }
+    const Admin admin(server);
+    EXPECT_TRUE(await([&] { return admin.metrics().sum("fsrv_downloads_following") == 20; }));
     // Some of those timeouts are over when an idle connection has been closed by one.
     RawClient idle(server.port());
     EXPECT_EQ(idle.ask(get("/log")).body, "one\n");
