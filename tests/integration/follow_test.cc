@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <fmt/format.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <memory>
 #include <vector>
@@ -176,17 +176,23 @@ TEST_F(Follow, AfterAWorkersDeathItGoesOnWhereItWas) {
 
 TEST_F(Follow, AReloadAnUpgradeAndAStopEndItWithWhatThereIs) {
     Server server(root_, {"--workers", "2"});
-    for (const int signal : {SIGHUP, SIGUSR2, SIGTERM}) {
+    const std::function<void()> ends[] = {
+        [&] { server.signal(SIGHUP); },
+        [&] {
+            server.signal(SIGUSR2);
+            server.follow();
+        },
+        [&] { server.stop(); },
+    };
+    for (const auto& make_end : ends) {
         Tail one(server, base_ / "one", "/log?follow");
         Tail two(server, base_ / "two", "/log?follow", {"--http2-prior-knowledge"});
         EXPECT_TRUE(one.has("one\n"));
         EXPECT_TRUE(two.has("one\n"));
-        server.signal(signal);
-        EXPECT_EQ(one.end(), 0) << strsignal(signal);
-        EXPECT_EQ(two.end(), 0) << strsignal(signal);
-        if (signal == SIGUSR2) server.follow();
+        make_end();
+        EXPECT_EQ(one.end(), 0);
+        EXPECT_EQ(two.end(), 0);
     }
-    server.await_exit();
 }
 
 // As a container has it: the first write copies the file, and no removal shows on its descriptor.
