@@ -21,8 +21,9 @@
 // The deadline of idle and lingering is --pause-timeout while the client has not taken all that is
 // with the kernel. Each state has its list, in order of since_ms: connections.h.
 //
-//   accepted ─► reading_head ─► preparing ─► sending ⇄ paused, throttled, following; every state ─►
-//   closing
+//                                            following
+//                                               ⇅
+//   accepted ─► reading_head ─► preparing ─► sending ⇄ paused, throttled   every state ─► closing
 //                 ▲    ▲            (errors and OPTIONS skip it)  │
 //                 │    └────── skipping_body ◄────────────────────┤
 //                idle ◄───────────────────────────────────────────┴──► lingering
