@@ -111,6 +111,15 @@ inline constexpr std::uint64_t kMostCodedInARow = 4 * 1024 * 1024;
 // What is kept of codings, as a part of --cache-memory.
 inline constexpr std::size_t kCodedShare = 4;
 
+// ?follow. A file that has nothing new is looked at so often by the loop, and so seldom where that
+// takes a thread: of a file that is not local, and whether the path still leads to it.
+inline constexpr std::uint64_t kFollowLookMs = 200;
+inline constexpr std::uint64_t kFollowFarLookMs = 1'000;
+// Of a worker's connections, one in so many may follow a file: each stays as long as it likes.
+inline constexpr std::size_t kFollowShare = 4;
+// Bytes that were sent last, which must still stand before what has come since.
+inline constexpr std::size_t kFollowSeam = 64;
+
 // What the kernel may queue, not yet sent, for one client (TCP_NOTSENT_LOWAT; SO_SNDBUF on Unix
 // sockets).
 inline constexpr int kNotSentLowat = 128 * 1024;

@@ -2,6 +2,7 @@
 
 #include "worker/content/disposition.h"
 #include "worker/content/errno_status.h"
+#include "worker/content/followed_file.h"
 #include "worker/content/fs_identity.h"
 #include "worker/content/gaining.h"
 #include "worker/content/listing.h"
@@ -33,6 +34,8 @@ constexpr Reason kNotAFile{403, "not a regular file"};
 constexpr Reason kFolder{403, "a folder, not a file"};
 constexpr Reason kNoListing{403, "this folder is not listed"};
 constexpr Reason kNoArchive{403, "folders are not sent as archives here"};
+constexpr Reason kNotFollowed{403, "files are not followed with the rights of an account"};
+constexpr Reason kNotAFileToFollow{404, "only files are followed"};
 constexpr Reason kNotAFolder{404, "only folders are sent as archives"};
 
 constexpr std::string_view kNotForYou = "this is not for everybody";
@@ -189,6 +192,7 @@ http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Re
     const auto path = path_of(target);
     if (!path) return miss(kNoSuchFile);
     Look asked = look(*path, ask, reach);
+    asked.follow = target.follow;
     if (!asked.rule.settings.hidden && http::has_hidden_segment(*path)) return miss(kNoSuchFile);
     if (asked.rule.settings.permissions == Permissions::worker) return find_as_asked(target, asked);
     if (reach.in_memory) { // this takes long
@@ -198,6 +202,7 @@ http::FindResult LocalStore::find(const http::Target& target, const Ask& ask, Re
     if (asked.rule.settings.permissions == Permissions::user) {
         asked.account = ask.policy->account();
         if (asked.account == nullptr) return miss({403, kNotForYou});
+        if (asked.follow) return miss(kNotFollowed);
     }
     const FsIdentity identity(asked.account);
     if (!identity.is_assumed()) return miss(kNoRights);
@@ -268,6 +273,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
         const std::string index_path = join(path, settings.index);
         Look at = look(index_path, asked.ask, asked.reach);
         at.account = asked.account;
+        at.follow = asked.follow;
         const int refused = asked.ask.policy ? asked.ask.policy->refusal_of(index_path) : 0;
         auto index = open(at);
         if (refused != 0 && (index || index.error().status != 404))
@@ -277,6 +283,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
         if (index) return miss(kNotAFile);
         if (index.error().status != 404) return unexpected(std::move(index.error()));
     }
+    if (asked.follow) return miss(kNotAFileToFollow);
     if (asked.reach.in_memory) { // the rest takes long
         asked.reach.want_thread();
         return miss(kNoListing);
@@ -398,7 +405,8 @@ Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool ke
 // What comes beside it later is to be seen, so nothing is kept.
 http::FindResult LocalStore::find_file(Entry file, const Look& asked,
                                        const ServedRule& of_target) const {
-    const bool stands_alone = !asked.rule.settings.precompressed || is_coded(asked.path);
+    const bool stands_alone =
+        !asked.rule.settings.precompressed || asked.follow || is_coded(asked.path);
     if (stands_alone) return file_resource(std::move(file), asked, of_target);
     for (const http::Coding coding : asked.ask.codings.all()) {
         auto found = find_precompressed(file.status, coding, asked);
@@ -453,7 +461,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
         wall_now());
     std::string content_type(mime_.of(name, settings.types));
     const bool negotiated = settings.compress && gains_by_coding(content_type);
-    http::Resource resource{.body = http::Body::of(std::move(file)),
+    http::Resource resource{.body = http::Body::of(file),
                             .negotiated = negotiated,
                             .content_type = std::move(content_type),
                             .validators = validators,
@@ -462,6 +470,8 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                             .rule_fields = asked.rule.cache_fields + asked.rule.headers};
     if (settings.disposition == Disposition::attachment)
         resource.content_disposition = attachment(name);
+    if (asked.follow)
+        follow(resource, std::move(file), *asked.follow, asked.resolver, asked.rule.headers);
     return resource;
 }
 

@@ -101,6 +101,7 @@ class LocalStore final {
         Reach& reach;
         // Of the asker, whose rights are in force by the rule of what was asked for.
         const Account* account = nullptr;
+        std::optional<http::Target::Follow> follow = {}; // what is there
     };
     Look look(const std::string& path, const Ask& ask, Reach& reach) const;
     const Resolver& resolver(const PathSettings& settings) const;

@@ -14,19 +14,6 @@ iovec to_vector(const char* data, std::size_t length) {
     return {.iov_base = const_cast<char*>(data), .iov_len = length};
 }
 
-// Of a body whose files are opened while it is sent nobody knows how many there are.
-bool may_have_several_files(const http::Body& body) {
-    const http::OpenFile* first = nullptr;
-    for (const http::Segment& segment : body.segments) {
-        if (std::holds_alternative<http::PartsExtent>(segment)) return true;
-        const auto* extent = std::get_if<http::FileExtent>(&segment);
-        if (!extent) continue;
-        if (first && first != extent->file.get()) return true;
-        first = extent->file.get();
-    }
-    return false;
-}
-
 bool is_to_be_lent(const http::MemoryExtent& extent, std::uint64_t sent, const Ways& ways) {
     return ways.pages && extent.lendable && extent.length - sent > limits::kCheapToCopy;
 }
@@ -44,7 +31,7 @@ unsigned Piece::weight() const {
 BodyReader::BodyReader(const BodyServices& services, disk::FileReader& reader, http::Body body)
     : services_(services),
       reader_(reader),
-      guards_each_(may_have_several_files(body)),
+      guards_each_(body.may_have_several_files()),
       cursor_(std::move(body)),
       size_(cursor_.size()),
       has_streams_(cursor_.streams_left() > 0),
@@ -68,6 +55,7 @@ Piece BodyReader::next(const Ways& ways, std::uint64_t room, std::span<iovec> ve
         ready = load_front(ways.read_bytes);
     }
     if (ready == Load::wait_disk) return {.kind = Piece::Kind::wait};
+    if (ready == Load::none_yet) return {.kind = Piece::Kind::none_yet};
     if (ready == Load::failed) return {.kind = Piece::Kind::failed};
     const Piece piece = gather(ways, vectors);
     if (!piece.more_follows && !lent_.are_all_unchanged()) {
@@ -239,7 +227,8 @@ Piece BodyReader::gather(const Ways& ways, std::span<iovec> vectors) const {
         if (part > 0) vectors[count++] = to_vector(chunk_->data() + from_chunk, part);
         from_chunk += part;
         if (part == length && cursor_.has_whole_length(segment)) continue;
-        more_follows = true;
+        const auto* stream = std::get_if<http::Stream>(&segment);
+        more_follows = !stream || !stream->growing; // of that maybe not for a while
         break;
     }
     if (count == 0 && !more_follows) return {.kind = Piece::Kind::end};
@@ -379,6 +368,7 @@ void BodyReader::release_buffer() {
 
 BodyReader::Load BodyReader::load_front(std::size_t most) {
     if (failed_read_) return Load::failed;
+    if (awaits_growth_) return Load::none_yet;
     if (const http::Stream* const stream = stream_at_front()) return produce(*stream);
     return extent_at_front() ? load(most) : Load::ready;
 }
@@ -473,6 +463,10 @@ void BodyReader::settle_production() {
     switch (made.state) {
     case http::Producer::State::more:
     case http::Producer::State::end: return;
+    case http::Producer::State::none_yet:
+        awaits_growth_ = true;
+        services_.chunks.give_back(std::exchange(chunk_, nullptr));
+        return;
     case http::Producer::State::changed: failure_ = CloseReason::file_changed; break;
     case http::Producer::State::unreadable: failure_ = CloseReason::read_error; break;
     case http::Producer::State::broken: failure_ = CloseReason::internal; break;

@@ -36,6 +36,9 @@
 // a chunk at most. The end is told only after the producer has told it, which looks after changes
 // itself.
 //
+// A stream may have nothing yet, as a file that is followed (http::Growing): nothing is held then
+// but what it needs itself.
+//
 // One read, opening or production is under way at a time. Thread: the loop's.
 #pragma once
 
@@ -94,9 +97,10 @@ struct Piece {
         window, // one vector, to be sent by a call of the kernel and not touched otherwise
         file,
         pages,
-        end,    // there is no more
-        wait,   // a read or a production is under way: FileReader::on_chunk_read() follows
-        failed, // failure() says why
+        end,      // there is no more
+        wait,     // a read or a production is under way: FileReader::on_chunk_read() follows
+        none_yet, // all that a growing file has was taken; next() has more after on_growth()
+        failed,   // failure() says why
     };
     Kind kind = Kind::end;
     unsigned vectors = 0;
@@ -141,12 +145,15 @@ class BodyReader final {
     void settle_read();
     // The read under way is waited for no more, as `reason` tells; the next next() fails.
     void give_up_read(CloseReason reason);
+    // What grows may have more.
+    void on_growth() { awaits_growth_ = false; }
     // Gives the buffer up while the client takes nothing; the bytes are read anew when it does.
     // Those of a stream stay. Not while a read is under way.
     void release_buffer();
 
-    bool read_under_way() const { return reading_; } // or waits for the disk
-    dev_t read_device() const;                       // while it does
+    bool read_under_way() const { return reading_; }      // or waits for the disk
+    dev_t read_device() const;                            // while it does
+    bool awaits_growth() const { return awaits_growth_; } // there is nothing to be sent until then
     bool holds_buffer() const { return chunk_ != nullptr; }
     bool at_end() const { return sent_ == size_ && cursor_.streams_left() == 0; }
     bool has_known_size() const { return !has_streams_; }
@@ -158,7 +165,7 @@ class BodyReader final {
   private:
     static constexpr unsigned kCloseLooks = 8;
 
-    enum class Load { ready, wait_disk, failed };
+    enum class Load { ready, wait_disk, none_yet, failed };
     // Until what is at the front is no list of parts.
     Load open_front();
     Load open_in_pool(const http::PartsExtent& extent);
@@ -212,6 +219,7 @@ class BodyReader final {
     unsigned close_looks_ = kCloseLooks; // at the page cache, before quick ones will do
     bool reading_ = false;
     bool failed_read_ = false;
+    bool awaits_growth_ = false;
     bool to_be_read_ = false; // what is at the front can be handed out no other way
     CloseReason failure_ = CloseReason::internal;
     std::uint64_t cached_until_ = 0; // offset in the front extent's file, up to which it was cached

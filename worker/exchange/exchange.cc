@@ -215,7 +215,10 @@ http::Plan Exchange::take_plan(Inquiry& inquiry) {
     } else if (lookup.plan->status == 503) {
         services_.cache.shrink(); // its descriptors may be what is missing
     }
-    return *std::exchange(lookup.plan, std::nullopt);
+    http::Plan plan = *std::exchange(lookup.plan, std::nullopt);
+    if (!plan.body.growing() || may_follow()) return plan;
+    if (services_.bodies.closer) services_.bodies.closer->let_go(std::move(plan.body));
+    return plan_unavailable(inquiry, "too many files are being followed, try again later");
 }
 
 Exchange::Kept Exchange::kept_for(const http::Request& request, std::string_view key) {
@@ -289,12 +292,15 @@ void Exchange::take_ration() {
 }
 
 void Exchange::make_answer(int status, http::Body body, log::LogRecord record) {
+    http::Growing* const growing = body.growing();
     answer_ = std::make_unique<Answer>(services_.bodies, *this, std::move(body));
     answer_->id = services_.next_answer_id++;
     answer_->record = std::move(record);
     answer_->status = status;
     answer_->started = wall_now();
     answer_->started_ms = services_.iteration.now_ms();
+    if (growing)
+        answer_->follower = std::make_unique<Follower>(*services_.followers, *growing, *this);
 }
 
 std::optional<http::Refusal> Exchange::honest_answer(CloseReason failure) {
@@ -330,6 +336,7 @@ void Exchange::answered_at_once(const Inquiry& inquiry, const Client& client, in
 std::unique_ptr<Answer> Exchange::end(std::string_view how) {
     count(answer_->asked, answer_->status, answer_->started_ms);
     answer_->ration.reset();
+    answer_->follower.reset();
     limited_.reset();
     if (services_.log) {
         services_.log->push(services_.log_lines.line(answer_->record.fields(),
@@ -363,8 +370,8 @@ void Exchange::count(Asked asked, int status, std::uint64_t started_ms) const {
 bool Exchange::is_too_slow(std::uint64_t now_ms, std::uint64_t untaken) {
     Answer& answer = *answer_;
     const auto window_ms = static_cast<std::uint64_t>(services_.options.stall_timeout.count());
-    const bool waits_for_us =
-        answer.body.read_under_way() || (answer.ration && answer.ration->is_waiting());
+    const bool waits_for_us = answer.body.read_under_way() || answer.body.awaits_growth() ||
+                              (answer.ration && answer.ration->is_waiting());
     const bool begins = answer.window_start_ms == 0 || waits_for_us;
     const std::uint64_t elapsed_ms = now_ms - answer.window_start_ms;
     if (!begins && elapsed_ms < window_ms) return false;
@@ -386,6 +393,16 @@ log::Peer Exchange::client_of(const http::Request& request, const Client& client
 
 void Exchange::on_chunk_read() {
     answer_->body.settle_read();
+    if (answer_->body.awaits_growth()) {
+        answer_->follower->wait();
+        if (answer_->ration) answer_->ration->rest();
+    }
+    home_.on_body();
+}
+
+void Exchange::on_growth() {
+    answer_->window_start_ms = 0; // as on_ration()
+    answer_->body.on_growth();
     home_.on_body();
 }
 

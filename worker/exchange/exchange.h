@@ -13,6 +13,7 @@
 #include "worker/exchange/admission.h"
 #include "worker/exchange/body_reader.h"
 #include "worker/exchange/client_limits.h"
+#include "worker/exchange/followers.h"
 #include "worker/exchange/iteration.h"
 #include "worker/exchange/lookup.h"
 #include "worker/exchange/name_check.h"
@@ -63,6 +64,7 @@ struct ExchangeServices {
     log::LogLines log_lines;
     log::LogWriter* log = nullptr;         // none: --access-log off
     ClientLimits* client_limits = nullptr; // none: nobody is limited
+    Followers* followers = nullptr;        // none: no file is followed
     std::uint64_t next_answer_id = 1;
 };
 
@@ -136,6 +138,7 @@ struct Answer {
     std::string early;
     // What of the body may be sent now; none: all of it. Gone before what it is of.
     std::unique_ptr<Ration> ration;
+    std::unique_ptr<Follower> follower; // of a file that is followed. Gone likewise
 
     std::string_view head_left() const {
         return head.empty() ? std::string_view() : std::string_view(head).substr(head_sent);
@@ -155,7 +158,8 @@ class ExchangeHome {
     // Likewise, without the disk, which may happen to many at a time. The look-up may go on: the
     // Inquiry is to be dropped.
     virtual void on_unavailable(http::Plan plan) = 0;
-    // A read of the body is over, or given up: the body's next() tells more.
+    // A read of the body is over, or given up, or what it follows may have grown: the body's next()
+    // tells more.
     virtual void on_body() = 0;
     virtual void on_body_given_up() = 0;
     // The answer's ration has something again, after it had not.
@@ -171,7 +175,7 @@ class ExchangeHome {
     ~ExchangeHome() = default;
 };
 
-class Exchange final : public disk::FileReader {
+class Exchange final : public disk::FileReader, public FollowerHome {
   public:
     Exchange(ExchangeServices& services, ExchangeHome& home) : services_(services), home_(home) {}
     Exchange(const Exchange&) = delete;
@@ -229,6 +233,7 @@ class Exchange final : public disk::FileReader {
 
     void on_chunk_read() override;
     void on_disk_ill() override;
+    void on_growth() override;
     Outcome ask_by_rules(Inquiry& inquiry, const Client& client);
     Outcome admitted(Inquiry& inquiry, http::Target target);
     void take_ration();
@@ -237,6 +242,7 @@ class Exchange final : public disk::FileReader {
                                     std::string_view user = {});
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);
+    bool may_follow() const { return services_.followers && services_.followers->has_room(); }
     // What is kept for a request; no file: it has to be found.
     struct Kept {
         const CachedFile* file = nullptr;

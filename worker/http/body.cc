@@ -35,6 +35,23 @@ bool Body::has_known_size() const {
     });
 }
 
+bool Body::may_have_several_files() const {
+    const OpenFile* first = nullptr;
+    for (const Segment& segment : segments) {
+        if (std::holds_alternative<PartsExtent>(segment)) return true;
+        const auto* extent = std::get_if<FileExtent>(&segment);
+        if (!extent) continue;
+        if (first && first != extent->file.get()) return true;
+        first = extent->file.get();
+    }
+    return false;
+}
+
+Growing* Body::growing() const {
+    const auto* stream = segments.empty() ? nullptr : std::get_if<Stream>(&segments.front());
+    return stream ? stream->growing : nullptr;
+}
+
 std::uint64_t Body::size() const {
     std::uint64_t sum = 0;
     for (const Segment& segment : segments) sum += length_of(segment);

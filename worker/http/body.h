@@ -67,8 +67,9 @@ class Producer {
   public:
     enum class State : std::uint8_t {
         more,
-        end,     // there were no more, and all of them are of one version of what they are made of
-        changed, // what they are made of is no longer what it was
+        end,      // there were no more, and all of them are of one version of what they are made of
+        none_yet, // there are no more yet; of Growing alone
+        changed,  // what they are made of is no longer what it was
         unreadable, // it cannot be read
         broken,     // they cannot be made: no memory
     };
@@ -82,17 +83,35 @@ class Producer {
     virtual ~Producer() = default;
 
     // Blocks as long as it takes: never on the loop. By any thread, by one at a time, and not after
-    // it said anything but State::more, which comes with one byte at least.
+    // it said anything but State::more, which comes with one byte at least, or State::none_yet.
     virtual Made produce(std::span<char> room) = 0;
     // The client takes nothing: what others may need may go until the next produce(). Not while one
     // is under way. Thread: the loop's.
     virtual void rest() {}
 };
 
+// A producer that may have more later: a file that is followed.
+class Growing : public Producer {
+  public:
+    static constexpr std::uint64_t kNoEnd = ~std::uint64_t{0};
+
+    virtual std::uint64_t size() const = 0; // of the file, when it was found
+    // Bytes from `first` on, which is not beyond size(), up to `end` at most. Before the first
+    // produce().
+    virtual void begin_at(std::uint64_t first, std::uint64_t end) = 0;
+    // After State::none_yet: whether another produce() is worth its thread. Waits for nobody.
+    // Thread: the loop's.
+    virtual bool may_have_more(std::uint64_t now_ms) = 0;
+    // What there is now is all that will be sent. Also while a produce() is under way. Thread: the
+    // loop's.
+    virtual void finish() = 0;
+};
+
 struct Stream {
     std::shared_ptr<Producer> producer;
     std::shared_ptr<const OpenFile> file; // what it reads, whose device is charged; may be none
     std::uint64_t charged = 0;            // where there is none
+    Growing* growing = nullptr;           // the producer, if it is one
 };
 
 class Parts;
@@ -142,8 +161,11 @@ struct Body {
     std::vector<Segment> segments;
 
     bool has_known_size() const; // false: there is a stream
+    // Of one whose files are opened while it is sent nobody knows how many there are.
+    bool may_have_several_files() const;
     // What is known of it: streams count nothing.
     std::uint64_t size() const;
+    Growing* growing() const; // what it is of, if it grows; else none
     // Appends bytes [offset, offset+length) of `whole`, which must have them, and no stream.
     void append_slice(const Body& whole, std::uint64_t offset, std::uint64_t length);
     void append_bytes(std::string bytes);

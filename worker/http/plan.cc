@@ -4,6 +4,7 @@
 #include "worker/http/conditions.h"
 #include "worker/http/date.h"
 #include "worker/http/fields.h"
+#include "worker/http/plan_growing.h"
 #include "worker/http/ranges.h"
 
 #include <array>
@@ -129,6 +130,7 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
                    FileTime now) {
     if (!found) return plan_miss(request, found.error());
     Resource& resource = *found;
+    if (resource.followed) return plan_growing(request, resource, config);
 
     const CodedRepresentation* const coded =
         resource.coded.empty() ? nullptr : resource.coded_as(wanted_coding(request));

@@ -60,18 +60,24 @@ std::optional<ByteRange> satisfy(const Spec& spec, std::uint64_t size) {
     return ByteRange{.first = *spec.first, .length = last - *spec.first + 1};
 }
 
+// Behind "bytes="; none: another unit.
+std::optional<std::string_view> list_of_bytes(std::string_view value) {
+    const auto equals = value.find('=');
+    if (equals == std::string_view::npos) return std::nullopt;
+    if (!equal_ignoring_case(value.substr(0, equals), "bytes")) return std::nullopt;
+    return value.substr(equals + 1);
+}
+
 } // namespace
 
 RangeResult evaluate_ranges(std::string_view value, std::uint64_t size, unsigned max_ranges) {
-    const auto equals = value.find('=');
-    if (equals == std::string_view::npos) return {};
-    if (!equal_ignoring_case(value.substr(0, equals), "bytes")) return {};
-    if (size == 0) return {};
+    const auto list = list_of_bytes(value);
+    if (!list || size == 0) return {};
 
     RangeResult result{.verdict = RangeVerdict::partial};
     bool too_many = false;
     std::uint64_t sum = 0;
-    for (std::string_view rest = value.substr(equals + 1);;) {
+    for (std::string_view rest = *list;;) {
         const auto comma = rest.find(',');
         const auto element = trim(rest.substr(0, comma));
         if (!element.empty()) { // RFC 9110 5.6.1.2: empty elements of a list are to be ignored
@@ -89,6 +95,21 @@ RangeResult evaluate_ranges(std::string_view value, std::uint64_t size, unsigned
     if (result.ranges.empty()) return {.verdict = RangeVerdict::unsatisfiable};
     if (too_many || sum > size) return {};
     return result;
+}
+
+GrowingRange evaluate_growing_range(std::string_view value, std::uint64_t size) {
+    const auto list = list_of_bytes(value);
+    if (!list || list->find(',') != std::string_view::npos) return {};
+    const auto spec = parse_spec(trim(*list));
+    const bool is_empty = spec && !spec->first && *spec->last == 0;
+    if (!spec || is_empty || spec->first.value_or(0) > size)
+        return {.verdict = RangeVerdict::unsatisfiable};
+    const std::uint64_t first = spec->first ? *spec->first : size - std::min(*spec->last, size);
+    const std::uint64_t very_last = std::max(kVeryLastByte, first);
+    const std::uint64_t last =
+        spec->first && spec->last ? std::min(*spec->last, very_last) : very_last;
+    return {.verdict = RangeVerdict::partial,
+            .range = {.first = first, .length = last - first + 1}};
 }
 
 } // namespace fsrv::http

@@ -31,4 +31,14 @@ struct RangeResult {
 //   unsatisfiable
 RangeResult evaluate_ranges(std::string_view value, std::uint64_t size, unsigned max_ranges);
 
+// The one range of what may still grow, as RFC 8673 has it: it may begin where that ends now, and
+// end beyond. `partial`: of `range` the last byte is the one that was asked for, or
+// kVeryLastByte. `whole`: another unit, or several ranges.
+struct GrowingRange {
+    RangeVerdict verdict = RangeVerdict::whole;
+    ByteRange range;
+};
+inline constexpr std::uint64_t kVeryLastByte = (std::uint64_t{1} << 53) - 1; // exact in JSON too
+GrowingRange evaluate_growing_range(std::string_view value, std::uint64_t size);
+
 } // namespace fsrv::http

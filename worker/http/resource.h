@@ -39,6 +39,12 @@ struct Resource {
     // False: of a HEAD, whose body nobody made. It is empty then, and no Content-Length is sent
     // (RFC 9110 9.3.2).
     bool body_made = true;
+    // The body is of a file that is followed, from so many bytes before its end on; none: from
+    // where the request says.
+    struct Followed {
+        std::optional<std::uint64_t> tail;
+    };
+    std::optional<Followed> followed;
     // It is sent in that coding, which is part of its type: as a stream that is to be made of it.
     Coding packed = Coding::identity;
     std::string content_type;

@@ -1,9 +1,11 @@
 #include "worker/http/target.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 namespace fsrv::http {
@@ -24,6 +26,7 @@ constexpr TargetRefusal kNoPath{.status = 400, .what = "the query has no path="}
 constexpr TargetRefusal kTwoPaths{.status = 400, .what = "the query has more than one path="};
 constexpr TargetRefusal kNoSuchArchive{.status = 400,
                                        .what = "archive= is tar, zip, tar.gz or tar.zst"};
+constexpr TargetRefusal kBadFollow{.status = 400, .what = "follow= is a number of bytes"};
 constexpr TargetRefusal kReserved{.status = 404, .what = "reserved name"};
 
 enum class Slash { separates, must_not_be_encoded };
@@ -105,6 +108,38 @@ std::optional<std::string_view> parameter(std::string_view query, std::string_vi
     return found;
 }
 
+using Follow = std::optional<Target::Follow>;
+
+// What is more than any file has is all of it.
+std::optional<std::uint64_t> tail_of(std::string_view digits) {
+    std::uint64_t number = 0;
+    const char* const end = digits.data() + digits.size();
+    const auto [at, error] = std::from_chars(digits.data(), end, number);
+    if (at != end || error == std::errc::invalid_argument) return std::nullopt;
+    return error == std::errc() ? number : ~std::uint64_t{0};
+}
+
+// "follow" alone and without a value: all of the file.
+Result<Follow, TargetRefusal> follow_of(std::string_view query) {
+    constexpr std::string_view kName = "follow";
+    Follow follow;
+    while (!query.empty()) {
+        const auto end = query.find('&');
+        const auto pair = query.substr(0, end);
+        query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+        const auto equals = pair.find('=');
+        if (!is_named(pair.substr(0, equals), kName)) continue;
+        if (follow) return unexpected(kBadFollow);
+        follow.emplace();
+        if (equals == std::string_view::npos || equals + 1 == pair.size()) continue;
+        const auto value = decode(pair.substr(equals + 1), Slash::separates, Plus::is_space);
+        const auto number = value ? tail_of(*value) : std::nullopt;
+        if (!number) return unexpected(kBadFollow);
+        follow->tail = *number;
+    }
+    return follow;
+}
+
 Result<Target, TargetRefusal> parse_api(std::string_view query) {
     bool repeated = false;
     const auto raw = parameter(query, "path", repeated);
@@ -114,10 +149,13 @@ Result<Target, TargetRefusal> parse_api(std::string_view query) {
     if (!decoded) return unexpected(decoded.error());
     auto normalised = normalise(*decoded);
     if (!normalised) return unexpected(kAboveRoot);
+    const auto follow = follow_of(query);
+    if (!follow) return unexpected(follow.error());
     return Target{.kind = Target::Kind::api,
                   .path = std::move(normalised->path),
                   .absolute = decoded->starts_with('/'),
                   .wants_folder = normalised->wants_folder,
+                  .follow = *follow,
                   .query = query};
 }
 
@@ -239,11 +277,14 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
 
     const auto archive = archive_form(query);
     if (!archive) return unexpected(archive.error());
+    const auto follow = follow_of(query);
+    if (!follow) return unexpected(follow.error());
     return Target{.kind = Target::Kind::tree,
                   .path = std::move(normalised->path),
                   .wants_folder = normalised->wants_folder,
                   .format_json = asks_for_json(query),
                   .archive = *archive,
+                  .follow = *follow,
                   .query = query};
 }
 
@@ -266,7 +307,7 @@ std::string cache_key(const Target& target) {
     if (key.empty() || target.absolute) key += '/';
     key += target.path;
     if (target.wants_folder && !target.path.empty()) key += '/';
-    if (target.archive != ArchiveForm::none)
+    if (target.archive != ArchiveForm::none || target.follow)
         key += '\0'; // as no path has it: nothing is kept there
     return key;
 }
@@ -278,7 +319,8 @@ std::optional<std::string_view> plain_cache_key(std::string_view origin, bool ap
         if (is_ordinary(c)) continue;
         if (c == '?') {
             const std::string_view query = origin.substr(end);
-            if (query.find("archive=") != query.npos || query.find('%') != query.npos)
+            if (query.find("archive=") != query.npos || query.find("follow") != query.npos ||
+                query.find('%') != query.npos)
                 return std::nullopt;
             break;
         }

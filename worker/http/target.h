@@ -34,10 +34,16 @@ struct Target {
         false; // the path ended in a slash (or in "." or ".."): a regular file there is 404
     bool format_json = false;                // ?format=json
     ArchiveForm archive = ArchiveForm::none; // of a tree: ?archive=, the folder as one
+    // ?follow: the file, and what is appended to it; from so many bytes before its end on, or all.
+    struct Follow {
+        std::optional<std::uint64_t> tail;
+    };
+    std::optional<Follow> follow;
     std::string_view query; // as sent, without "?", for redirects; a view into the target
 };
 
-// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=, an unknown archive=), 404
+// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=, an unknown archive=, a
+// follow= that is no number), 404
 // (reserved /-/ names, an encoded slash in a segment).
 struct TargetRefusal {
     int status = 400;
@@ -49,7 +55,8 @@ struct TargetRefusal {
 Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api = true);
 
 // What of a target decides which file is answered, with which head: the key of caches. No bytes
-// that a client may spell in several ways, and nothing of a query but that it asks for an archive.
+// that a client may spell in several ways, and nothing of a query but that it asks for an archive,
+// or to follow.
 std::string cache_key(const Target& target);
 // The same without a look at what must be decoded or normalised: nothing where there is such. Part
 // of `origin`. A target that would be refused has a key too, or none, under which nothing is kept.

@@ -16,7 +16,7 @@ class TransferBoard final {
     explicit TransferBoard(ScoreSlot& score) : score_(score) {}
 
     bool due(std::uint64_t now_ms) const { return now_ms >= next_ms_; }
-    // All that are sending, throttled or paused, one after the other; then show().
+    // All that are sending, throttled, following or paused, one after the other; then show().
     void consider(const session::Connection& connection, std::uint64_t now_ms);
     void show(std::uint64_t now_ms);
 

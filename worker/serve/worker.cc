@@ -79,7 +79,7 @@ std::optional<exchange::ClientLimits> limits_of_clients(const Heritage& heritage
 
 // States with an answer that is being sent.
 constexpr std::array kAnswering{session::State::sending, session::State::throttled,
-                                session::State::paused};
+                                session::State::following, session::State::paused};
 
 session::Connection& connection_of(session::Member& member) {
     return static_cast<session::Connection&>(member); // the door makes no others
@@ -105,6 +105,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       log_(log_writer(heritage_)),
       client_limits_(limits_of_clients(heritage_, iteration_)),
       connections_(connection_limit(heritage_)),
+      followers_(std::max<std::size_t>(connections_.most() / limits::kFollowShare, 1), iteration_),
       inquiries_(static_cast<std::size_t>(options().max_header_size), closer_),
       site_(site_of(options())),
       exchanges_{.options = options(),
@@ -134,7 +135,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                  .score = score(),
                  .log_lines = log::LogLines(options().log_format),
                  .log = log_.get(),
-                 .client_limits = client_limits_ ? &*client_limits_ : nullptr},
+                 .client_limits = client_limits_ ? &*client_limits_ : nullptr,
+                 .followers = &followers_},
       sessions_{.options = options(),
                 .exchanges = exchanges_,
                 .poller = poller_,
@@ -260,6 +262,7 @@ void Worker::on_timer() {
     cache_.tidy(now);
     publish_figures();
     door_.tick();
+    followers_.look();
     connections_.sweep(deadlines(), now);
     if (now - ticked_ms_ >= limits::kTickMs) {
         ticked_ms_ = now;
@@ -289,6 +292,7 @@ session::Deadlines Worker::deadlines() const {
     deadlines[session::State::preparing] = limits::kLookUpMs;
     deadlines[session::State::sending] = ms(o.stall_timeout);
     deadlines[session::State::throttled] = session::Deadlines::kNever;
+    deadlines[session::State::following] = session::Deadlines::kNever;
     deadlines[session::State::paused] = ms(o.pause_timeout);
     deadlines[session::State::skipping_body] = ms(o.header_timeout);
     deadlines[session::State::lingering] = limits::kLingerMs;
@@ -312,6 +316,7 @@ void Worker::publish_figures() {
     figures.set(Metric::active_downloads, connections_.count(session::State::sending) +
                                               connections_.count(session::State::throttled));
     figures.set(Metric::throttled_downloads, connections_.count(session::State::throttled));
+    figures.set(Metric::followed_downloads, followers_.count());
     figures.set(Metric::active_requests, connections_.count(session::State::preparing) +
                                              connections_.count(session::State::sending));
     figures.set(Metric::paused_downloads, connections_.count(session::State::paused));
@@ -401,6 +406,7 @@ void Worker::leave(std::uint64_t within_ms) {
     // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.
     send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
     connections_.let_idle_leave(CloseReason::drained);
+    followers_.finish();
     timer_->start(0, limits::kSweepMs, [this] { on_timer(); });
 }
 

@@ -98,6 +98,7 @@ class Worker final {
     std::unique_ptr<log::LogWriter> log_;
     std::optional<exchange::ClientLimits> client_limits_; // none: nobody is limited
     session::Connections connections_;
+    exchange::Followers followers_;
     session::Turns turns_;
     session::SpareInquiries inquiries_;
     session::SwiftPlaces swift_places_;

@@ -12,6 +12,7 @@
 //                                                       device is ill
 //   sending        the socket or the disk       out     --stall-timeout: paused
 //   throttled      its share of a rate          none    none
+//   following      the file it follows to grow  none    none
 //   paused         the client; holds no buffer  out     --pause-timeout: reset
 //   skipping_body  the rest of a request's body in      --header-timeout: closed
 //   lingering      the client's close           in      limits::kLingerMs: closed
@@ -20,6 +21,8 @@
 // The deadline of idle and lingering is --pause-timeout while the client has not taken all that is
 // with the kernel. Each state has its list, in order of since_ms: connections.h.
 //
+//                                            following
+//                                               ⇅
 //   accepted ─► reading_head ─► preparing ─► sending ⇄ paused, throttled   every state ─► closing
 //                 ▲    ▲            (errors and OPTIONS skip it)  │
 //                 │    └────── skipping_body ◄────────────────────┤
@@ -62,7 +65,8 @@ class Connection : public Member, public loop::PollTarget {
         place_ = std::make_unique<ClientTable::Place>(std::move(place));
     }
 
-    // While sending, throttled or paused, once in a while: for what is not a deadline of its state.
+    // While sending, throttled, following or paused, once in a while: for what is not a deadline of
+    // its state.
     virtual void on_tick(std::uint64_t now_ms) = 0;
     void go_on(); // its turn, which Turns give
 

@@ -8,8 +8,8 @@ namespace fsrv::session {
 
 std::string_view name_of(State state) {
     static constexpr std::string_view kNames[kStates] = {
-        "accepted",  "handshaking", "idle",          "reading_head", "preparing", "sending",
-        "throttled", "paused",      "skipping_body", "lingering",    "closing"};
+        "accepted",  "handshaking", "idle",   "reading_head",  "preparing", "sending",
+        "throttled", "following",   "paused", "skipping_body", "lingering", "closing"};
     return kNames[static_cast<unsigned>(state)];
 }
 

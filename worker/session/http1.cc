@@ -100,7 +100,7 @@ void Http1::on_event() {
 }
 
 void Http1::on_peer_end() {
-    if (waits_for_ill_disk()) close(CloseReason::client_aborted);
+    if (waits_for_ill_disk() || state() == State::following) close(CloseReason::client_aborted);
 }
 
 void Http1::advance() {
@@ -334,14 +334,32 @@ bool Http1::send_some() {
         wait_for_nothing();
         if (!watch()) return false;
         break;
+    case Played::wait_growth:
+        rest();
+        if (state() == State::closing) return false;
+        break;
     case Played::yield: go_on_soon(); return false;
     }
     if (inquiry_ && !skip_body_ && inquiry_->is_used_up()) drop_inquiry();
     return false;
 }
 
+// What it follows has nothing new. A client that goes is not noticed by a write, so who ends its
+// side is taken to have gone.
+void Http1::rest() {
+    stow_what_came_early();
+    if (swift_) transport_.bound_queue(limits::kNotSentLowat);
+    end_swiftness();
+    set_state(State::following);
+    wait_for_nothing();
+    if (!watch()) return;
+    if (transport_.peer_has_ended()) close(CloseReason::client_aborted);
+}
+
 void Http1::on_body() {
     if (state() == State::closing) return;
+    if (state() == State::paused) return; // what it follows has grown: its client decides
+    if (state() == State::following) set_state(State::sending);
     touch(); // the stall clock runs from when the client could have taken something
     advance_in_turn();
 }
@@ -495,6 +513,7 @@ void Http1::on_deadline() {
             *inquiry_, "the disk is too busy, try again soon"));
         break;
     case State::throttled:
+    case State::following:
     case State::closing: break;
     }
 }

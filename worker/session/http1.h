@@ -74,6 +74,7 @@ class Http1 final : public Connection, public exchange::ExchangeHome {
     bool skip_body();
     bool next_request();
     void advance_in_turn();
+    void rest();
     void pause();
     void let_queue_grow();
     void end_swiftness();

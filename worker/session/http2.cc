@@ -277,6 +277,7 @@ bool Http2::take(std::string_view received) {
 void Http2::settle_state() {
     const State wanted = streams_.empty() ? State::idle
                          : is_throttled() ? State::throttled
+                         : is_following() ? State::following
                                           : State::sending;
     const bool waits_on = state() == State::paused && wanted != State::idle;
     if (state() != wanted && !waits_on) set_state(wanted);
@@ -286,6 +287,13 @@ bool Http2::is_throttled() const {
     return services_.exchanges.client_limits && unsent_.empty() &&
            std::ranges::all_of(streams_,
                                [](const auto& entry) { return entry.second.is_throttled(); });
+}
+
+// All that it sends.
+bool Http2::is_following() const {
+    return unsent_.empty() && std::ranges::all_of(streams_, [](const auto& entry) {
+               return entry.second.is_following();
+           });
 }
 
 // Sends what there is, a turn of it, and waits for what is wanted next.
@@ -457,7 +465,8 @@ void Http2::on_tick(std::uint64_t now_ms) {
         if (stream.is_finding()) {
             if (still_ms >= limits::kLookUpMs)
                 stream.give_up_look_up("the disk is too busy, try again soon");
-        } else if (!stream.answer() || stream.is_reading() || stream.is_throttled()) {
+        } else if (!stream.answer() || stream.is_reading() || stream.is_throttled() ||
+                   stream.is_following()) {
             continue;
         } else if (still_ms >= stall_ms + pause_ms) {
             cut(stream, CloseReason::pause_timeout);
@@ -489,7 +498,7 @@ void Http2::on_deadline() {
         const bool waits_for_us =
             std::any_of(streams_.begin(), streams_.end(), [](const auto& entry) {
                 return entry.second.is_finding() || entry.second.is_reading() ||
-                       entry.second.is_throttled();
+                       entry.second.is_throttled() || entry.second.is_following();
             });
         if (waits_for_us) {
             touch();

@@ -3,7 +3,8 @@
 // bounds a client that means no good. Thread: the loop's.
 //
 // What of the states of a connection it uses: idle without a stream, sending with one, throttled
-// when all of them wait for their share of a rate, paused when nothing was taken for
+// when all of them wait for their share of a rate, following when all of them follow files that
+// have nothing new, paused when nothing was taken for
 // --stall-timeout, lingering, closing. A stream that takes nothing gives its buffer back by itself,
 // and is reset after --pause-timeout.
 #pragma once
@@ -88,6 +89,7 @@ class Http2 final : public Connection, public Http2Streams {
     void go_on_or_wait(bool blocked);
     void settle_state();
     bool is_throttled() const; // all that it sends
+    bool is_following() const; // likewise
     void say_last();
     void end_all(CloseReason reason);
     void drain();

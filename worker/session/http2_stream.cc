@@ -135,7 +135,7 @@ void Http2Stream::begin(exchange::Answer&, const http::Plan& plan) {
 
 // A file that cannot be read is still an honest answer before the head was sent.
 void Http2Stream::submit_when_ready() {
-    if (has_body() && !load()) {
+    if (has_body() && !load() && !is_following()) {
         if (is_reading()) return; // on_body() comes back
         const CloseReason reason = exchange_.answer()->body.failure();
         const auto refusal = exchange::Exchange::honest_answer(reason);
@@ -168,11 +168,12 @@ bool Http2Stream::load() {
 
 Http2Stream::Part Http2Stream::read(std::size_t most) {
     exchange::Ration* const ration = exchange_.answer()->ration.get();
-    if (ration && !exchange_.answer()->body.at_end()) {
+    if (ration && !exchange_.answer()->body.at_end() && !is_following()) {
         most = static_cast<std::size_t>(std::min<std::uint64_t>(most, ration->ask()));
         if (most == 0) return {.kind = Part::Kind::wait};
     }
-    if (!load()) return {.kind = is_reading() ? Part::Kind::wait : Part::Kind::failed};
+    if (!load())
+        return {.kind = is_reading() || is_following() ? Part::Kind::wait : Part::Kind::failed};
     std::size_t there = 0;
     for (unsigned i = 0; i < piece_.vectors; ++i) there += vectors_[i].iov_len;
     part_ = std::min(there, most);

@@ -75,6 +75,7 @@ class Http2Stream final : public exchange::ExchangeHome {
     bool is_throttled() const {
         return answer() && answer()->ration && answer()->ration->is_waiting();
     }
+    bool is_following() const { return answer() && answer()->body.awaits_growth(); } // no more yet
     bool is_reading() const { return answer() && answer()->body.read_under_way(); }
     // Nothing was taken for --stall-timeout: its buffer is given back.
     void pause();

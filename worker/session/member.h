@@ -19,12 +19,13 @@ enum class State : std::uint8_t {
     preparing,
     sending,
     throttled,
+    following,
     paused,
     skipping_body,
     lingering,
     closing,
 };
-inline constexpr unsigned kStates = 11;
+inline constexpr unsigned kStates = 12;
 std::string_view name_of(State state);
 
 class Member {

@@ -61,6 +61,7 @@ class Turn final {
         const bool has_head = !answer_.head_left().empty();
         switch (piece.kind) {
         case Piece::Kind::wait: return Played::wait_disk;
+        case Piece::Kind::none_yet: // has no length, so it goes in chunks
         case Piece::Kind::failed: return Played::failed;
         case Piece::Kind::end: return has_head ? send_bytes(piece) : finish();
         case Piece::Kind::bytes: return send_bytes(piece);
@@ -92,6 +93,7 @@ class Turn final {
 
     Played send_in_chunks(const Piece& piece) {
         if (piece.kind == Piece::Kind::wait) return Played::wait_disk;
+        if (piece.kind == Piece::Kind::none_yet) return rest();
         if (piece.kind != Piece::Kind::bytes && piece.kind != Piece::Kind::end)
             return Played::failed;
         if (piece.kind == Piece::Kind::end && chunks_->is_complete()) return finish();
@@ -116,10 +118,19 @@ class Turn final {
         return took(piece, left);
     }
 
+    // Nothing of what was told stays here.
+    Played rest() {
+        if (!answer_.head_left().empty()) return send_head();
+        if (transport_.flush()) return Played::wait_growth;
+        return played(answer_.body.refused_by_client(errno));
+    }
+
     // Of the body; what it does not need costs nothing.
     std::uint64_t rationed() {
         constexpr std::uint64_t kAll = ~std::uint64_t{0};
-        return answer_.ration && !answer_.body.at_end() ? answer_.ration->ask() : kAll;
+        const exchange::BodyReader& body = answer_.body;
+        return answer_.ration && !body.at_end() && !body.awaits_growth() ? answer_.ration->ask()
+                                                                         : kAll;
     }
 
     void shorten(Piece& piece, std::uint64_t most) {

@@ -11,6 +11,7 @@ enum class Played {
     complete,      // the last byte is with the kernel
     wait_writable, // the client takes no more now
     wait_disk,     // a read is under way; ExchangeHome::on_body() follows
+    wait_growth,   // all that there is was; ExchangeHome::on_body() follows when there is more
     wait_ration,   // as much as may be sent now was; ExchangeHome::on_ration() follows
     yield,         // it could go on, but has had its turn
     failed,        // the body's failure() says why

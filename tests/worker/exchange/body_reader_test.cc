@@ -234,6 +234,60 @@ TEST_P(BodyReaderTest, WhatAStreamHasMadeOutlivesAReleasedBuffer) {
     EXPECT_TRUE(received_ == test::pattern(0, size));
 }
 
+// Has what the test gives it.
+class Grows final : public http::Growing {
+  public:
+    std::uint64_t size() const override { return 0; }
+    void begin_at(std::uint64_t, std::uint64_t) override {}
+    bool may_have_more(std::uint64_t) override { return !given.empty(); }
+    void finish() override {}
+    Made produce(std::span<char> room) override {
+        if (given.empty()) return {.state = is_over ? State::end : State::none_yet};
+        const std::size_t bytes = given.copy(room.data(), room.size());
+        given.erase(0, bytes);
+        return {.bytes = bytes};
+    }
+
+    std::string given;
+    bool is_over = false;
+};
+
+TEST_P(BodyReaderTest, WhatGrowsIsWaitedForWithoutABufferAndWithoutAThread) {
+    const auto grows = std::make_shared<Grows>();
+    http::Body body;
+    body.segments.emplace_back(http::Stream{.producer = grows, .file = {}, .growing = grows.get()});
+    begin(std::move(body));
+    const auto play_on = [this] {
+        while (true) {
+            const Step last = step();
+            client_reads();
+            if (last != Step::wait_disk && last != Step::wait_writable && last != Step::yield)
+                return last;
+        }
+    };
+    EXPECT_EQ(play_on(), Step::wait_growth);
+    std::string all;
+    for (unsigned i = 0; i < 3; ++i) {
+        const std::string more = test::pattern(all.size(), 300'000);
+        grows->given = more;
+        EXPECT_EQ(play_on(), Step::wait_growth) << "it was not told yet";
+        EXPECT_TRUE(body_->awaits_growth());
+        EXPECT_FALSE(body_->holds_buffer());
+        EXPECT_FALSE(body_->read_under_way());
+        EXPECT_FALSE(body_->at_end());
+        body_->release_buffer();
+        body_->on_growth();
+        EXPECT_EQ(play_on(), Step::wait_growth);
+        all += more;
+        EXPECT_TRUE(received_ == all);
+    }
+    grows->is_over = true;
+    body_->on_growth();
+    EXPECT_EQ(play_on(), Step::complete);
+    EXPECT_TRUE(received_ == all);
+    EXPECT_TRUE(body_->at_end());
+}
+
 TEST_P(BodyReaderTest, AStreamIsAbandonedWithWhatItNeeds) {
     const auto file = std::make_shared<http::OpenFile>();
     Blocker blocker;

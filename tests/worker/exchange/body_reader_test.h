@@ -36,7 +36,7 @@ inline std::shared_ptr<http::OpenFile> open_file(const std::string& path,
 }
 
 // What became of a piece, or of the body.
-enum class Step { complete, wait_writable, wait_disk, yield, failed };
+enum class Step { complete, wait_writable, wait_disk, wait_growth, yield, failed };
 
 // A reader, a pair of sockets with little room between, and a client that reads what is there.
 class BodyReaderTest : public testing::TestWithParam<IoMode>, public disk::FileReader {
@@ -83,6 +83,7 @@ class BodyReaderTest : public testing::TestWithParam<IoMode>, public disk::FileR
         switch (piece.kind) {
         case Piece::Kind::end: return Step::complete;
         case Piece::Kind::wait: return Step::wait_disk;
+        case Piece::Kind::none_yet: return Step::wait_growth;
         case Piece::Kind::failed: return Step::failed;
         case Piece::Kind::bytes:
         case Piece::Kind::window:

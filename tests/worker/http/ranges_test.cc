@@ -171,5 +171,48 @@ TEST(Ranges, AgreeWithTheReferenceAtRandom) {
     }
 }
 
+TEST(Ranges, OfWhatGrowsTheEndIsOpen) {
+    constexpr std::uint64_t kLast = kVeryLastByte;
+    using Verdict = RangeVerdict;
+    const struct {
+        const char* value;
+        std::uint64_t size;
+        Verdict verdict;
+        std::uint64_t first = 0;
+        std::uint64_t last = 0;
+    } table[] = {
+        {"bytes=0-", 1000, Verdict::partial, 0, kLast},
+        {"bytes=999-", 1000, Verdict::partial, 999, kLast},
+        {"bytes=1000-", 1000, Verdict::partial, 1000, kLast},
+        {"bytes=1001-", 1000, Verdict::unsatisfiable},
+        {"bytes=0-", 0, Verdict::partial, 0, kLast},
+        {"bytes=1-", 0, Verdict::unsatisfiable},
+        {"bytes=-1", 1000, Verdict::partial, 999, kLast},
+        {"bytes=-1000", 1000, Verdict::partial, 0, kLast},
+        {"bytes=-5000", 1000, Verdict::partial, 0, kLast},
+        {"bytes=-5", 0, Verdict::partial, 0, kLast},
+        {"bytes=-0", 1000, Verdict::unsatisfiable},
+        {"bytes=10-19", 1000, Verdict::partial, 10, 19},
+        {"Bytes= 10-19 ", 1000, Verdict::partial, 10, 19},
+        {"bytes=10-5000", 1000, Verdict::partial, 10, 5000},
+        {"bytes=0-99999999999999999999999", 1000, Verdict::partial, 0, kLast},
+        {"bytes=19-10", 1000, Verdict::unsatisfiable},
+        {"bytes=x", 1000, Verdict::unsatisfiable},
+        {"bytes=", 1000, Verdict::unsatisfiable},
+        {"bytes=0-1,5-", 1000, Verdict::whole},
+        {"lines=0-", 1000, Verdict::whole},
+        {"bytes", 1000, Verdict::whole},
+        {"bytes=10000000000000000-", 20'000'000'000'000'000, Verdict::partial,
+         10'000'000'000'000'000, 10'000'000'000'000'000},
+    };
+    for (const auto& row : table) {
+        const GrowingRange got = evaluate_growing_range(row.value, row.size);
+        EXPECT_EQ(got.verdict, row.verdict) << row.value;
+        if (row.verdict != Verdict::partial) continue;
+        EXPECT_EQ(got.range.first, row.first) << row.value;
+        EXPECT_EQ(got.range.length, row.last - row.first + 1) << row.value;
+    }
+}
+
 } // namespace
 } // namespace fsrv::http::test

@@ -313,5 +313,42 @@ TEST(Target, EncodedPathsDecodeToThemselves) {
     }
 }
 
+TEST(Target, FollowSaysFromHowFarBeforeTheEnd) {
+    const struct {
+        const char* query;
+        bool follows;
+        std::optional<std::uint64_t> tail = {};
+    } table[] = {
+        {"", false},
+        {"xfollow=1", false},
+        {"follows", false},
+        {"follow", true},
+        {"follow=", true},
+        {"a=b&follow&c", true},
+        {"follow=0", true, 0},
+        {"follow=4096", true, 4096},
+        {"%66ollow=1", true, 1},
+        {"a=b&follow=7&c=d", true, 7},
+        {"follow=99999999999999999999999", true, UINT64_MAX},
+    };
+    for (const std::string begin : {"/a?", "/files?path=a&"}) {
+        for (const auto& row : table) {
+            const auto target = parse_target(begin + row.query);
+            ASSERT_TRUE(target) << row.query;
+            ASSERT_EQ(target->follow.has_value(), row.follows) << row.query;
+            if (!row.follows) continue;
+            EXPECT_EQ(target->follow->tail, row.tail) << row.query;
+            EXPECT_NE(cache_key(*target), cache_key(*parse_target("/a"))) << row.query;
+            EXPECT_EQ(plain_cache_key(begin + row.query, true), std::nullopt) << row.query;
+        }
+        for (const char* query :
+             {"follow=-1", "follow=1k", "follow=+1", "follow=%zz", "follow&follow=1"}) {
+            const auto target = parse_target(begin + query);
+            ASSERT_FALSE(target) << query;
+            EXPECT_EQ(target.error().status, 400) << query;
+        }
+    }
+}
+
 } // namespace
 } // namespace fsrv::http

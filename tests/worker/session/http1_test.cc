@@ -263,6 +263,124 @@ TEST_F(Http1Test, AClientThatGoesAwayLeavesNothingOfItsStream) {
     }));
 }
 
+constexpr std::uint64_t kLook = limits::kFollowLookMs;
+
+TEST_F(Http1Test, AFollowedFileComesAsItGrowsAndItsClientIsNeitherIdleNorPaused) {
+    const Http1& connection = come("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    const std::string heard = hears();
+    EXPECT_NE(heard.find("\r\nTransfer-Encoding: chunked\r\n"), std::string::npos);
+    EXPECT_TRUE(heard.ends_with("\r\n\r\n7\r\ncontent")) << heard;
+    EXPECT_EQ(connection.state(), State::following);
+    EXPECT_FALSE(connection.answer()->body.holds_buffer());
+    pass_with_pool(3'600'000);
+    EXPECT_EQ(hears(), "");
+    EXPECT_EQ(connection.state(), State::following);
+    test::append_file(tree_.at("file"), "+more");
+    pass_with_pool(kLook);
+    EXPECT_EQ(hears(), "\r\n5\r\n+more");
+    EXPECT_EQ(connection.state(), State::following);
+    std::filesystem::remove(tree_.at("file"));
+    pass_with_pool(kLook);
+    EXPECT_EQ(hears(), "\r\n0\r\n\r\n");
+    EXPECT_EQ(connection.state(), State::idle);
+    says("GET /none HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    EXPECT_TRUE(hears().starts_with("HTTP/1.1 404 ")) << "it is kept alive";
+}
+
+TEST_F(Http1Test, AHeadDoesNotWaitForTheFirstByteOfWhatIsFollowed) {
+    come("GET /file?follow=0 HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    const std::string heard = hears();
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 200 OK\r\n")) << heard;
+    EXPECT_TRUE(heard.ends_with("\r\n\r\n")) << heard;
+    test::append_file(tree_.at("file"), "new");
+    pass_with_pool(kLook);
+    EXPECT_EQ(hears(), "3\r\nnew");
+}
+
+TEST_F(Http1Test, AFollowedFileThatIsCutEndsByAResetAndNotByALastChunk) {
+    const Http1& connection = come("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    hears();
+    std::filesystem::resize_file(tree_.at("file"), 3);
+    pass_with_pool(kLook);
+    EXPECT_EQ(connection.state(), State::closing);
+    EXPECT_EQ(score_->value(Metric::closed, to_label(CloseReason::file_changed)), 1U);
+    EXPECT_EQ(hears().find("0\r\n"), std::string::npos);
+}
+
+TEST_F(Http1Test, WhoFollowsAndGoesLeavesNothing) {
+    const Http1& connection = come("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    EXPECT_EQ(followers_.count(), 1U);
+    client_.reset();
+    go_on();
+    EXPECT_EQ(connection.state(), State::closing);
+    EXPECT_EQ(followers_.count(), 0U);
+    EXPECT_EQ(score_->value(Metric::closed, to_label(CloseReason::client_aborted)), 1U);
+}
+
+TEST_F(Http1Test, WhatComesEarlyWaitsForTheEndOfWhatIsFollowed) {
+    const Http1& connection = come("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n"
+                                   "GET /none HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    EXPECT_EQ(connection.state(), State::following);
+    hears();
+    followers_.finish();
+    pass_with_pool(0);
+    const std::string heard = hears();
+    EXPECT_TRUE(heard.starts_with("\r\n0\r\n\r\nHTTP/1.1 404 ")) << heard;
+}
+
+TEST_F(Http1Test, AWorkerThatEndsFinishesWhatIsFollowedWithWhatThereIs) {
+    come("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    hears();
+    test::append_file(tree_.at("file"), "+last");
+    ending_.draining = true;
+    followers_.finish();
+    pass_with_pool(0);
+    EXPECT_EQ(hears(), "\r\n5\r\n+last\r\n0\r\n\r\nEND");
+}
+
+TEST_F(Http1Test, ThereIsRoomForSoManyWhoFollow) {
+    std::vector<UniqueFd> others;
+    for (unsigned i = 0; i < 2; ++i) {
+        come("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+        go_on_with_pool();
+        others.push_back(std::move(client_));
+    }
+    come("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::string heard = hears();
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 503 ")) << heard;
+    EXPECT_NE(heard.find("\r\nRetry-After: "), std::string::npos);
+    says("HEAD /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on();
+    EXPECT_TRUE(hears().starts_with("HTTP/1.1 200 ")) << "a head follows nothing";
+    others.pop_back();
+    go_on();
+    says("GET /file?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    EXPECT_TRUE(hears().starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(Http1Test, WhoTakesNothingOfWhatItFollowsIsPausedLikeOthers) {
+    const Http1& connection = come("GET /large?follow HTTP/1.1\r\nHost: h\r\n\r\n");
+    go_on_with_pool();
+    EXPECT_EQ(connection.state(), State::sending);
+    pass(1'000);
+    EXPECT_EQ(connection.state(), State::paused);
+    std::size_t heard = 0;
+    for (unsigned i = 0; i < 1'000 && connection.state() != State::following; ++i) {
+        heard += hears().size();
+        go_on_with_pool();
+    }
+    EXPECT_EQ(connection.state(), State::following);
+    EXPECT_GE(heard + hears().size(), kLarge);
+}
+
 // A reader of its own: what is framed is the same whatever makes the bytes.
 class Chunks : public Http1Test, public disk::FileReader {
   protected:

@@ -423,5 +423,55 @@ TEST_F(Http2Test, AClientThatGoesIsNoticed) {
     EXPECT_EQ(closed(CloseReason::client_closed), 1U);
 }
 
+TEST_F(Http2Test, AFollowedFileComesAsItGrowsBesideOtherStreams) {
+    Http2& connection = meet();
+    const auto talk_with_pool = [&] {
+        talk();
+        go_on_with_pool();
+        talk();
+    };
+    const std::int32_t followed = peer_->get("/file?follow");
+    talk_with_pool();
+    EXPECT_EQ(peer_->status(followed), "200");
+    EXPECT_EQ(peer_->of(followed).body, "content");
+    EXPECT_EQ(connection.state(), State::following);
+    const std::int32_t other = peer_->get("/file");
+    talk_with_pool();
+    EXPECT_EQ(peer_->of(other).body, "content");
+    EXPECT_TRUE(peer_->of(other).whole);
+    EXPECT_EQ(connection.state(), State::following);
+    wait(2 * kPauseMs);
+    EXPECT_TRUE(is_open());
+    connection.on_tick(iteration_.now_ms());
+    test::append_file(tree_.at("file"), "+more");
+    pass_with_pool(limits::kFollowLookMs);
+    talk();
+    EXPECT_EQ(peer_->of(followed).body, "content+more");
+    EXPECT_FALSE(peer_->of(followed).whole);
+    std::filesystem::remove(tree_.at("file"));
+    pass_with_pool(limits::kFollowLookMs);
+    talk();
+    EXPECT_TRUE(peer_->of(followed).whole);
+    EXPECT_EQ(connection.state(), State::idle);
+}
+
+TEST_F(Http2Test, AFollowedFileThatIsCutResetsItsStreamAlone) {
+    meet();
+    const std::int32_t empty = peer_->get("/file?follow=0");
+    const std::int32_t followed = peer_->get("/file?follow");
+    talk();
+    go_on_with_pool();
+    talk();
+    EXPECT_EQ(peer_->status(empty), "200") << "before there is a byte";
+    std::filesystem::resize_file(tree_.at("file"), 1);
+    pass_with_pool(limits::kFollowLookMs);
+    talk();
+    EXPECT_TRUE(peer_->of(followed).reset);
+    EXPECT_TRUE(peer_->of(empty).reset);
+    const std::int32_t next = peer_->get("/large");
+    talk();
+    expect_large(next);
+}
+
 } // namespace
 } // namespace fsrv::session

@@ -80,8 +80,21 @@ class SessionTest : public testing::Test {
     }
     void pass(std::uint64_t ms) {
         iteration_.begin(iteration_.now_ms() + ms);
+        followers_.look();
         connections_.sweep(deadlines_, iteration_.now_ms());
         go_on();
+    }
+    // And what the pool does meanwhile.
+    void go_on_with_pool() {
+        for (go_on(); !pool_.is_idle(); go_on()) {
+            pollfd wake{.fd = pool_.wake_fd(), .events = POLLIN, .revents = 0};
+            EXPECT_EQ(::poll(&wake, 1, 60'000), 1);
+            pool_.dispatch();
+        }
+    }
+    void pass_with_pool(std::uint64_t ms) {
+        pass(ms);
+        go_on_with_pool();
     }
     content::Tree tree_;
     Options options_;
@@ -109,6 +122,7 @@ class SessionTest : public testing::Test {
     Turns turns_;
     SpareInquiries inquiries_{8 * 1024, closer_};
     SwiftPlaces swift_places_;
+    exchange::Followers followers_{2, iteration_};
     std::string http2_out_;
     http::SplitHeads split_heads_;
     std::array<char, 64 * 1024> scratch_;
@@ -132,7 +146,8 @@ class SessionTest : public testing::Test {
                                                      .score = *score_,
                                                      .io = IoMode::inline_},
                                           .score = *score_,
-                                          .log_lines = log::LogLines(LogFormat::extended)};
+                                          .log_lines = log::LogLines(LogFormat::extended),
+                                          .followers = &followers_};
     SessionServices sessions_{.options = options_,
                               .exchanges = exchanges_,
                               .poller = poller_,
