@@ -9,6 +9,7 @@
 #include <string_view>
 
 struct evp_mac_ctx_st; // EVP_MAC_CTX
+struct evp_md_ctx_st;  // EVP_MD_CTX
 
 namespace fsrv::crypto {
 
@@ -22,6 +23,20 @@ struct Digest {
 
 Digest sha256(std::string_view text);
 Digest hmac_sha256(std::string_view key, std::string_view text);
+
+// SHA-256 of what comes in pieces. One thread at a time.
+class Sha256 final {
+  public:
+    Sha256();
+    void add(std::string_view piece);
+    Digest finish(); // of all that was added; then it begins anew
+
+  private:
+    struct Free {
+        void operator()(evp_md_ctx_st* context) const;
+    };
+    std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
 
 // HMAC-SHA-256 under one key for many texts: a third of the time. One thread at a time.
 class Hmac final {
