@@ -183,6 +183,7 @@ constexpr PathKey kPathKeys[] = {
     {"listing", [](auto& s, const auto& v) { return store_on_off(v, s.listing); }},
     {"hidden", [](auto& s, const auto& v) { return store_on_off(v, s.hidden); }},
     {"archive", [](auto& s, const auto& v) { return store_on_off(v, s.archive); }},
+    {"digests", [](auto& s, const auto& v) { return store_on_off(v, s.digests); }},
     {"compress",
      [](auto& s, const auto& v) {
          std::size_t word = 0;

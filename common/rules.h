@@ -57,6 +57,7 @@ struct PathSettings {
     bool hidden = false;
     bool compress = true;
     bool archive = true; // folders are sent as tar and zip, within --archive-limit
+    bool digests = true; // of files, for who asks
     Symlinks symlinks{};
     Disposition disposition = Disposition::automatic;
     friend bool operator==(const PathSettings&, const PathSettings&) = default;
