@@ -35,6 +35,12 @@ DigestMaker::DigestMaker(const Config& config)
       lists_(std::make_shared<ByteBudget>(config.list_bytes)),
       places_(std::make_shared<ByteBudget>(limits::kMostDigestStreams)) {}
 
+http::Resource DigestMaker::sums_head() {
+    return {.body_made = false,
+            .content_type = "text/plain; charset=utf-8",
+            .content_disposition = "inline; filename=\"SHA256SUMS\""};
+}
+
 http::FindResult DigestMaker::sums(const std::string& path, const ArchiveMaker::Look& look,
                                    Reach& reach, std::uint64_t charged) {
     Reservation place(places_);
@@ -51,8 +57,8 @@ http::FindResult DigestMaker::sums(const std::string& path, const ArchiveMaker::
     if (!list) return unexpected(sums_miss(list.error()));
     ArchiveFiles files({.resolver = look.resolver, .writes = config_.writes, .crcs = nullptr},
                        *std::move(list));
-    http::Resource resource{.content_type = "text/plain; charset=utf-8",
-                            .content_disposition = "inline; filename=\"SHA256SUMS\""};
+    http::Resource resource = sums_head();
+    resource.body_made = true;
     resource.body.segments.emplace_back(http::Stream{
         .producer = std::make_shared<DigestSums>(std::move(files), path, known_, std::move(place)),
         .file = nullptr,

@@ -28,6 +28,8 @@ class DigestMaker final {
 
     const std::shared_ptr<KnownDigests>& known() const { return known_; }
 
+    // The list of a folder, without a body: for HEAD.
+    static http::Resource sums_head();
     // `path`: of the folder, below the root. `charged`: the device that its reads are. A stream.
     http::FindResult sums(const std::string& path, const ArchiveMaker::Look& look, Reach& reach,
                           std::uint64_t charged);

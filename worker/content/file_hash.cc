@@ -15,8 +15,8 @@ namespace {
 
 // Read and hashed while a processor's cache has it.
 constexpr std::size_t kHashedAtOnce = 128 * 1024;
-// A job that stays away for longer is a sign of an ill device.
-constexpr std::int64_t kWaitedAtOnceNs = 1'000'000'000;
+// Others may need the thread.
+constexpr std::int64_t kWaitedAtOnceNs = 20'000'000;
 
 // So much later than `time`, before or after, it is no longer near it.
 std::int64_t stays_near_ns(FileTime time, FileTime now, std::int64_t near_ns) {

@@ -28,8 +28,8 @@ class FileHash final {
     explicit FileHash(std::shared_ptr<const http::OpenFile> file, std::uint64_t piece_bytes = 0);
 
     enum class State : std::uint8_t { more, done, changed, unreadable };
-    // Reads `most` bytes, or to the end; before the first one it waits until the file has settled,
-    // for a second at most. Not after it said anything but more.
+    // Reads `most` bytes, or to the end. Of a file that has not settled it reads nothing, and waits
+    // a little. Not after it said anything but more.
     State go_on(std::uint64_t most);
 
     const http::OpenFile& file() const { return *file_; }

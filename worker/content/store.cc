@@ -298,21 +298,24 @@ http::FindResult LocalStore::find_sums(const Entry& folder, const Look& asked) c
     const PathSettings& settings = asked.rule.settings;
     if (!settings.listing) return miss(kNoListing);
     if (!settings.digests) return miss(kNoDigests);
-    if (asked.reach.in_memory) {
-        asked.reach.want_thread();
-        return busy_miss();
+    http::FindResult sums = DigestMaker::sums_head();
+    if (!ask.head) {
+        if (asked.reach.in_memory) {
+            asked.reach.want_thread();
+            return busy_miss();
+        }
+        if (!ask.may_list) {
+            asked.reach.wants_listing = true;
+            return busy_miss();
+        }
+        sums = digests_->sums(
+            asked.path,
+            {.resolver = asked.resolver,
+             .sight = {.hidden = settings.hidden, .policy = ask.policy, .led_to = folder.led_to},
+             .index = settings.index,
+             .cancelled = ask.cancelled},
+            asked.reach, charged_to(folder, asked.reach));
     }
-    if (!ask.may_list) {
-        asked.reach.wants_listing = true;
-        return busy_miss();
-    }
-    auto sums = digests_->sums(
-        asked.path,
-        {.resolver = asked.resolver,
-         .sight = {.hidden = settings.hidden, .policy = ask.policy, .led_to = folder.led_to},
-         .index = settings.index,
-         .cancelled = ask.cancelled},
-        asked.reach, charged_to(folder, asked.reach));
     if (sums)
         sums->rule_fields =
             fields_of_made(is_of_asker(asked.path, folder, asked.rule, ask), asked.rule);

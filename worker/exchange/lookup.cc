@@ -138,7 +138,9 @@ void Lookup::find_and_plan() {
         if (found_ && given == Codings::Given::useless) found_->set_useless(coding);
     }
     listings_full_ = !found && found.error().listings_full;
-    if (found && admission_ && !admission_->attachment().empty())
+    // The link names the file; what is made of it has a name of its own.
+    if (found && admission_ && !admission_->attachment().empty() &&
+        target_.digests == http::DigestForm::none)
         found->content_disposition = content::attachment(admission_->attachment());
     if (wants_digest) undigested_ = s.digests->add(*found, std::move(file));
     const bool is_found = found.has_value();
