@@ -177,6 +177,19 @@ inline constexpr unsigned kCrcFilesInARow = 64;
 // CRCs that a worker keeps: 100 bytes each.
 inline constexpr std::size_t kKeptCrcs = 65'536;
 
+// Digests. A job reads so much of a file, then another has the thread.
+inline constexpr std::uint64_t kDigestBytesInARow = 8 * 1024 * 1024;
+// Files whose digests are being computed, or wait for it, in a worker: each has a descriptor.
+// Beyond that who asks is told nothing.
+inline constexpr std::size_t kMostDigestJobs = 64;
+inline constexpr std::size_t kKeptDigests = 65'536; // in a worker: 150 bytes each
+// Answers of a worker that are made of digests while they are sent; 503 above.
+inline constexpr unsigned kMostDigestStreams = 4;
+// Pieces of a file in a metalink: 32 bytes each are kept, of so many files.
+inline constexpr std::uint64_t kMostPieces = 2'048;
+inline constexpr std::uint64_t kLeastPieceBytes = 1024 * 1024;
+inline constexpr std::size_t kKeptPieceLists = 64;
+
 // So many of the folders above it are links in a listing, next to the root: each costs what it is
 // deep.
 inline constexpr std::size_t kMaxShownAncestors = 32;
@@ -205,6 +218,8 @@ inline constexpr unsigned kMaxResolveRetries =
 // A file modified less than this before now, or dated so little after it, may change again without
 // its time changing: weak ETag.
 inline constexpr std::int64_t kYoungFileNs = 1'000'000'000;
+// Where times move in steps of two seconds (FAT), or are told by another machine.
+inline constexpr std::int64_t kYoungFarFileNs = 3'000'000'000;
 
 // Access log: lines that wait for a log that does not take them, per worker; dropped and counted
 // above.

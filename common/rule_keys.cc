@@ -185,6 +185,7 @@ constexpr PathKey kPathKeys[] = {
     {"hidden", [](auto& s, const auto& v) { return store_on_off(v, s.hidden); }},
     {"archive", [](auto& s, const auto& v) { return store_on_off(v, s.archive); }},
     {"precompressed", [](auto& s, const auto& v) { return store_on_off(v, s.precompressed); }},
+    {"digests", [](auto& s, const auto& v) { return store_on_off(v, s.digests); }},
     {"compress",
      [](auto& s, const auto& v) {
          std::size_t word = 0;

@@ -64,6 +64,7 @@ struct PathSettings {
     bool compress = true;
     bool precompressed = false;
     bool archive = true; // folders are sent as tar and zip, within --archive-limit
+    bool digests = true; // of files, for who asks
     Symlinks symlinks{};
     Disposition disposition = Disposition::automatic;
     Permissions permissions = Permissions::worker;

@@ -30,6 +30,29 @@ Digest sha256(std::string_view text) {
     return digest;
 }
 
+void Sha256::Free::operator()(evp_md_ctx_st* context) const {
+    EVP_MD_CTX_free(context);
+}
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+    FSRV_CHECK(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1,
+               "SHA-256");
+}
+
+void Sha256::add(std::string_view piece) {
+    FSRV_CHECK(EVP_DigestUpdate(context_.get(), piece.data(), piece.size()) == 1, "SHA-256");
+}
+
+Digest Sha256::finish() {
+    Digest digest;
+    unsigned size = 0;
+    FSRV_CHECK(EVP_DigestFinal_ex(context_.get(), room_of(digest), &size) == 1 &&
+                   size == digest.bytes.size() &&
+                   EVP_DigestInit_ex(context_.get(), nullptr, nullptr) == 1,
+               "SHA-256");
+    return digest;
+}
+
 Digest hmac_sha256(std::string_view key, std::string_view text) {
     Digest digest;
     unsigned size = 0;

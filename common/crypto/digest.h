@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st; // EVP_MD_CTX
+
 namespace fsrv::crypto {
 
 struct Digest {
@@ -19,6 +21,20 @@ struct Digest {
 
 Digest sha256(std::string_view text);
 Digest hmac_sha256(std::string_view key, std::string_view text);
+
+// SHA-256 of what comes in pieces. One thread at a time.
+class Sha256 final {
+  public:
+    Sha256();
+    void add(std::string_view piece);
+    Digest finish(); // of all that was added; then it begins anew
+
+  private:
+    struct Free {
+        void operator()(evp_md_ctx_st* context) const;
+    };
+    std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
 
 // Whether they are the same, in a time that only their lengths decide.
 bool equal_in_constant_time(std::string_view a, std::string_view b);

@@ -5,8 +5,8 @@
 
 #include "common/options.h"
 #include "worker/content/archive_list.h"
-#include "worker/content/crc_store.h"
 #include "worker/content/resolver.h"
+#include "worker/content/version_store.h"
 #include "worker/http/body.h"
 
 #include <cstdint>

@@ -36,6 +36,10 @@ constexpr Reason kNoListing{403, "this folder is not listed"};
 constexpr Reason kNoArchive{403, "folders are not sent as archives here"};
 constexpr Reason kNotFollowed{403, "files are not followed with the rights of an account"};
 constexpr Reason kNotAFileToFollow{404, "only files are followed"};
+constexpr Reason kNoDigests{403, "digests are not told here"};
+constexpr Reason kNoSumsOfAFile{404, "only folders have a list of digests"};
+constexpr Reason kNoMetalinkOfAFolder{404, "only files have a metalink"};
+constexpr Reason kNoHost{400, "no Host says where the file is"};
 constexpr Reason kNotAFolder{404, "only folders are sent as archives"};
 
 constexpr std::string_view kNotForYou = "this is not for everybody";
@@ -141,6 +145,10 @@ bool is_for_reading(const Entry& folder, const ServedRule& rule) {
     return rule.settings.permissions != Permissions::world || world_may_read(folder.status);
 }
 
+std::uint64_t charged_to(const Entry& entry, const Reach& reach) {
+    return reach.anywhere ? entry.status.st_dev : reach.device;
+}
+
 // Somebody else may get another listing of the folder.
 bool is_of_asker(const std::string& path, const Entry& folder, const ServedRule& rule,
                  const Ask& ask) {
@@ -148,6 +156,12 @@ bool is_of_asker(const std::string& path, const Entry& folder, const ServedRule&
     return !rule.open || ask.policy->differs_below(path) ||
            (folder.led_to && (!ask.policy->rule_of(*folder.led_to).open ||
                               ask.policy->differs_below(*folder.led_to)));
+}
+
+std::string fields_of_made(bool is_own, const ServedRule& rule) {
+    return (is_own ? "Cache-Control: private, no-cache\r\nVary: Authorization\r\n"
+                   : "Cache-Control: no-cache\r\n") +
+           rule.headers;
 }
 
 } // namespace
@@ -163,7 +177,11 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       archives_(std::make_unique<ArchiveMaker>(ArchiveMaker::Config{
           .writes = config_.in_place_writes,
           .bounds = {.bytes = config_.archive_limit, .entries = config_.max_archive_entries},
-          .list_bytes = config_.max_archive_list_bytes})) {
+          .list_bytes = config_.max_archive_list_bytes})),
+      digests_(std::make_unique<DigestMaker>(
+          DigestMaker::Config{.writes = config_.in_place_writes,
+                              .entries = config_.max_archive_entries,
+                              .list_bytes = config_.max_archive_list_bytes / 2})) {
     if (config_.has_policy) FsIdentity::remember_own();
 }
 
@@ -222,6 +240,9 @@ http::FindResult LocalStore::find_as_asked(const http::Target& target, const Loo
     }
     if (target.wants_folder) return miss(kNoSuchFile);
     if (target.archive != http::ArchiveForm::none) return miss(kNotAFolder);
+    if (target.digests == http::DigestForm::sums) return miss(kNoSumsOfAFile);
+    if (target.digests == http::DigestForm::metalink)
+        return find_metalink(target, *std::move(entry), asked);
     http::FindResult found = find_file(*std::move(entry), asked, asked.rule);
     if (api && found) found->content_disposition = attachment(last_segment(found->path));
     return found;
@@ -269,6 +290,8 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
             .status = 301, .location = folder_location(path, target.query), .what = "a folder"});
     }
     if (target.archive != http::ArchiveForm::none) return find_archive(target, folder, asked);
+    if (target.digests == http::DigestForm::sums) return find_sums(folder, asked);
+    if (target.digests == http::DigestForm::metalink) return miss(kNoMetalinkOfAFolder);
     if (!settings.index.empty()) {
         const std::string index_path = join(path, settings.index);
         Look at = look(index_path, asked.ask, asked.reach);
@@ -332,6 +355,58 @@ http::FindResult LocalStore::find_archive(const http::Target& target, const Entr
                 : asked.rule.cache_fields + asked.rule.headers;
     }
     return archive;
+}
+
+// As an archive: who may not have a listing is not told what there is.
+http::FindResult LocalStore::find_sums(const Entry& folder, const Look& asked) const {
+    const Ask& ask = asked.ask;
+    const PathSettings& settings = asked.rule.settings;
+    if (!settings.listing) return miss(kNoListing);
+    if (!is_for_reading(folder, asked.rule)) return miss(kNotReadable);
+    if (!settings.digests) return miss(kNoDigests);
+    http::FindResult sums = DigestMaker::sums_head();
+    if (!ask.head) {
+        if (asked.reach.in_memory) {
+            asked.reach.want_thread();
+            return busy_miss();
+        }
+        if (!ask.may_list) {
+            asked.reach.wants_listing = true;
+            return busy_miss();
+        }
+        sums = digests_->sums(asked.path,
+                              {.resolver = asked.resolver,
+                               .sight = {.hidden = settings.hidden,
+                                         .policy = ask.policy,
+                                         .led_to = folder.led_to,
+                                         .permissions = settings.permissions,
+                                         .account = asked.account},
+                               .index = settings.index,
+                               .cancelled = ask.cancelled},
+                              asked.reach, charged_to(folder, asked.reach));
+    }
+    if (sums)
+        sums->rule_fields =
+            fields_of_made(is_of_asker(asked.path, folder, asked.rule, ask), asked.rule);
+    return sums;
+}
+
+http::FindResult LocalStore::find_metalink(const http::Target& target, Entry entry,
+                                           const Look& asked) const {
+    const Ask& ask = asked.ask;
+    if (!asked.rule.settings.digests) return miss(kNoDigests);
+    if (ask.host.empty()) return miss(kNoHost);
+    std::string url =
+        fmt::format("{}://{}/{}", ask.scheme, ask.host, http::encode_path(asked.path));
+    if (const std::string query = http::without_metalink(target.query); !query.empty())
+        url.append("?").append(clean_query(query));
+    const bool is_own = is_of_asker(asked.path, entry, asked.rule, ask);
+    const std::uint64_t charged = charged_to(entry, asked.reach);
+    auto metalink =
+        digests_->metalink(open_file_of(std::move(entry), charged, config_.in_place_writes),
+                           std::string(last_segment(asked.path)), std::move(url));
+    if (metalink) metalink->rule_fields = fields_of_made(is_own, asked.rule);
+    return metalink;
 }
 
 http::FindResult LocalStore::make_listing(const http::Target& target, const Entry& folder,
@@ -454,7 +529,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                                       &asked.ask.policy->rule_of(*entry.led_to) == &of_target);
     const PathSettings& settings = asked.rule.settings;
     const std::string_view name = last_segment(asked.path);
-    const std::uint64_t charged = asked.reach.anywhere ? entry.status.st_dev : asked.reach.device;
+    const std::uint64_t charged = charged_to(entry, asked.reach);
     auto file = open_file_of(std::move(entry), charged, config_.in_place_writes);
     const http::Validators validators = http::make_validators(
         {.size = file->size, .mtime = file->mtime, .ctime = file->ctime, .inode = file->inode},
@@ -465,6 +540,7 @@ http::Resource LocalStore::file_resource(Entry entry, const Look& asked,
                             .negotiated = negotiated,
                             .content_type = std::move(content_type),
                             .validators = validators,
+                            .digests = settings.digests,
                             .may_be_kept = one_rule && settings.permissions == Permissions::worker,
                             .path = asked.path,
                             .rule_fields = asked.rule.cache_fields + asked.rule.headers};

@@ -8,6 +8,7 @@
 #include "common/options.h"
 #include "worker/content/archive_maker.h"
 #include "worker/content/byte_budget.h"
+#include "worker/content/digest_maker.h"
 #include "worker/content/listing_cache.h"
 #include "worker/content/mime.h"
 #include "worker/content/policy.h"
@@ -59,6 +60,9 @@ struct Ask {
     // Set to true by any thread: nobody waits any more, and what takes long may be given up, as a
     // 503. Outlives the call.
     const std::atomic<bool>* cancelled = nullptr;
+    // By which the address that was asked for begins, for what says where a file is.
+    std::string_view scheme = "http";
+    std::string_view host = {};
     // None: all paths have the store's own settings, and all who ask may have them. It has let in
     // for the path that is asked for. Outlives the call.
     const Policy* policy = nullptr;
@@ -83,6 +87,9 @@ class LocalStore final {
 
     // Frees listings that are kept no longer: to be called now and then. Any thread.
     void drop_old_listings() const { kept_listings_->drop_old(monotonic_ms()); }
+
+    // Of files, whatever their rules say. It grows with what is computed.
+    KnownDigests& known_digests() const { return *digests_->known(); }
 
     dev_t root_device() const { return resolver_.root_device(); }
 
@@ -114,6 +121,8 @@ class LocalStore final {
                                   const Look& look) const;
     http::FindResult find_archive(const http::Target& target, const Entry& folder,
                                   const Look& look) const;
+    http::FindResult find_sums(const Entry& folder, const Look& look) const;
+    http::FindResult find_metalink(const http::Target& target, Entry file, const Look& look) const;
     Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
                                    const Look& look) const;
     // `of_target`: the rule of what was asked for, which may be its folder.
@@ -131,6 +140,7 @@ class LocalStore final {
     std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
     std::unique_ptr<ListingCache> kept_listings_;
     std::unique_ptr<ArchiveMaker> archives_;
+    std::unique_ptr<DigestMaker> digests_;
 };
 
 } // namespace fsrv::content

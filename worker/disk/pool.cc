@@ -35,9 +35,11 @@ struct Device {
     dev_t id = 0;
     bool stays = false; // keep_ready()
     IntrusiveList<Job, &Job::hook_> waiting;
-    IntrusiveList<Job, &Job::hook_> listings; // that wait
+    IntrusiveList<Job, &Job::hook_> listings;   // that wait
+    IntrusiveList<Job, &Job::hook_> background; // likewise
     IntrusiveList<Job, &Job::hook_> running;
     unsigned listings_running = 0;
+    unsigned background_running = 0;
     unsigned written_off = 0; // of the running: when their device came back they did not
     unsigned threads = 0;
     unsigned idle = 0;             // of the threads
@@ -48,9 +50,23 @@ struct Device {
     std::condition_variable work;
 
     // Something that should not take long. A listing may, however well its device is.
-    bool is_asked() const { return running.size() > written_off + listings_running; }
+    bool is_asked() const {
+        return running.size() > written_off + listings_running + background_running;
+    }
     bool is_unused() const {
-        return threads == 0 && waiting.empty() && listings.empty() && running.empty();
+        return threads == 0 && waiting.empty() && listings.empty() && background.empty() &&
+               running.empty();
+    }
+    IntrusiveList<Job, &Job::hook_>& of(JobKind kind) {
+        switch (kind) {
+        case JobKind::listing: return listings;
+        case JobKind::background: return background;
+        default: return waiting;
+        }
+    }
+    std::size_t wanted_threads() const {
+        const bool is_next = !background.empty() && background_running == 0;
+        return waiting.size() + listings.size() + (is_next ? 1 : 0);
     }
 };
 
@@ -136,7 +152,7 @@ Submitted Pool::submit(Job& job, dev_t id, JobKind kind) {
     // Whom a thread could not be had for waits for those there are.
     const bool stranded = asked.threads == 0 && !asked.ill;
     if (!stranded) return Submitted::yes;
-    (kind == JobKind::listing ? asked.listings : asked.waiting).remove(job);
+    asked.of(kind).remove(job);
     job.state_ = Job::State::idle;
     --jobs_;
     if (kind != JobKind::read) return Submitted::full;
@@ -158,11 +174,10 @@ void Pool::enqueue(Job& job, Device& device, JobKind kind) {
     job.state_ = Job::State::waiting;
     job.orphan_ = false;
     job.written_off_ = false;
-    (kind == JobKind::listing ? device.listings : device.waiting).push_back(job);
+    device.of(kind).push_back(job);
     ++jobs_;
-    const std::size_t wanted = device.waiting.size() + device.listings.size();
-    if (wanted > device.idle && device.threads < config_.threads + device.written_off &&
-        !device.ill) {
+    if (device.wanted_threads() > device.idle &&
+        device.threads < config_.threads + device.written_off && !device.ill) {
         static_cast<void>(add_thread(device)); // else those there are will come to it
     }
     device.work.notify_one();
@@ -171,10 +186,11 @@ void Pool::enqueue(Job& job, Device& device, JobKind kind) {
 bool Pool::has_work(const Device& device) const {
     if (device.ill) return device.probes > 0 && !device.waiting.empty();
     return !device.waiting.empty() ||
-           (!device.listings.empty() && device.listings_running < listing_share_);
+           (!device.listings.empty() && device.listings_running < listing_share_) ||
+           (!device.background.empty() && device.background_running == 0);
 }
 
-// In order of arrival, listings as far as they may.
+// In order of arrival, listings as far as they may, then what can wait.
 Job* Pool::take_work(Device& device) {
     Job* job = device.waiting.front();
     Job* const listing =
@@ -183,6 +199,10 @@ Job* Pool::take_work(Device& device) {
         device.listings.remove(*listing);
         ++device.listings_running;
         job = listing;
+    } else if (!job) {
+        job = device.background.front();
+        device.background.remove(*job);
+        ++device.background_running;
     } else {
         device.waiting.remove(*job);
         // Its time to answer begins.
@@ -215,14 +235,15 @@ void Pool::serve(Device& device) {
         lock.lock();
         device.running.remove(*job);
         if (job->kind_ == JobKind::listing) --device.listings_running;
+        if (job->kind_ == JobKind::background) --device.background_running;
         if (job->written_off_) --device.written_off;
         device.answered_ms = monotonic_ms();
         job->state_ = Job::State::over;
         const bool is_first = over_.empty();
         over_.push_back(*job);
         if (is_first) ::eventfd_write(wake_.get(), 1);
-        // A listing that waited for this one's share.
-        if (!device.listings.empty()) device.work.notify_one();
+        // What waited for this one's share.
+        if (!device.listings.empty() || !device.background.empty()) device.work.notify_one();
         // More than the device's own, as others had not come back.
         if (device.threads > config_.threads + device.written_off && !stopping_) break;
     }
@@ -245,7 +266,7 @@ void Pool::abandon(Job& job) {
     FSRV_CHECK(job.state_ != Job::State::idle, "abandoned is what was submitted");
     job.orphan_ = true;
     if (job.state_ != Job::State::waiting) return;
-    (job.kind_ == JobKind::listing ? job.device_->listings : job.device_->waiting).remove(job);
+    job.device_->of(job.kind_).remove(job);
     job.state_ = Job::State::idle;
     --jobs_;
     lock.unlock();
@@ -292,12 +313,13 @@ void Pool::recovered(Device& device) {
     device.ill = false;
     device.probes = 0;
     for (Job* job = device.running.front(); job; job = Jobs::next(*job)) {
-        const bool counts = job->kind_ != JobKind::listing && !job->written_off_;
+        const bool counts = job->kind_ != JobKind::listing && job->kind_ != JobKind::background &&
+                            !job->written_off_;
         if (!counts || device.written_off >= kMostLost) continue;
         job->written_off_ = true;
         ++device.written_off;
     }
-    const std::size_t wanted = device.waiting.size() + device.listings.size();
+    const std::size_t wanted = device.wanted_threads();
     while (wanted > device.idle && device.threads < config_.threads + device.written_off &&
            add_thread(device)) {
     }
@@ -344,7 +366,8 @@ void Pool::tick() {
                 device.ill = true;
                 device.probed_ms = now_ms; // by those that it holds
                 ill.push_back(device.id);
-                for (const Jobs* jobs : {&device.waiting, &device.listings, &device.running})
+                for (const Jobs* jobs :
+                     {&device.waiting, &device.listings, &device.background, &device.running})
                     for (Job* job = jobs->front(); job; job = Jobs::next(*job))
                         if (!job->orphan_) concerned.push_back(job);
             }

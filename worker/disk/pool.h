@@ -1,11 +1,10 @@
 // Pool: threads for what may have to wait for a disk, a mount or another machine. Every device
 // (st_dev) has threads of its own, so that one which does not answer takes none from another.
 //
-// A device that has jobs in threads (but for listings, which may take long) and has not given one
-// back for `silence_ms` is ill: who waits
-// for it is told (Job::on_ill()), new look-ups are refused at once, and one probe at a time asks
-// whether it is well again, as anything does that comes back after all. What an answer under way
-// reads waits as long as it takes.
+// A device that has jobs in threads (but for listings and background, which may take long) and has
+// not given one back for `silence_ms` is ill: who waits for it is told (Job::on_ill()), new
+// look-ups are refused at once, and one probe at a time asks whether it is well again, as anything
+// does that comes back after all. What an answer under way reads waits as long as it takes.
 //
 // Threads: all members are called by the loop's thread, which is told by wake_fd() that jobs are
 // over; Job::run() alone is called by others. Bounds: limits::kMaxPoolThreads beyond those of one
@@ -28,9 +27,10 @@
 namespace fsrv::disk {
 
 enum class JobKind : std::uint8_t {
-    look_up, // for an answer that has not begun: refused while the device is ill
-    listing, // a look-up that reads a folder: has a share of the threads: one in four
-    read,    // for an answer under way, and closing of files: waits until the device is well
+    look_up,    // for an answer that has not begun: refused while the device is ill
+    listing,    // a look-up that reads a folder: has a share of the threads: one in four
+    background, // what nobody waits for: one at a time, when nothing else of its device waits
+    read,       // for an answer under way, and closing of files: waits until the device is well
 };
 
 // Work for one thread. In its owner's memory, and not to be touched there from submit() until

@@ -2,6 +2,7 @@
 
 #include "common/limits.h"
 #include "worker/content/coder.h"
+#include "worker/content/known_digests.h"
 #include "worker/disk/file_read.h"
 #include "worker/disk/whole_read.h"
 #include "worker/exchange/coding_stream.h"
@@ -49,14 +50,16 @@ std::shared_ptr<const std::string> code(const std::string& bytes, http::Coding c
     return std::make_shared<const std::string>();
 }
 
-void put(http::Resource& found, http::Coding coding, std::shared_ptr<const std::string> bytes) {
+void put(http::Resource& found, http::Coding coding, std::shared_ptr<const std::string> bytes,
+         const std::string& repr_digest) {
     const std::uint64_t length = bytes->size();
     http::Body body;
     body.segments.emplace_back(
         http::MemoryExtent{.bytes = http::shared_bytes(std::move(bytes)), .length = length});
     found.coded.push_back({.coding = coding,
                            .body = std::move(body),
-                           .validators = http::coded_validators(*found.validators, coding, false)});
+                           .validators = http::coded_validators(*found.validators, coding, false),
+                           .repr_digest = repr_digest});
 }
 
 } // namespace
@@ -120,7 +123,8 @@ Codings::Given Codings::add_kept(http::Resource& found, const http::OpenFile& fi
     {
         const std::lock_guard lock(mutex_);
         if (const Entry* const entry = may_keep ? find(key) : nullptr) {
-            if (entry->state == Entry::State::made) put(found, coding, entry->bytes);
+            if (entry->state == Entry::State::made)
+                put(found, coding, entry->bytes, entry->repr_digest);
             if (entry->state == Entry::State::being_made) return Given::no;
             return entry->state == Entry::State::made ? Given::yes : Given::useless;
         }
@@ -134,14 +138,18 @@ Codings::Given Codings::add_kept(http::Resource& found, const http::OpenFile& fi
     const std::shared_ptr<const std::string> bytes = read_file(file);
     const auto made = bytes ? code(*bytes, coding) : nullptr;
     shares_->threads.give_back();
+    // It costs little beside the coding, and nobody has to wait for it later.
+    const std::string digest = made && found.validators->settled && found.digests
+                                   ? content::repr_digest(crypto::sha256(*made))
+                                   : "";
     if (made && may_keep)
         keep(key, made->empty() ? Entry::State::useless : Entry::State::made,
-             made->empty() ? nullptr : made);
+             made->empty() ? nullptr : made, digest);
     else if (may_keep)
         forget(key);
     if (!made) return Given::no; // whoever reads it finds out why
     if (made->empty()) return may_keep ? Given::useless : Given::no;
-    put(found, coding, made);
+    put(found, coding, made, digest);
     return Given::yes;
 }
 
@@ -161,12 +169,14 @@ Codings::Entry* Codings::find(const Key& key) {
     return &entries_.front();
 }
 
-void Codings::keep(const Key& key, Entry::State state, std::shared_ptr<const std::string> bytes) {
+void Codings::keep(const Key& key, Entry::State state, std::shared_ptr<const std::string> bytes,
+                   const std::string& repr_digest) {
     const std::lock_guard lock(mutex_);
     Entry* const entry = find(key);
     if (!entry) return;
     entry->state = state;
     entry->bytes = std::move(bytes);
+    entry->repr_digest = repr_digest;
     bytes_ += entry->cost();
     while (bytes_ > config_.kept_bytes) {
         const auto last =

@@ -97,6 +97,7 @@ class Codings final {
         Key key;
         enum class State : std::uint8_t { being_made, useless, made } state = State::being_made;
         std::shared_ptr<const std::string> bytes; // made
+        std::string repr_digest;                  // of them
         std::size_t cost() const { return sizeof *this + (bytes ? bytes->capacity() : 0) + 128; }
     };
     using Entries = std::list<Entry>; // the most recently used first
@@ -108,7 +109,8 @@ class Codings final {
                      http::Coding coding);
     bool take_places();
     Entry* find(const Key& key); // under the mutex
-    void keep(const Key& key, Entry::State state, std::shared_ptr<const std::string> bytes);
+    void keep(const Key& key, Entry::State state, std::shared_ptr<const std::string> bytes,
+              const std::string& repr_digest);
     void forget(const Key& key);
     void erase(Entries::iterator entry);
 

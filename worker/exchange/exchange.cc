@@ -80,6 +80,7 @@ Exchange::Outcome Exchange::ask(Inquiry& inquiry, const Client& client) {
     else
         services_.score.set_last_request(request.target);
     inquiry.admission.reset(); // of the request before, on the same connection
+    inquiry.by_proxy_ = client.is_trusted;
     if (services_.has_old_rules() && !http::asks_for_health(request.origin))
         return {.plan = plan_outdated(request)};
     if (services_.client_limits && !services_.gate)
@@ -197,12 +198,22 @@ Exchange::Outcome Exchange::find(Inquiry& inquiry, http::Target target) {
     inquiry.services_ = &services_;
     inquiry.asker_ = this;
     inquiry.begins_ = true;
+    const std::string_view scheme =
+        target.digests == http::DigestForm::metalink ? scheme_of(inquiry) : "http";
     const bool planned =
-        inquiry.lookup.begin(services_.lookups, std::move(target), inquiry.admission.get());
+        inquiry.lookup.begin(services_.lookups, std::move(target), inquiry.admission.get(), scheme);
     inquiry.begins_ = false;
     if (planned) return {.plan = take_plan(inquiry)};
     if (inquiry.lookup.is_under_way()) return {};
     return {.plan = std::exchange(inquiry.lookup.plan, std::nullopt)};
+}
+
+// Of the address that the client has asked for, as far as it is known.
+std::string_view Exchange::scheme_of(const Inquiry& inquiry) const {
+    const bool is_secure =
+        home_.tls_note() ||
+        (inquiry.by_proxy_ && inquiry.request.field("x-forwarded-proto") == "https");
+    return is_secure ? "https" : "http";
 }
 
 // Whoever is refused now finds room the next time.
@@ -210,6 +221,8 @@ http::Plan Exchange::take_plan(Inquiry& inquiry) {
     Lookup& lookup = inquiry.lookup;
     if (auto found = lookup.take_found())
         services_.cache.insert(std::move(found), services_.iteration.now_ms());
+    if (SharedFile file = lookup.take_undigested())
+        services_.lookups.digests->begin(std::move(file));
     if (lookup.listings_full()) {
         home_.on_listings_full();
     } else if (lookup.plan->status == 503) {
@@ -245,8 +258,13 @@ CachedFile* Exchange::cached(std::string_view key) {
 }
 
 http::Plan Exchange::plan_for(const Inquiry& inquiry, const CachedFile& file) const {
-    return http::plan_resource(inquiry.request, http::FindResult(file.resource),
-                               services_.lookups.plan_config, wall_now());
+    http::FindResult found(file.resource);
+    Digests* const digests = services_.lookups.digests;
+    if (digests && Digests::is_wanted(*found, inquiry.request))
+        if (SharedFile unknown = digests->add(*found, file.file))
+            digests->begin(std::move(unknown));
+    return http::plan_resource(inquiry.request, std::move(found), services_.lookups.plan_config,
+                               wall_now());
 }
 
 http::Plan Exchange::plan_unavailable(const Inquiry& inquiry, std::string_view what) {

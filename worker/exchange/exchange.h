@@ -112,6 +112,7 @@ class Inquiry : public LookupHome, public AdmissionHome {
     ExchangeServices* services_ = nullptr;
     Exchange* asker_ = nullptr;          // while it waits
     bool begins_ = false;                // the look-up does
+    bool by_proxy_ = false;              // whose word on how its client asked counts
     std::optional<http::Target> target_; // while who asks is being found out
 };
 
@@ -243,6 +244,7 @@ class Exchange final : public disk::FileReader, public FollowerHome {
     Outcome find(Inquiry& inquiry, http::Target target);
     http::Plan take_plan(Inquiry& inquiry);
     bool may_follow() const { return services_.followers && services_.followers->has_room(); }
+    std::string_view scheme_of(const Inquiry& inquiry) const;
     // What is kept for a request; no file: it has to be found.
     struct Kept {
         const CachedFile* file = nullptr;

@@ -81,11 +81,12 @@ struct Probe final : disk::Job {
 
 } // namespace
 
-bool Lookup::begin(const LookupServices& services, http::Target target,
-                   const Admission* admission) {
+bool Lookup::begin(const LookupServices& services, http::Target target, const Admission* admission,
+                   std::string_view scheme) {
     FSRV_CHECK(!under_way_, "a look-up begins when there is none");
     services_ = &services;
     admission_ = admission;
+    scheme_ = scheme;
     target_ = std::move(target);
     cancelled_ = false;
     waited_us_ = 0;
@@ -118,6 +119,8 @@ void Lookup::find_and_plan() {
                            .codings = http::wanted_codings(request_),
                            .may_list = may_list_,
                            .cancelled = &cancelled_,
+                           .scheme = scheme_,
+                           .host = request_.host,
                            .policy = admission_};
     http::FindResult found = s.store.find(target_, ask, reach_);
     if (reach_.wants || reach_.wants_listing || reach_.wants_thread) return; // once more, then
@@ -127,6 +130,8 @@ void Lookup::find_and_plan() {
                                     : http::Coding::identity;
     const Codings::Given given = code(found, coding);
     if (given == Codings::Given::needs_thread) return;
+    const bool wants_digest = found && s.digests && Digests::is_wanted(*found, request_);
+    SharedFile file = wants_digest ? Digests::whole_file(*found) : nullptr; // while it has it
     if (found && to_be_kept_ && found->may_be_kept) {
         found_ = make_cached_file(http::cache_key(target_), *found, s.server_header, s.plan_config,
                                   s.cache.arena(),
@@ -134,8 +139,11 @@ void Lookup::find_and_plan() {
         if (found_ && given == Codings::Given::useless) found_->set_useless(coding);
     }
     listings_full_ = !found && found.error().listings_full;
-    if (found && admission_ && !admission_->attachment().empty())
+    // The link names the file; what is made of it has a name of its own.
+    if (found && admission_ && !admission_->attachment().empty() &&
+        target_.digests == http::DigestForm::none)
         found->content_disposition = content::attachment(admission_->attachment());
+    if (wants_digest) undigested_ = s.digests->add(*found, std::move(file));
     const bool is_found = found.has_value();
     plan = http::plan_resource(request_, std::move(found), s.plan_config, wall_now());
     if (admission_ && (!is_found || plan->status >= 400)) admission_->complete(*plan);
@@ -149,6 +157,11 @@ void Lookup::find_and_plan() {
 
 // What has no length cannot be sent by HTTP/1.0.
 void Lookup::pack(http::FindResult& found) const {
+    if (!found) return;
+    if (request_.minor_version == 0 && !found->body.has_known_size()) {
+        found = unexpected(
+            http::Miss{.status = 400, .what = "HTTP/1.0 has no answers without a length"});
+    }
     if (!found || found->packed == http::Coding::identity) return;
     if (request_.minor_version == 0)
         found = unexpected(http::Miss{
@@ -221,6 +234,7 @@ void Lookup::forget() {
     target_ = {};
     plan.reset();
     found_.reset();
+    undigested_.reset();
 }
 
 } // namespace fsrv::exchange

@@ -14,6 +14,7 @@
 #include "worker/disk/pool.h"
 #include "worker/exchange/admission.h"
 #include "worker/exchange/codings.h"
+#include "worker/exchange/digests.h"
 #include "worker/exchange/file_cache.h"
 #include "worker/http/plan.h"
 #include "worker/http/request.h"
@@ -24,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace fsrv::exchange {
 
@@ -40,6 +42,7 @@ struct LookupServices {
     IoMode io;
     bool server_header;
     Codings* codings = nullptr; // none: --compress off
+    Digests* digests = nullptr; // none: none are told
 };
 
 // Who has it in memory.
@@ -63,9 +66,10 @@ class Lookup final : public disk::Job {
     Lookup(LookupHome& home, const http::Request& request) : home_(home), request_(request) {}
 
     // True: there is a plan.
-    // `admission`: of the request; none: there are no rules. Outlives it.
+    // `admission`: of the request; none: there are no rules. Outlives it. `scheme`: by which it
+    // came; constant text.
     bool begin(const LookupServices& services, http::Target target,
-               const Admission* admission = nullptr);
+               const Admission* admission = nullptr, std::string_view scheme = "http");
     bool is_under_way() const { return under_way_; } // with the pool
     void cancel();                                   // while it is
     void forget();                                   // what it was about; the plan too
@@ -74,6 +78,8 @@ class Lookup final : public disk::Job {
     std::optional<http::Plan> plan; // whoever takes it resets it
     // What is worth keeping of what was found, if the cache had just not found it; nothing, mostly.
     std::unique_ptr<CachedFile> take_found() { return std::move(found_); }
+    // Whose digest the request wants, and nobody knows it; nothing, mostly.
+    SharedFile take_undigested() { return std::exchange(undigested_, nullptr); }
     bool listings_full() const { return listings_full_; }  // so the plan is a 503
     std::uint64_t waited_us() const { return waited_us_; } // for threads
 
@@ -96,7 +102,9 @@ class Lookup final : public disk::Job {
     const Admission* admission_ = nullptr;
     http::Target target_;
     content::Reach reach_;
+    std::string_view scheme_ = "http";
     std::unique_ptr<CachedFile> found_;
+    SharedFile undigested_;
     std::uint64_t queued_us_ = 0;
     std::uint64_t waited_us_ = 0;
     std::atomic<bool> cancelled_ = false;

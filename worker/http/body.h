@@ -83,7 +83,9 @@ class Producer {
     virtual ~Producer() = default;
 
     // Blocks as long as it takes: never on the loop. By any thread, by one at a time, and not after
-    // it said anything but State::more, which comes with one byte at least, or State::none_yet.
+    // it said anything but State::more or State::none_yet. With none of its bytes State::more means
+    // that it takes longer: each call takes less than a second, or its device would be taken for
+    // ill.
     virtual Made produce(std::span<char> room) = 0;
     // The client takes nothing: what others may need may go until the next produce(). Not while one
     // is under way. Thread: the loop's.

@@ -104,7 +104,8 @@ std::string_view accept_of(std::string_view lines) {
 bool has_conditions(const Request& request) {
     return std::ranges::any_of(request.all_fields(), [](const Field& field) {
         return equal_ignoring_case(field.name, "range") ||
-               equal_ignoring_case(field.name.substr(0, 3), "if-");
+               equal_ignoring_case(field.name.substr(0, 3), "if-") ||
+               equal_ignoring_case(field.name, "want-repr-digest");
     });
 }
 

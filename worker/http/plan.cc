@@ -6,6 +6,7 @@
 #include "worker/http/fields.h"
 #include "worker/http/plan_growing.h"
 #include "worker/http/ranges.h"
+#include "worker/http/want_digest.h"
 
 #include <array>
 #include <fmt/compile.h>
@@ -81,9 +82,22 @@ void append_cache_fields(std::string& out, std::string_view lines) {
 
 constexpr std::string_view kVaryByCoding = "Vary: Accept-Encoding\r\n";
 
-Plan plan_not_modified(const Resource& resource, const Validators& validators) {
+// What is known, if it may be told: of the identity, or of the coded representation that is sent.
+std::string_view known_digest(const Resource& resource, const CodedRepresentation* coded) {
+    if (!resource.digests) return {};
+    return coded ? coded->repr_digest : resource.repr_digest;
+}
+
+// Of the selected representation, whatever part of it is sent (RFC 9530 3).
+void add_digest(std::string& fields, const Request& request, std::string_view digest) {
+    if (!digest.empty() && wants_sha256(request)) add_field(fields, "Repr-Digest", digest);
+}
+
+Plan plan_not_modified(const Request& request, const Resource& resource,
+                       const Validators& validators, std::string_view digest) {
     Plan plan{.status = 304};
     if (!validators.etag.empty()) add_field(plan.fields, "ETag", validators.etag);
+    add_digest(plan.fields, request, digest);
     if (resource.varies_by_coding()) plan.fields.append(kVaryByCoding);
     append_cache_fields(plan.fields, resource.extra_fields);
     plan.fields.append(resource.rule_fields);
@@ -141,7 +155,9 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
     if (validators) precondition = evaluate_preconditions(request, *validators, now.seconds);
     if (precondition == Precondition::failed)
         return plan_file_status(request, resource, 412, "the file is not the one that was meant");
-    if (precondition == Precondition::not_modified) return plan_not_modified(resource, *validators);
+    const std::string_view digest = known_digest(resource, coded);
+    if (precondition == Precondition::not_modified)
+        return plan_not_modified(request, resource, *validators, digest);
 
     const auto size = resource.body.size();
     const bool sliced = !coded && resource.body.has_known_size();
@@ -189,6 +205,7 @@ Plan plan_resource(const Request& request, FindResult found, const PlanConfig& c
                 add_field(fields, "Last-Modified", *date);
         if (config.max_ranges > 0 && sliced) fields.append("Accept-Ranges: bytes\r\n");
     }
+    add_digest(fields, request, digest);
     if (resource.varies_by_coding()) fields.append(kVaryByCoding);
     fields.append(resource.extra_fields).append(resource.rule_fields);
     if (request.method == Method::head) plan.body = {};

@@ -40,7 +40,8 @@ struct Request {
     bool has_body() const { return chunked || content_length > 0; }
     bool expects_continue = false;
 
-    // False: no field asks for a part, or sets a condition (Range, If-*).
+    // False: no field asks for a part or a digest, or sets a condition (Range, Want-Repr-Digest,
+    // If-*).
     bool may_be_conditional = true;
 
     std::array<Field, limits::kMaxFields> fields;

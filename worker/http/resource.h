@@ -18,6 +18,7 @@ struct CodedRepresentation {
     Coding coding = Coding::gzip;
     Body body; // may be a stream: of unknown length
     Validators validators;
+    std::string repr_digest; // as Resource's
 };
 
 struct Resource {
@@ -50,6 +51,10 @@ struct Resource {
     std::string content_type;
     std::optional<Validators>
         validators; // none: no ETag, no Last-Modified, no preconditions, no ranges (a listing)
+    // Value of Repr-Digest, of the whole identity, for those who want it; empty: nobody has asked,
+    // or it is not known yet.
+    std::string repr_digest;
+    bool digests = true; // it may be told
     // False: who asks decides whether it may be had, beyond what its path's rule says: no cache.
     bool may_be_kept = true;
     std::string path; // of a file, below the root, links as they came: for caches, never sent

@@ -27,6 +27,7 @@ constexpr TargetRefusal kTwoPaths{.status = 400, .what = "the query has more tha
 constexpr TargetRefusal kNoSuchArchive{.status = 400,
                                        .what = "archive= is tar, zip, tar.gz or tar.zst"};
 constexpr TargetRefusal kBadFollow{.status = 400, .what = "follow= is a number of bytes"};
+constexpr TargetRefusal kNoSuchDigests{.status = 400, .what = "digests= is sha256"};
 constexpr TargetRefusal kReserved{.status = 404, .what = "reserved name"};
 
 enum class Slash { separates, must_not_be_encoded };
@@ -178,6 +179,28 @@ Result<ArchiveForm, TargetRefusal> archive_form(std::string_view query) {
     return unexpected(kNoSuchArchive);
 }
 
+// What it is called in a query, with a value or without.
+bool is_metalink(std::string_view pair) {
+    return is_named(pair.substr(0, pair.find('=')), "metalink");
+}
+
+bool asks_for_metalink(std::string_view query) {
+    while (!query.empty()) {
+        const auto pair = query.substr(0, query.find('&'));
+        if (is_metalink(pair)) return true;
+        query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    }
+    return false;
+}
+
+Result<DigestForm, TargetRefusal> digest_form(std::string_view query) {
+    bool repeated = false;
+    const auto raw = parameter(query, "digests", repeated);
+    if (!raw) return asks_for_metalink(query) ? DigestForm::metalink : DigestForm::none;
+    if (repeated || !is_named(*raw, "sha256")) return unexpected(kNoSuchDigests);
+    return DigestForm::sums;
+}
+
 constexpr bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -279,13 +302,27 @@ Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api) {
     if (!archive) return unexpected(archive.error());
     const auto follow = follow_of(query);
     if (!follow) return unexpected(follow.error());
+    const auto digests = digest_form(query);
+    if (!digests) return unexpected(digests.error());
     return Target{.kind = Target::Kind::tree,
                   .path = std::move(normalised->path),
                   .wants_folder = normalised->wants_folder,
                   .format_json = asks_for_json(query),
                   .archive = *archive,
+                  .digests = *digests,
                   .follow = *follow,
                   .query = query};
+}
+
+std::string without_metalink(std::string_view query) {
+    std::string rest;
+    while (!query.empty()) {
+        const auto pair = query.substr(0, query.find('&'));
+        if (!is_metalink(pair)) rest.append(pair).append("&");
+        query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    }
+    if (!rest.empty()) rest.pop_back();
+    return rest;
 }
 
 bool asks_for_health(std::string_view origin) {
@@ -307,7 +344,7 @@ std::string cache_key(const Target& target) {
     if (key.empty() || target.absolute) key += '/';
     key += target.path;
     if (target.wants_folder && !target.path.empty()) key += '/';
-    if (target.archive != ArchiveForm::none || target.follow)
+    if (target.archive != ArchiveForm::none || target.digests != DigestForm::none || target.follow)
         key += '\0'; // as no path has it: nothing is kept there
     return key;
 }
@@ -319,9 +356,8 @@ std::optional<std::string_view> plain_cache_key(std::string_view origin, bool ap
         if (is_ordinary(c)) continue;
         if (c == '?') {
             const std::string_view query = origin.substr(end);
-            if (query.find("archive=") != query.npos || query.find("follow") != query.npos ||
-                query.find('%') != query.npos)
-                return std::nullopt;
+            for (const std::string_view made : {"archive=", "digests=", "metalink", "follow", "%"})
+                if (query.find(made) != query.npos) return std::nullopt;
             break;
         }
         if (c != '/') return std::nullopt;

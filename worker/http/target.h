@@ -13,6 +13,9 @@ namespace fsrv::http {
 
 enum class ArchiveForm : std::uint8_t { none, tar, zip, tar_gz, tar_zst };
 
+// ?digests=sha256: those of the files in a folder and below; ?metalink: of a file.
+enum class DigestForm : std::uint8_t { none, sums, metalink };
+
 // "tar", as in ?archive=tar and behind a name; none: "".
 std::string_view name_of(ArchiveForm form);
 
@@ -34,6 +37,7 @@ struct Target {
         false; // the path ended in a slash (or in "." or ".."): a regular file there is 404
     bool format_json = false;                // ?format=json
     ArchiveForm archive = ArchiveForm::none; // of a tree: ?archive=, the folder as one
+    DigestForm digests = DigestForm::none;   // of a tree: ?digests=, ?metalink
     // ?follow: the file, and what is appended to it; from so many bytes before its end on, or all.
     struct Follow {
         std::optional<std::uint64_t> tail;
@@ -42,9 +46,8 @@ struct Target {
     std::string_view query; // as sent, without "?", for redirects; a view into the target
 };
 
-// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=, an unknown archive=, a
-// follow= that is no number), 404
-// (reserved /-/ names, an encoded slash in a segment).
+// status: 400 (bad percent-encoding, NUL, ".." above the root, no path=, an unknown archive= or
+// digests=, a follow= that is no number), 404 (reserved /-/ names, an encoded slash in a segment).
 struct TargetRefusal {
     int status = 400;
     std::string_view what;
@@ -55,12 +58,15 @@ struct TargetRefusal {
 Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api = true);
 
 // What of a target decides which file is answered, with which head: the key of caches. No bytes
-// that a client may spell in several ways, and nothing of a query but that it asks for an archive,
-// or to follow.
+// that a client may spell in several ways, and nothing of a query but that it asks for something
+// that is made of the file or folder.
 std::string cache_key(const Target& target);
 // The same without a look at what must be decoded or normalised: nothing where there is such. Part
 // of `origin`. A target that would be refused has a key too, or none, under which nothing is kept.
 std::optional<std::string_view> plain_cache_key(std::string_view origin, bool api);
+
+// The query without "metalink": of the address of the file itself.
+std::string without_metalink(std::string_view query);
 
 // Of `origin` as in parse_target(), of which most are told at a glance.
 bool asks_for_health(std::string_view origin);

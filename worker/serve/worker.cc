@@ -102,6 +102,7 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
       mounts_(std::move(surroundings.mounts)),
       cache_(store, cache_bounds(heritage_), {.low = random_key(), .high = random_key()}),
       codings_({.kept_bytes = coded_bytes(heritage_), .threads = options().threads}),
+      digests_(store.known_digests(), pool_, closer_),
       log_(log_writer(heritage_)),
       client_limits_(limits_of_clients(heritage_, iteration_)),
       connections_(connection_limit(heritage_)),
@@ -120,7 +121,8 @@ Worker::Worker(Heritage heritage, const content::LocalStore& store, Surroundings
                              .plan_config = plan_config_,
                              .io = options().io,
                              .server_header = options().server_header,
-                             .codings = &codings_},
+                             .codings = &codings_,
+                             .digests = &digests_},
                  .gate = nullptr,
                  .generation = heritage_.generation,
                  .rules_since = heritage_.rules_since,
@@ -403,6 +405,7 @@ void Worker::leave(std::uint64_t within_ms) {
     ending_.draining = true;
     drain_deadline_ms_ = deadline;
     door_.shut();
+    digests_.stop();
     // Somebody else may have asked for it (SIGTERM to this process): the neighbours take over.
     send_control(heritage_.control.get(), {.kind = ControlKind::leaving});
     connections_.let_idle_leave(CloseReason::drained);

@@ -95,6 +95,7 @@ class Worker final {
     content::Mounts mounts_;
     exchange::FileCache cache_;
     exchange::Codings codings_;
+    exchange::Digests digests_;
     std::unique_ptr<log::LogWriter> log_;
     std::optional<exchange::ClientLimits> client_limits_; // none: nobody is limited
     session::Connections connections_;

@@ -17,6 +17,7 @@ std::optional<int> plain_status(const http::Request& request, std::string_view e
     for (unsigned i = 0; i < request.field_count; ++i) {
         const auto& [name, value] = request.fields[i];
         if (name.size() == 5 && http::equal_ignoring_case(name, "range")) return {};
+        if (name.size() == 16 && http::equal_ignoring_case(name, "want-repr-digest")) return {};
         if (name.size() <= 3 || !http::equal_ignoring_case(name.substr(0, 3), "if-")) continue;
         if (http::equal_ignoring_case(name, "if-modified-since")) {
             has_date = true;

@@ -14,6 +14,15 @@ TEST(Digest, Sha256IsThatOfFips180) {
               "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(Digest, OfPiecesIsThatOfTheWhole) {
+    Sha256 hash;
+    for (int time = 0; time < 2; ++time) {
+        for (const char* piece : {"a", "", "bc"}) hash.add(piece);
+        EXPECT_EQ(hash.finish(), sha256("abc")) << "and it begins anew";
+    }
+    EXPECT_EQ(hash.finish(), sha256(""));
+}
+
 TEST(Digest, HmacIsThatOfRfc4231) {
     EXPECT_EQ(encode_hex(hmac_sha256("Jefe", "what do ya want for nothing?").view()),
               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");

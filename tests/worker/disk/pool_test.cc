@@ -226,6 +226,44 @@ TEST_F(PoolTest, ListingsHaveAShareOfTheThreads) {
     ASSERT_TRUE(gate_.await_inside(1)) << "the next one's turn";
 }
 
+TEST_F(PoolTest, BackgroundRunsAloneAndWhenNothingElseWaits) {
+    Work background[3];
+    for (int i = 0; i < 3; ++i) background[i].gate = &gate_;
+    for (int i = 0; i < 3; ++i) background[i].number = kMany + i;
+    for (int i = 0; i < 2; ++i)
+        ASSERT_EQ(pool_.submit(stuck_[i], kGood, JobKind::look_up), Submitted::yes);
+    ASSERT_TRUE(gate_.await_inside(2)) << "both threads are taken";
+    for (Work& work : background)
+        ASSERT_EQ(pool_.submit(work, kGood, JobKind::background), Submitted::yes);
+    gate_.let_through(0);
+    ASSERT_TRUE(until([&] { return stuck_[0].done == 1; }));
+    ASSERT_TRUE(gate_.await_inside(2)) << "one of the background has its thread";
+    gate_.let_through(1);
+    ASSERT_TRUE(until([&] { return stuck_[1].done == 1; }));
+    EXPECT_TRUE(does(a_, kGood)) << "passes the background that waits";
+    EXPECT_EQ(gate_.inside(), 1U) << "one at a time";
+    pool_.abandon(background[2]);
+    EXPECT_EQ(background[2].orphaned, 1);
+    gate_.let_through(kMany);
+    EXPECT_TRUE(until([&] { return background[0].done == 1; }));
+    ASSERT_TRUE(gate_.await_inside(1)) << "the next one's turn";
+    gate_.open();
+    EXPECT_TRUE(until([&] { return background[1].done == 1; }));
+}
+
+TEST_F(PoolTest, BackgroundThatTakesLongIsNoSignOfAnIllDevice) {
+    ASSERT_EQ(pool_.submit(stuck_[0], kBad, JobKind::background), Submitted::yes);
+    ASSERT_TRUE(gate_.await_inside(1));
+    const std::uint64_t begun_ms = monotonic_ms();
+    EXPECT_TRUE(until([&] { return monotonic_ms() - begun_ms > 100; })) << "twice the silence";
+    EXPECT_FALSE(pool_.is_ill(kBad));
+    ASSERT_NO_FATAL_FAILURE({
+        ASSERT_EQ(pool_.submit(stuck_[1], kBad, JobKind::look_up), Submitted::yes);
+        ASSERT_TRUE(until([&] { return pool_.is_ill(kBad); }));
+    });
+    EXPECT_EQ(pool_.submit(a_, kBad, JobKind::background), Submitted::ill);
+}
+
 TEST_F(PoolTest, AbandonedWhileItRunsItIsToldAfterwards) {
     ASSERT_EQ(pool_.submit(stuck_[0], kGood, JobKind::read), Submitted::yes);
     ASSERT_TRUE(gate_.await_inside(1));

@@ -390,6 +390,51 @@ TEST(Plan, WhatIsOnlyAStreamHasNeitherLengthNorRanges) {
     EXPECT_TRUE(field(made, "ETag").has_value());
 }
 
+TEST(Plan, TellsTheDigestOfTheSelectedRepresentationToWhoWantsIt) {
+    const std::string tag = "If-None-Match: " + file_of(10).validators->etag;
+    const struct {
+        const char* line;
+        std::vector<std::string> fields;
+        int status;
+        const char* digest; // none: no such field
+    } rows[] = {
+        {"GET /t", {}, 200, nullptr},
+        {"GET /t", {"Want-Repr-Digest: sha-256=0"}, 200, nullptr},
+        {"GET /t", {"Want-Repr-Digest: sha-512=9"}, 200, nullptr},
+        {"GET /t", {"Want-Repr-Digest: sha-256=1"}, 200, "identity"},
+        {"HEAD /t", {"Want-Repr-Digest: sha-256=1"}, 200, "identity"},
+        {"GET /t", {"Want-Repr-Digest: sha-256=1", "Range: bytes=0-1"}, 206, "identity"},
+        {"GET /t", {"Want-Repr-Digest: sha-256=1", "Range: bytes=0-1,4-5"}, 206, "identity"},
+        {"GET /t", {"Want-Repr-Digest: sha-256=1", tag}, 304, "identity"},
+        {"GET /t", {tag}, 304, nullptr},
+        // What is sent then is no representation of the file.
+        {"GET /t", {"Want-Repr-Digest: sha-256=1", "Range: bytes=99-"}, 416, nullptr},
+        {"GET /t", {"Want-Repr-Digest: sha-256=1", "If-Match: \"x\""}, 412, nullptr},
+        {"GET /t", {"Want-Repr-Digest: sha-256=1", "Accept-Encoding: gzip"}, 200, "coded"},
+        {"GET /t", {"Want-Repr-Digest: sha-256=1", "Accept-Encoding: br"}, 200, nullptr},
+    };
+    for (const auto& row : rows) {
+        SCOPED_TRACE(row.line + (row.fields.empty() ? "" : " " + row.fields.back()));
+        for (const bool allowed : {true, false}) {
+            Resource found = file_of(10);
+            found.repr_digest = "identity";
+            found.digests = allowed;
+            found.negotiated = true;
+            for (const Coding coding : {Coding::gzip, Coding::br})
+                found.coded.push_back(
+                    {.coding = coding,
+                     .body = Body::of("coded"),
+                     .validators = coded_validators(*found.validators, coding, false),
+                     .repr_digest = coding == Coding::gzip ? "coded" : ""});
+            const Plan made = plan(row.line, row.fields, std::move(found));
+            EXPECT_EQ(made.status, row.status);
+            const auto digest = field(made, "Repr-Digest");
+            EXPECT_EQ(digest.has_value(), allowed && row.digest != nullptr);
+            EXPECT_EQ(digest.value_or(""), allowed && row.digest ? row.digest : "");
+        }
+    }
+}
+
 TEST(Plan, AStreamHasNoLength) {
     Resource file = coded_file();
     file.coded[0].body.segments = {Stream{}};

@@ -208,6 +208,37 @@ TEST(Target, AFolderCanBeAskedForAsAnArchive) {
     EXPECT_EQ(show(parse_target("/-/health?archive=x")), "health");
 }
 
+TEST(Target, DigestsCanBeAskedFor) {
+    using Form = DigestForm;
+    const std::pair<const char*, Form> rows[] = {{"/a/", Form::none},
+                                                 {"/a/?digests", Form::none},
+                                                 {"/a/?xdigests=sha256", Form::none},
+                                                 {"/a/?digests=sha256", Form::sums},
+                                                 {"/?x&%64igests=sha%3256&y", Form::sums},
+                                                 {"/a?metalink", Form::metalink},
+                                                 {"/a?metalink=", Form::metalink},
+                                                 {"/a?x=1&meta%6Cink&y", Form::metalink},
+                                                 {"/a?metalinks", Form::none},
+                                                 {"/a?x=metalink", Form::none}};
+    for (const auto& [origin, form] : rows)
+        EXPECT_EQ(parse_target(origin)->digests, form) << origin;
+    for (const char* origin : {"/a/?digests=", "/a/?digests=md5", "/a/?digests=SHA256",
+                               "/a/?digests=sha256&digests=sha256"})
+        EXPECT_EQ(show(parse_target(origin)), "400") << origin;
+    EXPECT_EQ(parse_target("/files?path=a&metalink")->digests, Form::none);
+}
+
+TEST(Target, OfAMetalinkTheFilesOwnAddressIsKnown) {
+    const std::pair<const char*, const char*> rows[] = {{"metalink", ""},
+                                                        {"metalink&a=1", "a=1"},
+                                                        {"a=1&metalink=x&b", "a=1&b"},
+                                                        {"a=1&b=2", "a=1&b=2"},
+                                                        {"meta%6cink&metalink", ""},
+                                                        {"", ""},
+                                                        {"a=metalink&&c", "a=metalink&&c"}};
+    for (const auto& [query, rest] : rows) EXPECT_EQ(without_metalink(query), rest) << query;
+}
+
 // However it is spelt and whatever is asked besides, one file has one key; and where nothing has to
 // be decoded the plain key is the same.
 TEST(Target, HasOneKeyForACache) {
@@ -243,6 +274,8 @@ TEST(Target, HasOneKeyForACache) {
         {"/d/?%61rchive=tar", "/d/\0", false},
         {"/d/?v=%20", "/d/", false},
         {"/d/?archive=rar", nullptr, false},
+        {"/d/?digests=sha256", "/d/\0", false},
+        {"/a?metalink", "/a\0", false},
         {"/-/none", nullptr, false},
         {"/%00", nullptr, false},
     };
@@ -251,8 +284,9 @@ TEST(Target, HasOneKeyForACache) {
         const auto target = parse_target(row.origin);
         ASSERT_EQ(target.has_value(), row.key != nullptr);
         if (target) {
-            const bool archive = target->archive != ArchiveForm::none;
-            EXPECT_EQ(cache_key(*target), archive ? row.key + "\0"s : row.key);
+            const bool made =
+                target->archive != ArchiveForm::none || target->digests != DigestForm::none;
+            EXPECT_EQ(cache_key(*target), made ? row.key + "\0"s : row.key);
         }
         const auto plain = plain_cache_key(row.origin, true);
         EXPECT_EQ(plain.has_value(), row.plain);
