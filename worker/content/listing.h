@@ -7,6 +7,7 @@
 #include "common/result.h"
 #include "worker/content/byte_budget.h"
 #include "worker/content/folder_reader.h"
+#include "worker/content/listing_order.h"
 #include "worker/content/resolver.h"
 #include "worker/http/body.h"
 
@@ -19,33 +20,6 @@
 #include <vector>
 
 namespace fsrv::content {
-
-struct ListedEntry {
-    std::string_view name;  // as on disk, any bytes; Listing::names has them
-    std::uint64_t size = 0; // 0 for a folder
-    FileTime mtime;
-    std::uint32_t place = 0; // among the names in order
-    bool folder = false;
-    bool known = true; // size and time; else the disk did not tell
-};
-
-// Bytes that stay where they are while it lives.
-class NameStore final {
-  public:
-    std::string_view keep(std::string_view name);
-
-  private:
-    static constexpr std::size_t kBlockBytes = 64 * 1024; // many names
-    std::vector<std::unique_ptr<char[]>> blocks_;
-    char* free_ = nullptr; // in the last one
-    std::size_t left_ = 0;
-};
-
-struct Listing {
-    std::vector<ListedEntry> entries;
-    NameStore names;
-    bool truncated = false; // there are more than were asked for
-};
 
 struct ListingRules {
     Sight sight;
@@ -64,20 +38,6 @@ Result<UniqueFd, Errno> open_folder(int folder_fd);
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory);
-
-// ?sort=name|size|time&order=asc|desc. Without order: names ascending, the largest and the newest
-// first. Anything else is ignored.
-struct ListingOrder {
-    enum class Key { name, size, time };
-    Key key = Key::name;
-    bool descending = false;
-    friend bool operator==(const ListingOrder&, const ListingOrder&) = default;
-};
-ListingOrder parse_listing_order(std::string_view query);
-
-// Folders first. Names as people read them: without case, numbers by value ("file2" before
-// "file10"); then by bytes.
-void sort_listing(Listing& listing, ListingOrder order);
 
 // `path`: of the folder, as Target::path. `archives`: it can be had as one. None when the budget is
 // used up; the body gives its part back when it dies.

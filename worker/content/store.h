@@ -7,8 +7,7 @@
 #include "common/limits.h"
 #include "common/options.h"
 #include "worker/content/archive_maker.h"
-#include "worker/content/byte_budget.h"
-#include "worker/content/listing_cache.h"
+#include "worker/content/listing_maker.h"
 #include "worker/content/mime.h"
 #include "worker/content/policy.h"
 #include "worker/content/resolver.h"
@@ -78,7 +77,7 @@ class LocalStore final {
     std::optional<std::string> path_of(const http::Target& target) const;
 
     // Frees listings that are kept no longer: to be called now and then. Any thread.
-    void drop_old_listings() const { kept_listings_->drop_old(monotonic_ms()); }
+    void drop_old_listings() const { listings_->drop_old(); }
 
     dev_t root_device() const { return resolver_.root_device(); }
 
@@ -101,12 +100,9 @@ class LocalStore final {
     Result<Entry, http::Miss> open(const Look& look) const;
     http::FindResult find_folder(const http::Target& target, const Entry& folder,
                                  const Look& look) const;
-    http::FindResult make_listing(const http::Target& target, const Entry& folder,
-                                  const Look& look) const;
     http::FindResult find_archive(const http::Target& target, const Entry& folder,
                                   const Look& look) const;
-    Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
-                                   const Look& look) const;
+    static Sight sight(const Look& asked, const Entry& folder);
     // `of_target`: the rule of what was asked for, which may be its folder.
     http::Resource file_resource(Entry file, const Look& look, const ServedRule& of_target) const;
 
@@ -115,9 +111,8 @@ class LocalStore final {
     ServedRule own_rule_; // where there is no policy
     // One for each way to follow links and to see hidden names; without a policy the own rule's.
     std::vector<std::unique_ptr<Resolver>> resolvers_;
-    const Resolver& resolver_;                  // the own rule's
-    std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
-    std::unique_ptr<ListingCache> kept_listings_;
+    const Resolver& resolver_; // the own rule's
+    std::unique_ptr<ListingMaker> listings_;
     std::unique_ptr<ArchiveMaker> archives_;
 };
 
