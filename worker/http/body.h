@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -82,8 +83,12 @@ class Producer {
     virtual ~Producer() = default;
 
     // Blocks as long as it takes: never on the loop. By any thread, by one at a time, and not after
-    // it said anything but State::more, which comes with one byte at least.
+    // it said anything but State::more. That without a byte gives way to others, or to another
+    // device.
     virtual Made produce(std::span<char> room) = 0;
+    // The device that the next produce() may wait for; none: always that of the stream. Not while
+    // one is under way.
+    virtual std::optional<std::uint64_t> asks() const { return std::nullopt; }
     // The client takes nothing: what others may need may go until the next produce(). Not while one
     // is under way. Thread: the loop's.
     virtual void rest() {}
@@ -93,6 +98,7 @@ struct Stream {
     std::shared_ptr<Producer> producer;
     std::shared_ptr<const OpenFile> file; // what it reads, whose device is charged; may be none
     std::uint64_t charged = 0;            // where there is none
+    std::uint64_t listing_bytes = 0;      // what it counts as among listings
 };
 
 class Parts;
