@@ -5,6 +5,7 @@
 
 #include "common/rules.h"
 
+#include <memory>
 #include <string_view>
 
 namespace fsrv::content {
@@ -16,6 +17,8 @@ class Policy {
     virtual int refusal_of(std::string_view path) const = 0;
     // There are rules for what is below: a listing may be another for somebody else.
     virtual bool differs_below(std::string_view path) const = 0;
+    // The same, for what goes on behind the look-up.
+    virtual std::shared_ptr<const Policy> lasting() const = 0;
 
   protected:
     ~Policy() = default;

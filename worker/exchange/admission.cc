@@ -52,6 +52,46 @@ std::vector<std::string> names_of(std::string_view list) {
     return names;
 }
 
+// A link lets in to what it names, not to all that links let in to.
+int refusal_by(const access::Site& site, const access::Who& who,
+               const std::optional<crypto::Link>& link, std::string_view path) {
+    const access::Rule& rule = site.rule_of(path);
+    access::Verdict verdict{};
+    if (link && who.has_link && !link->covers(path)) {
+        access::Who without = who;
+        without.has_link = false;
+        verdict = access::decide(rule, without);
+    } else {
+        verdict = access::decide(rule, who);
+    }
+    switch (verdict) {
+    case access::Verdict::allowed: return 0;
+    case access::Verdict::unproven: return 401;
+    case access::Verdict::refused: break;
+    }
+    return 403;
+}
+
+class LastingPolicy final : public content::Policy {
+  public:
+    LastingPolicy(const access::Site& site, access::Who who, std::optional<crypto::Link> link)
+        : site_(site), who_(std::move(who)), link_(std::move(link)) {}
+
+    const ServedRule& rule_of(std::string_view path) const override { return site_.rule_of(path); }
+    int refusal_of(std::string_view path) const override {
+        return refusal_by(site_, who_, link_, path);
+    }
+    bool differs_below(std::string_view path) const override { return site_.has_rules_below(path); }
+    std::shared_ptr<const content::Policy> lasting() const override {
+        return std::make_shared<LastingPolicy>(site_, who_, link_);
+    }
+
+  private:
+    const access::Site& site_;
+    const access::Who who_;
+    const std::optional<crypto::Link> link_;
+};
+
 } // namespace
 
 Gate::Gate(const access::Site& site, const AccessMaterial& material,
@@ -241,23 +281,12 @@ std::optional<http::Plan> Admission::plan_refusal() const {
     return refused;
 }
 
-// A link lets in to what it names, not to all that links let in to.
 int Admission::refusal_of(std::string_view path) const {
-    const access::Rule& rule = gate_.site().rule_of(path);
-    access::Verdict verdict{};
-    if (link_ && who_.has_link && !link_->covers(path)) {
-        access::Who without = who_;
-        without.has_link = false;
-        verdict = access::decide(rule, without);
-    } else {
-        verdict = access::decide(rule, who_);
-    }
-    switch (verdict) {
-    case access::Verdict::allowed: return 0;
-    case access::Verdict::unproven: return 401;
-    case access::Verdict::refused: break;
-    }
-    return 403;
+    return refusal_by(gate_.site(), who_, link_, path);
+}
+
+std::shared_ptr<const content::Policy> Admission::lasting() const {
+    return std::make_shared<LastingPolicy>(gate_.site(), who_, link_);
 }
 
 void Admission::complete(http::Plan& answer) const {
