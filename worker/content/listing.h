@@ -1,6 +1,7 @@
-// A folder's listing: read, sorted, and written as HTML or JSON. The HTML is also made for
-// programs: one <a href="name">name</a> for each entry, and nothing else that looks like one,
-// folders with a slash at the end, date and size behind it in the same line. Blocking; any thread.
+// A folder's listing, or a page of it: read, sorted, and written as HTML or JSON. The HTML is also
+// made for programs: one <a href="name">name</a> for each entry, and nothing else that looks like
+// one, folders with a slash at the end, date and size behind it in the same line. Blocking; any
+// thread.
 #pragma once
 
 #include "common/clock.h"
@@ -8,6 +9,7 @@
 #include "worker/content/byte_budget.h"
 #include "worker/content/folder_reader.h"
 #include "worker/content/listing_order.h"
+#include "worker/content/listing_query.h"
 #include "worker/content/resolver.h"
 #include "worker/http/body.h"
 
@@ -23,7 +25,8 @@ namespace fsrv::content {
 
 struct ListingRules {
     Sight sight;
-    std::size_t max_entries = 0;
+    const ListingQuery& query;
+    std::size_t limit = 0;                        // of entries, whatever the query says
     const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
 };
 
@@ -33,18 +36,35 @@ Result<UniqueFd, Errno> open_folder(int folder_fd);
 // What of the folder can be had by a link: files and folders, links to them where the resolver
 // allows it. What vanishes meanwhile is left out; what a disk does not tell of (EIO, ESTALE …) is
 // listed by its name. `folder_fd`: O_PATH will do. `path`: of the
-// folder, for links. ENOMEM: over `memory`'s budget. ECANCELED: the rules say so. kOtherDevice:
-// `reach` says which.
+// folder, for links. Sorted, a page. ENOMEM: over `memory`'s budget. ECANCELED: the rules say so.
+// EDOM: nobody knows where in the order the place is that the query names. kOtherDevice: `reach`
+// says which.
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory);
 
-// `path`: of the folder, as Target::path. `archives`: it can be had as one. None when the budget is
-// used up; the body gives its part back when it dies.
-std::optional<http::Body> listing_html(const Listing& listing, std::string_view path,
-                                       ListingOrder order, bool archives,
+struct ListingFacts {
+    std::string_view path; // of the folder, as Target::path
+    const ListingQuery& query;
+    bool archives = false;   // the folder can be had as one
+    bool for_people = false; // in a browser: a script helps them
+    bool cut = false;        // a page is not what was asked for, if there is more
+};
+
+// None when the budget is used up; the body gives its part back when it dies.
+std::optional<http::Body> listing_html(const Listing& listing, const ListingFacts& facts,
                                        const std::shared_ptr<ByteBudget>& budget);
-std::optional<http::Body> listing_json(const Listing& listing, std::string_view path,
+std::optional<http::Body> listing_json(const Listing& listing, const ListingFacts& facts,
                                        const std::shared_ptr<ByteBudget>& budget);
+
+// One entry as JSON.
+void append_json_entry(std::string& out, const ListedEntry& entry, std::string_view path);
+
+// Value of Content-Security-Policy for a page for people: that one script, by its hash.
+std::string listing_page_policy();
+std::string_view listing_script(); // for the test of its hash
+
+// `entry.name` stays that of the reader.
+ListedEntry listed(const ShownEntry& entry);
 
 } // namespace fsrv::content

@@ -2,25 +2,61 @@
 
 #include "common/limits.h"
 #include "worker/content/errno_status.h"
+#include "worker/content/listing_stream.h"
 #include "worker/http/accept.h"
 #include "worker/http/page.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 
 namespace fsrv::content {
 namespace {
 
-ListingCache::Key listing_key(const std::string& path, const Entry& folder, ListingOrder order,
-                              bool json) {
+std::string_view type_of(ListingQuery::Form form) {
+    switch (form) {
+    case ListingQuery::Form::json: return "application/json; charset=utf-8";
+    case ListingQuery::Form::ndjson: return "application/x-ndjson; charset=utf-8";
+    default: return "text/html; charset=utf-8";
+    }
+}
+
+http::Miss bad_query(std::string_view what) {
+    return {.status = 400, .what = what};
+}
+
+// In a browser. Programs that mount or mirror a folder ask for anything.
+bool is_for_people(const ListingQuery& query, std::string_view accept) {
+    return query.form == ListingQuery::Form::html &&
+           http::error_form(accept) == http::BodyForm::html;
+}
+
+// Of what is no name and no number the bytes are in a form that has one spelling.
+std::string part_of(const ListingQuery& query, bool for_people) {
+    std::string part = for_people ? "p" : "";
+    for (const auto& [mark, place] : {std::pair('a', &query.after), {'b', &query.before}}) {
+        if (!*place) continue;
+        const FileTime mtime = (*place)->mtime.value_or(FileTime{});
+        fmt::format_to(std::back_inserter(part), "{}{}/{}{}/{}/{}.{}/", mark, (*place)->name,
+                       (*place)->folder, (*place)->size.value_or(0), (*place)->mtime.has_value(),
+                       mtime.seconds, mtime.nanoseconds);
+    }
+    if (query.limit) fmt::format_to(std::back_inserter(part), "l{}/", *query.limit);
+    if (!query.filter.empty()) part.append("q").append(query.filter);
+    return part;
+}
+
+ListingCache::Key listing_key(const std::string& path, const Entry& folder,
+                              const ListingQuery& query, bool for_people) {
     const struct stat& status = folder.status;
     return {.device = status.st_dev,
             .inode = status.st_ino,
             .mtime = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec},
             .ctime = {status.st_ctim.tv_sec, status.st_ctim.tv_nsec},
             .path = path,
-            .order = order,
-            .json = json};
+            .order = query.order,
+            .json = query.form == ListingQuery::Form::json,
+            .part = part_of(query, for_people)};
 }
 
 // From now on each name that comes or goes moves the folder's times.
@@ -44,20 +80,29 @@ ListingMaker::ListingMaker(const Config& config)
       kept_(limits::kKeptListingBytes) {}
 
 http::FindResult ListingMaker::make(const http::Target& target, const Look& look, Reach& reach) {
-    const bool json = target.format_json || http::prefers_json_listing(look.accept);
-    http::Resource resource{
-        .content_type = json ? "application/json; charset=utf-8" : "text/html; charset=utf-8",
-        .extra_fields = look.is_of_asker ? "Vary: Accept, Authorization\r\n"
-                                           "Cache-Control: private, no-cache\r\n"
-                                         : "Vary: Accept\r\nCache-Control: no-cache\r\n"};
-    if (!json) {
+    const auto query = parse_listing_query(target.query, http::prefers_json_listing(look.accept));
+    if (!query) return unexpected(bad_query(query.error()));
+    http::Resource resource{.content_type = std::string(type_of(query->form)),
+                            .extra_fields = look.is_of_asker
+                                                ? "Vary: Accept, Authorization\r\n"
+                                                  "Cache-Control: private, no-cache\r\n"
+                                                : "Vary: Accept\r\nCache-Control: no-cache\r\n",
+                            .rule_fields = look.rule_fields};
+    if (query->form == ListingQuery::Form::html) {
         fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
-                       http::page_security_policy(http::Forms::own));
+                       is_for_people(*query, look.accept)
+                           ? listing_page_policy()
+                           : std::string(http::page_security_policy(http::Forms::own)));
     }
-    resource.rule_fields = look.rule_fields;
+    return make_page(*query, look, std::move(resource), reach);
+}
+
+http::FindResult ListingMaker::make_page(const ListingQuery& query, const Look& look,
+                                         http::Resource resource, Reach& reach) {
+    const bool streams = query.form == ListingQuery::Form::ndjson;
     const ListingCache::Key key =
-        listing_key(look.path, look.folder, parse_listing_order(target.query), json);
-    const bool kept = !look.is_of_asker && has_settled(key, wall_now());
+        listing_key(look.path, look.folder, query, is_for_people(query, look.accept));
+    const bool kept = !streams && !look.is_of_asker && has_settled(key, wall_now());
     if (kept) {
         if (auto found = kept_.find(key, monotonic_ms())) {
             resource.body = *std::move(found);
@@ -75,32 +120,65 @@ http::FindResult ListingMaker::make(const http::Target& target, const Look& look
         reach.wants_listing = true;
         return unexpected(listings_full());
     }
-    auto body = list(key, kept, look, reach);
+    if (streams) return make_stream(query, look, std::move(resource), reach);
+    const ListingCache::Key* const keep_as = kept ? &key : nullptr;
+    auto body = list(query, keep_as, look, reach);
     if (!body && body.error().code == ENOMEM) {
         kept_.clear(); // what was kept for others may be what is missing
-        body = list(key, kept, look, reach);
+        body = list(query, keep_as, look, reach);
     }
     if (!body && body.error().code == ENOMEM) return unexpected(listings_full());
+    if (!body && body.error().code == EDOM)
+        return unexpected(bad_query("there is no such entry: at= says where it would be"));
     if (!body) return unexpected(miss_of(body.error()));
     resource.body = *std::move(body);
     return resource;
 }
 
-Result<http::Body, Errno> ListingMaker::list(const ListingCache::Key& key, bool keep,
-                                             const Look& look, Reach& reach) {
-    const ListingRules rules{
-        .sight = look.sight, .max_entries = config_.max_entries, .cancelled = look.cancelled};
+Result<http::Body, Errno> ListingMaker::list(const ListingQuery& query,
+                                             const ListingCache::Key* keep_as, const Look& look,
+                                             Reach& reach) {
+    const bool for_people = is_for_people(query, look.accept);
+    const std::size_t most =
+        std::min(config_.max_entries,
+                 for_people && !query.limit ? limits::kListingPageEntries : config_.max_entries);
     Reservation memory(bytes_);
-    auto listing =
-        read_listing(look.folder.fd.get(), key.path, look.resolver, rules, reach, memory);
+    auto listing = read_listing(
+        look.folder.fd.get(), look.path, look.resolver,
+        {.sight = look.sight, .query = query, .limit = most, .cancelled = look.cancelled}, reach,
+        memory);
     if (!listing) return unexpected(listing.error());
-    sort_listing(*listing, key.order);
-    auto body = key.json ? listing_json(*listing, key.path, bytes_)
-                         : listing_html(*listing, key.path, key.order, look.archives, bytes_);
+    const ListingFacts facts{.path = look.path,
+                             .query = query,
+                             .archives = look.archives,
+                             .for_people = for_people,
+                             .cut = !for_people && !query.limit};
+    auto body = query.form == ListingQuery::Form::json ? listing_json(*listing, facts, bytes_)
+                                                       : listing_html(*listing, facts, bytes_);
     if (!body) return unexpected(Errno{ENOMEM});
-    if (keep && listing->entries.size() >= limits::kKeptListingEntries)
-        kept_.keep(key, *body, monotonic_ms());
+    if (keep_as && listing->seen >= limits::kKeptListingEntries)
+        kept_.keep(*keep_as, *body, monotonic_ms());
     return *std::move(body);
+}
+
+http::FindResult ListingMaker::make_stream(const ListingQuery& query, const Look& look,
+                                           http::Resource resource, const Reach& reach) {
+    Reservation memory(bytes_);
+    if (!memory.grow(limits::kListingStreamBytes)) return unexpected(listings_full());
+    ListingStream::Ask ask{.folder_fd = look.folder.fd.get(),
+                           .path = look.path,
+                           .resolver = look.resolver,
+                           .sight = look.sight,
+                           .filter = query.filter,
+                           .reach = reach};
+    if (reach.anywhere) ask.reach.device = look.folder.status.st_dev;
+    auto stream = ListingStream::open(ask, std::move(memory));
+    if (!stream) return unexpected(miss_of(stream.error()));
+    resource.body.segments.emplace_back(http::Stream{.producer = *std::move(stream),
+                                                     .file = {},
+                                                     .charged = ask.reach.device,
+                                                     .listing_bytes = limits::kListingStreamBytes});
+    return resource;
 }
 
 } // namespace fsrv::content

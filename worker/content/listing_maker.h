@@ -1,5 +1,9 @@
-// ListingMaker: listings of folders, as answers. Long ones of the last second are kept for whoever
-// asks for the same; all that are alive are within a budget of bytes. Blocking; any thread.
+// ListingMaker: listings of folders, as answers: a page, all of it up to a bound, or a stream of
+// it. Those that took long are kept for a second for whoever asks for the same; all that are alive
+// are within a budget of bytes. Blocking; any thread.
+//
+// Who asks for HTML by name, as browsers do, gets pages of limits::kListingPageEntries, with a
+// script. Programs that mount or mirror a folder ask for anything, and read no second page.
 #pragma once
 
 #include "worker/content/byte_budget.h"
@@ -46,8 +50,12 @@ class ListingMaker final {
     void drop_old() { kept_.drop_old(monotonic_ms()); }
 
   private:
-    Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Look& look,
-                                   Reach& reach);
+    http::FindResult make_page(const ListingQuery& query, const Look& look, http::Resource resource,
+                               Reach& reach);
+    Result<http::Body, Errno> list(const ListingQuery& query, const ListingCache::Key* keep_as,
+                                   const Look& look, Reach& reach);
+    http::FindResult make_stream(const ListingQuery& query, const Look& look,
+                                 http::Resource resource, const Reach& reach);
 
     const Config config_;
     std::shared_ptr<ByteBudget> bytes_; // outlives the maker while a body does

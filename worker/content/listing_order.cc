@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 
 namespace fsrv::content {
 namespace {
@@ -56,7 +55,7 @@ int compare_names(std::string_view a, std::string_view b) {
     return a.empty() == b.empty() ? 0 : (a.empty() ? -1 : 1);
 }
 
-bool comes_before(const ListedEntry& a, const ListedEntry& b) {
+bool is_named_before(const ListedEntry& a, const ListedEntry& b) {
     const int order = compare_names(a.name, b.name);
     return order != 0 ? order < 0 : a.name < b.name;
 }
@@ -76,27 +75,20 @@ std::string_view NameStore::keep(std::string_view name) {
     return {kept, name.size()};
 }
 
-ListingOrder parse_listing_order(std::string_view query) {
+bool comes_before(const ListedEntry& a, const ListedEntry& b, ListingOrder order) {
     using Key = ListingOrder::Key;
-    ListingOrder order;
-    std::optional<bool> descending;
-    while (!query.empty()) {
-        const std::string_view part = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(part.size() + 1, query.size()));
-        if (part == "sort=name") order.key = Key::name;
-        if (part == "sort=size") order.key = Key::size;
-        if (part == "sort=time") order.key = Key::time;
-        if (part == "order=asc") descending = false;
-        if (part == "order=desc") descending = true;
-    }
-    order.descending = descending.value_or(order.key != Key::name);
-    return order;
+    if (a.folder != b.folder) return a.folder;
+    const ListedEntry& first = order.descending ? b : a;
+    const ListedEntry& second = order.descending ? a : b;
+    if (order.key == Key::size && first.size != second.size) return first.size < second.size;
+    if (order.key == Key::time && first.mtime != second.mtime) return first.mtime < second.mtime;
+    return order.key == Key::name ? is_named_before(first, second) : is_named_before(a, b);
 }
 
 void sort_listing(Listing& listing, ListingOrder order) {
     using Key = ListingOrder::Key;
     std::vector<ListedEntry>& all = listing.entries;
-    std::sort(all.begin(), all.end(), comes_before);
+    std::sort(all.begin(), all.end(), is_named_before);
     // A folder that changes while it is read may tell of a name twice.
     const auto same = [](const ListedEntry& a, const ListedEntry& b) { return a.name == b.name; };
     all.erase(std::unique(all.begin(), all.end(), same), all.end());
@@ -110,7 +102,6 @@ void sort_listing(Listing& listing, ListingOrder order) {
             if (order.descending) std::reverse(begin, end);
             return;
         }
-        // Equal sizes and times stay in the order of names, whichever way the column runs.
         std::sort(begin, end, [order](const ListedEntry& a, const ListedEntry& b) {
             const ListedEntry& first = order.descending ? b : a;
             const ListedEntry& second = order.descending ? a : b;

@@ -35,21 +35,24 @@ class NameStore final {
 struct Listing {
     std::vector<ListedEntry> entries;
     NameStore names;
-    bool truncated = false; // there are more than were asked for
+    bool more_before = false;
+    bool more_after = false;
+    std::size_t seen = 0; // names in the folder, those that are not shown too
 };
 
-// ?sort=name|size|time&order=asc|desc. Without order: names ascending, the largest and the newest
-// first. Anything else is ignored.
 struct ListingOrder {
     enum class Key { name, size, time };
     Key key = Key::name;
     bool descending = false;
     friend bool operator==(const ListingOrder&, const ListingOrder&) = default;
 };
-ListingOrder parse_listing_order(std::string_view query);
 
 // Folders first. Names as people read them: without case, numbers by value ("file2" before
-// "file10"); then by bytes.
+// "file10"); then by bytes. Equal sizes and times are in the order of names, whichever way the
+// column runs. Total: no two entries are equal but those of one name. Names that come twice are
+// there once then.
 void sort_listing(Listing& listing, ListingOrder order);
+// As that sorts.
+bool comes_before(const ListedEntry& a, const ListedEntry& b, ListingOrder order);
 
 } // namespace fsrv::content
