@@ -176,6 +176,10 @@ TEST_P(ListingPages, HaveNothingThatTheAskerMayNotHave) {
         EXPECT_EQ(names_in(known.body).size(), 44U) << known.body;
         EXPECT_NE(known.body.find("\"name\":\"sub1\""), std::string::npos) << query;
     }
+    const Response page = ask("/d/", ann);
+    EXPECT_NE(page.body.find("Logged in as <b>ann</b>"), std::string::npos);
+    EXPECT_EQ(page.field("Vary"), "Accept, Authorization");
+    EXPECT_EQ(ask("/d/").body.find("Logged in"), std::string::npos);
     // Nor does a place in the order tell what a name is that one may not have.
     EXPECT_EQ(ask("/d/?format=json&limit=2&after=sub1").body,
               ask("/d/?format=json&limit=2&after=sub1-gone").body);

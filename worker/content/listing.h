@@ -46,9 +46,10 @@ Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
 struct ListingFacts {
     std::string_view path; // of the folder, as Target::path
     const ListingQuery& query;
-    bool archives = false;   // the folder can be had as one
-    bool for_people = false; // in a browser: a script helps them
-    bool cut = false;        // a page is not what was asked for, if there is more
+    bool archives = false;       // the folder can be had as one
+    bool for_people = false;     // in a browser: a script helps them
+    std::string_view asker = {}; // who asks, to be told; empty: nobody knows
+    bool cut = false;            // a page is not what was asked for, if there is more
 };
 
 // None when the budget is used up; the body gives its part back when it dies.

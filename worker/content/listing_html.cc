@@ -230,7 +230,7 @@ void append_pages(std::string& out, const Listing& listing, const ListingFacts& 
     out += "</nav>\n";
 }
 
-void append_footer(std::string& out, const Listing& listing, const ListingQuery& query) {
+void append_footer(std::string& out, const Listing& listing, const ListingFacts& facts) {
     const Sums sums = sums_of(listing);
     out += "<footer><span>";
     if (is_whole(listing)) {
@@ -246,9 +246,15 @@ void append_footer(std::string& out, const Listing& listing, const ListingQuery&
         out += " on this page";
     }
     out += "</span><span>Times are UTC</span><form>";
-    append_hidden(out, kept_fields(query));
+    append_hidden(out, kept_fields(facts.query));
     out += "<button name=\"format\" "
-           "value=\"json\">JSON</button></form><span>fsrv</span></footer>\n";
+           "value=\"json\">JSON</button></form>";
+    if (!facts.asker.empty()) {
+        out += "<span>Logged in as <b>";
+        append_shown(out, facts.asker);
+        out += "</b></span>";
+    }
+    out += "<span>fsrv</span></footer>\n";
 }
 
 } // namespace
@@ -285,7 +291,7 @@ std::optional<http::Body> listing_html(const Listing& listing, const ListingFact
                    : "<p class=\"none\">This folder is empty.</p>\n";
     }
     append_pages(out, listing, facts);
-    append_footer(out, listing, query);
+    append_footer(out, listing, facts);
     if (facts.for_people) out.append("<script>").append(listing_script()).append("</script>\n");
     out += http::page_end();
     return std::move(pieces).finish();

@@ -68,6 +68,12 @@ bool has_settled(const ListingCache::Key& key, FileTime now) {
            limits::kFolderTickNs;
 }
 
+// Nobody else gets that one: by what is in it, or as it says who asks.
+bool is_own_of_asker(const ListingQuery& query, const ListingMaker::Look& look) {
+    return look.is_of_asker || (query.form == ListingQuery::Form::html && look.sight.policy &&
+                                !look.sight.policy->asker().empty());
+}
+
 } // namespace
 
 http::Miss listings_full() {
@@ -82,11 +88,11 @@ ListingMaker::ListingMaker(const Config& config)
 http::FindResult ListingMaker::make(const http::Target& target, const Look& look, Reach& reach) {
     const auto query = parse_listing_query(target.query, http::prefers_json_listing(look.accept));
     if (!query) return unexpected(bad_query(query.error()));
+    const bool is_own = is_own_of_asker(*query, look);
     http::Resource resource{.content_type = std::string(type_of(query->form)),
-                            .extra_fields = look.is_of_asker
-                                                ? "Vary: Accept, Authorization\r\n"
-                                                  "Cache-Control: private, no-cache\r\n"
-                                                : "Vary: Accept\r\nCache-Control: no-cache\r\n",
+                            .extra_fields = is_own ? "Vary: Accept, Authorization\r\n"
+                                                     "Cache-Control: private, no-cache\r\n"
+                                                   : "Vary: Accept\r\nCache-Control: no-cache\r\n",
                             .rule_fields = look.rule_fields};
     if (query->form == ListingQuery::Form::html) {
         fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
@@ -102,7 +108,7 @@ http::FindResult ListingMaker::make_page(const ListingQuery& query, const Look& 
     const bool streams = query.form == ListingQuery::Form::ndjson;
     const ListingCache::Key key =
         listing_key(look.path, look.folder, query, is_for_people(query, look.accept));
-    const bool kept = !streams && !look.is_of_asker && has_settled(key, wall_now());
+    const bool kept = !streams && !is_own_of_asker(query, look) && has_settled(key, wall_now());
     if (kept) {
         if (auto found = kept_.find(key, monotonic_ms())) {
             resource.body = *std::move(found);
@@ -152,6 +158,7 @@ Result<http::Body, Errno> ListingMaker::list(const ListingQuery& query,
                              .query = query,
                              .archives = look.archives,
                              .for_people = for_people,
+                             .asker = look.sight.policy ? look.sight.policy->asker() : "",
                              .cut = !for_people && !query.limit};
     auto body = query.form == ListingQuery::Form::json ? listing_json(*listing, facts, bytes_)
                                                        : listing_html(*listing, facts, bytes_);

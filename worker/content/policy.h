@@ -17,6 +17,8 @@ class Policy {
     virtual int refusal_of(std::string_view path) const = 0;
     // There are rules for what is below: a listing may be another for somebody else.
     virtual bool differs_below(std::string_view path) const = 0;
+    // Who asks, as proven; empty: nobody has proven anything.
+    virtual std::string_view asker() const = 0;
     // The same, for what goes on behind the look-up.
     virtual std::shared_ptr<const Policy> lasting() const = 0;
 

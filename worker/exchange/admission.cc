@@ -6,7 +6,6 @@
 #include "common/log.h"
 #include "worker/access/authorization.h"
 
-#include <fmt/format.h>
 #include <utility>
 
 namespace fsrv::exchange {
@@ -82,6 +81,7 @@ class LastingPolicy final : public content::Policy {
         return refusal_by(site_, who_, link_, path);
     }
     bool differs_below(std::string_view path) const override { return site_.has_rules_below(path); }
+    std::string_view asker() const override { return who_.user; }
     std::shared_ptr<const content::Policy> lasting() const override {
         return std::make_shared<LastingPolicy>(site_, who_, link_);
     }
@@ -191,16 +191,16 @@ Admission::State Admission::prove_password(std::string_view user, std::string_vi
     }
     // A guess too many is not even looked at.
     if (const unsigned wait_s = gate_.failures_.retry_after_s(who_.address); wait_s > 0)
-        return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
+        return refuse(429, "too many failed attempts to log in", wait_s);
     switch (look.state) {
-    case Known::too_many: return refuse(503, "too many passwords are being checked, try again", 1);
+    case Known::too_many: return refuse(503, "too many passwords are being checked, try again");
     case Known::must_be_hashed: {
         auto job = std::make_unique<HashJob>(gate_.passwords_.began(look, user, password),
                                              gate_.passwords_);
         gate_.passwords_.join(look, *this);
         if (gate_.pool_.submit(*job, kHashing, disk::JobKind::listing) != disk::Submitted::yes) {
             gate_.passwords_.gave_up(job->work);
-            return refuse(503, "passwords cannot be checked now, try again", 1);
+            return refuse(503, "passwords cannot be checked now, try again");
         }
         static_cast<void>(job.release()); // it ends its own life
         gate_.failures_.failed(who_.address);
@@ -238,7 +238,7 @@ Admission::State Admission::prove_token(std::string_view token) {
         log_info("a token is refused: {}", access::text_of(claims.error()));
     }
     if (const unsigned wait_s = gate_.failures_.retry_after_s(who_.address); wait_s > 0)
-        return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
+        return refuse(429, "too many failed attempts to log in", wait_s);
     failed();
     return State::known;
 }
@@ -255,9 +255,8 @@ void Admission::failed() {
 }
 
 Admission::State Admission::refuse(int status, std::string_view what, unsigned retry_after_s) {
-    plan = http::plan_status(*request_, status, what);
-    if (retry_after_s > 0 && plan->fields.find("Retry-After:") == std::string::npos)
-        plan->fields += fmt::format("Retry-After: {}\r\n", retry_after_s);
+    plan = status == 429 ? http::plan_too_many(*request_, what, retry_after_s)
+                         : http::plan_status(*request_, status, what);
     complete(*plan);
     return state_ = State::refused;
 }

@@ -123,6 +123,7 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     bool differs_below(std::string_view path) const override {
         return gate_.site().has_rules_below(path);
     }
+    std::string_view asker() const override { return who_.user; }
     std::shared_ptr<const content::Policy> lasting() const override;
 
   private:
