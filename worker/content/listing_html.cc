@@ -211,18 +211,22 @@ void append_note(std::string& out, const Listing& listing, const ListingFacts& f
 // The next page is a link, for programs too, which would miss the rest; the ones before are not,
 // as programs have been there.
 void append_pages(std::string& out, const Listing& listing, const ListingFacts& facts) {
-    if (is_whole(listing) || listing.entries.empty()) return;
+    if (is_whole(listing)) return;
     const ListingQuery& query = facts.query;
+    const bool empty = listing.entries.empty();
     out += "<nav class=\"pages\" aria-label=\"Pages\">";
-    if (listing.more_before) {
+    if (listing.more_before || empty) {
         out += "<form>";
         append_hidden(out, kept_fields(query));
-        out += "<button>First</button></form><form>";
+        out += "<button>First</button></form>";
+    }
+    if (listing.more_before && !empty) {
+        out += "<form>";
         append_hidden(out, kept_fields(query));
         append_hidden(out, place_fields(query.order, Beside::before, listing.entries.front()));
-        out += "<button rel=\"prev\">Previous</button></form>";
+        out += "<button class=\"prev\">Previous</button></form>";
     }
-    if (listing.more_after) {
+    if (listing.more_after && !empty) {
         fmt::format_to(
             std::back_inserter(out), "<a rel=\"next\" href=\"{}\">Next</a>",
             http::escape_html(listing_link(query, Beside::after, listing.entries.back())));
@@ -287,7 +291,7 @@ std::optional<http::Body> listing_html(const Listing& listing, const ListingFact
     if (listing.entries.empty()) {
         out += !query.filter.empty() ? "<p class=\"none\">No such name is here.</p>\n"
                : listing.more_before || listing.more_after
-                   ? "<p class=\"none\">There is nothing behind that.</p>\n"
+                   ? "<p class=\"none\">There is nothing there.</p>\n"
                    : "<p class=\"none\">This folder is empty.</p>\n";
     }
     append_pages(out, listing, facts);

@@ -244,17 +244,22 @@ TEST_P(ListingPages, ArePagesForPeopleAndWholeForPrograms) {
     const std::string first = ask(store, "/d/", "text/html,*/*;q=0.8").body;
     EXPECT_EQ(rows(first), limits::kListingPageEntries);
     EXPECT_NE(first.find("<a rel=\"next\" href=\"?after=file997\">Next</a>"), std::string::npos);
-    EXPECT_EQ(first.find("rel=\"prev\""), std::string::npos);
+    EXPECT_EQ(first.find("class=\"prev\""), std::string::npos);
     EXPECT_NE(first.find("1,000 entries on this page"), std::string::npos);
     const std::string last = ask(store, "/d/?after=file997", "text/html").body;
     EXPECT_EQ(rows(last), 5U);
     EXPECT_EQ(last.find("rel=\"next\""), std::string::npos);
     EXPECT_NE(last.find("<input type=\"hidden\" value=\"file998\" name=\"before\">"
-                        "<button rel=\"prev\">Previous</button>"),
+                        "<button class=\"prev\">Previous</button>"),
               std::string::npos);
     EXPECT_EQ(rows(ask(store, "/d/?before=file998", "text/html").body),
               limits::kListingPageEntries);
     EXPECT_EQ(rows(ask(store, "/d/?limit=3").body), 3U);
+    for (const char* nowhere : {"/d/?after=zzz", "/d/?before=a%2F"}) {
+        const std::string empty = ask(store, nowhere, "text/html").body;
+        EXPECT_NE(empty.find("There is nothing there."), std::string::npos) << nowhere;
+        EXPECT_NE(empty.find("<button>First</button>"), std::string::npos) << nowhere;
+    }
     // Order, filter and limit stay with those who go on.
     EXPECT_NE(ask(store, "/d/?limit=3&sort=size&q=file&order=asc")
                   .body.find("href=\"?sort=size&amp;order=asc&amp;q=file&amp;limit=3&amp;after="
