@@ -149,14 +149,19 @@ inline constexpr unsigned kPipelineBatch = 16; // requests of one connection ans
 // set-ups.
 inline constexpr unsigned kReservedFds = 64;
 
-// A folder's listing is cut here, and says so.
+// A folder's listing is cut here, says so, and where it goes on. People get pages of so many.
 inline constexpr std::size_t kMaxListingEntries = 100'000;
+inline constexpr std::size_t kListingPageEntries = 1'000;
 inline constexpr std::size_t kMaxListingBytesInFlight = 256 * 1024 * 1024; // per worker; 503 above
 // Listings of so many entries and more are kept for so long, per worker, within so many bytes of
 // these.
 inline constexpr std::size_t kKeptListingEntries = 1'000;
 inline constexpr std::uint64_t kKeptListingMs = 1'000;
 inline constexpr std::size_t kKeptListingBytes = kMaxListingBytesInFlight / 8;
+// One that is streamed counts as so many bytes of them: an open folder, a chunk that its client
+// does not take, and 256 of them at most. It has a thread for so long at a time.
+inline constexpr std::size_t kListingStreamBytes = 1024 * 1024;
+inline constexpr std::uint64_t kListingSliceMs = 20;
 // A change of a folder this long after another one shows in its time: two ticks of the kernel's
 // slowest clock.
 inline constexpr std::int64_t kFolderTickNs = 20'000'000;

@@ -380,6 +380,34 @@ TEST_F(Browser, ShowsTheListing) {
     EXPECT_NE(result.out.find("&lt;b&gt;bold &amp;"), std::string::npos) << result.out;
 }
 
+// The listing's script, which its policy lets run: "/" goes to the filter, which answers while it
+// is typed, and arrows go over what it leaves.
+TEST_F(Browser, MovesOverAListingByKeys) {
+    NEEDS("chromium");
+    fs::create_directories(root_ / "d/sub");
+    for (const char* name : {"d/file2", "d/file10", "d/other"}) write_file(root_ / name, "x");
+    write_file(root_ / "keys.html", R"(<!doctype html><iframe id=f src="/d/"></iframe><script>
+f.onload = () => {
+  const page = f.contentDocument, went = [];
+  const key = name => (page.activeElement || page.body).dispatchEvent(
+    new f.contentWindow.KeyboardEvent('keydown', {key: name, bubbles: true, cancelable: true}));
+  const note = () => went.push(page.activeElement.getAttribute('href') || page.activeElement.name);
+  key('/'); note();
+  page.activeElement.value = 'FILE';
+  page.activeElement.dispatchEvent(new f.contentWindow.Event('input'));
+  for (const name of ['ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowUp']) { key(name); note(); }
+  went.push(page.getElementById('copy').hidden ? 'hidden' : 'shown');
+  fetch('/report?' + went.join('-'));
+};
+</script>)");
+    start();
+    Background browser(chromium({"--remote-debugging-port=0", server_->url("/keys.html")}),
+                       {.environment = kNoProxy, .directory = here_.str(), .input = {}});
+    EXPECT_TRUE(server_->access().await_line("/report?q-../-file2-file10-file10-file2-shown", 0,
+                                             Deadline(2 * kPatience)))
+        << server_->access().text();
+}
+
 // Metadata at the end of the file and two seeks: a browser cannot do it without ranges.
 TEST_F(Browser, PlaysAndSeeksAVideo) {
     NEEDS("chromium");

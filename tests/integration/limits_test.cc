@@ -237,7 +237,8 @@ TEST_F(Limits, RequestsPerSecondAreCountedByClient) {
         EXPECT_EQ(response.status, row.status) << row.client;
         if (row.status == 200) continue;
         const std::string after = response.field("Retry-After").value_or("");
-        EXPECT_TRUE(std::stoul("0" + after) <= 1'000 && std::stoul("0" + after) > 900)
+        // Rounded up, by the clock of another worker, which may have looked at it a moment before.
+        EXPECT_TRUE(std::stoul("0" + after) <= 1'001 && std::stoul("0" + after) > 900)
             << "who is refused is not charged: " << after;
         expect_sound(response);
     }

@@ -45,6 +45,7 @@ class Reservation final {
         return true;
     }
 
+    void give_back(std::size_t bytes) { shrink_to(bytes_ - bytes); }
     void shrink_to(std::size_t bytes) {
         if (bytes >= bytes_) return;
         budget_->give_back(bytes_ - bytes);

@@ -32,6 +32,12 @@ mode_t mode_of(unsigned char type) {
     return type == DT_UNKNOWN ? S_IFREG : static_cast<mode_t>(DTTOIF(type));
 }
 
+std::optional<bool> is_folder_type(unsigned char type) {
+    if (type == DT_DIR) return true;
+    if (type == DT_REG) return false;
+    return std::nullopt;
+}
+
 struct Found {
     struct stat status {};
     bool known = false;
@@ -39,13 +45,13 @@ struct Found {
 };
 
 // `own`: the folder's device.
-Found look_at(const dirent& item, int folder, dev_t own, bool local) {
+Found look_at(const char* name, int folder, dev_t own, bool local) {
     Found found;
     // A mount point is not asked for: whoever is mounted there may not answer. What is in memory of
     // a server's files may be old.
-    found.known = stat_in_memory(folder, item.d_name, found.status);
+    found.known = stat_in_memory(folder, name, found.status);
     if (found.known && !local && found.status.st_dev == own)
-        found.known = ::fstatat(folder, item.d_name, &found.status, AT_SYMLINK_NOFOLLOW) == 0;
+        found.known = ::fstatat(folder, name, &found.status, AT_SYMLINK_NOFOLLOW) == 0;
     if (!found.known) found.error = errno;
     return found;
 }
@@ -87,42 +93,63 @@ bool FolderReader::is_shown(std::string_view name, mode_t mode) const {
     return S_ISDIR(mode) || S_ISREG(mode);
 }
 
-Result<std::optional<ShownEntry>, Errno> FolderReader::next(Reach& reach) {
-    for (;;) {
+Result<std::optional<ShownEntry>, Errno> FolderReader::next(Reach& reach, Glancer* glancer) {
+    for (;; item_ = nullptr) {
         errno = 0;
-        const dirent* item = ::readdir(stream_.get());
-        if (item == nullptr) {
+        if (!item_) item_ = ::readdir(stream_.get());
+        if (!item_) {
             if (errno != 0) return unexpected(Errno::last());
             return std::nullopt;
         }
-        const std::string_view name = item->d_name;
-        if (name == "." || name == ".." || is_hidden(name)) continue;
-        const Found found = look_at(*item, fd(), device_, local_);
-        if (!found.known && not_to_be_had(found.error)) continue;
-        ShownEntry entry{.name = name, .status = found.status, .known = found.known};
-        mode_t mode = found.known ? found.status.st_mode : mode_of(item->d_type);
-        // A link may lead to something that is not served, a mount point to a file system that is
-        // not.
-        entry.foreign = S_ISLNK(mode) || (found.known && found.status.st_dev != device_);
-        if (entry.foreign) {
-            const auto looked = resolver_->look(child_of(*path_, name), reach);
-            if (!looked && looked.error().code == kOtherDevice) return unexpected(looked.error());
-            if (!looked && not_to_be_had(looked.error().code)) continue;
-            if (looked && looked->led_to && sight_.policy &&
-                sight_.policy->refusal_of(*looked->led_to) != 0)
-                continue;
-            entry.known = looked.has_value();
-            if (entry.known) {
-                entry.status = looked->status;
-                mode = entry.status.st_mode;
-            } else if (S_ISLNK(mode)) {
-                mode = S_IFREG;
-            }
-        }
-        if (!is_shown(name, mode)) continue;
-        entry.folder = S_ISDIR(mode);
-        return entry;
+        const std::string_view name = item_->d_name;
+        if (name == "." || name == "..") continue;
+        const Glance glance =
+            glancer ? glancer->glance(name, is_folder_type(item_->d_type)) : Glance::look;
+        if (glance == Glance::skip) continue;
+        if (glance == Glance::stop) return unexpected(Errno{ECANCELED});
+        auto shown = judge(item_->d_name, item_->d_type, reach);
+        if (!shown) return shown;
+        if (!*shown) continue;
+        item_ = nullptr;
+        return shown;
     }
+}
+
+Result<std::optional<ShownEntry>, Errno> FolderReader::find(const std::string& name,
+                                                            Reach& reach) const {
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+        return std::nullopt;
+    return judge(name.c_str(), DT_UNKNOWN, reach);
+}
+
+// Nothing: it is not shown.
+Result<std::optional<ShownEntry>, Errno> FolderReader::judge(const char* name, unsigned char type,
+                                                             Reach& reach) const {
+    if (is_hidden(name)) return std::nullopt;
+    const Found found = look_at(name, fd(), device_, local_);
+    if (!found.known && not_to_be_had(found.error)) return std::nullopt;
+    ShownEntry entry{.name = name, .status = found.status, .known = found.known};
+    mode_t mode = found.known ? found.status.st_mode : mode_of(type);
+    // A link may lead to something that is not served, a mount point to a file system that is not.
+    entry.foreign = S_ISLNK(mode) || (found.known && found.status.st_dev != device_);
+    if (entry.foreign) {
+        const auto looked = resolver_->look(child_of(*path_, name), reach);
+        if (!looked && looked.error().code == kOtherDevice) return unexpected(looked.error());
+        if (!looked && not_to_be_had(looked.error().code)) return std::nullopt;
+        if (looked && looked->led_to && sight_.policy &&
+            sight_.policy->refusal_of(*looked->led_to) != 0)
+            return std::nullopt;
+        entry.known = looked.has_value();
+        if (entry.known) {
+            entry.status = looked->status;
+            mode = entry.status.st_mode;
+        } else if (S_ISLNK(mode)) {
+            mode = S_IFREG;
+        }
+    }
+    if (!is_shown(name, mode)) return std::nullopt;
+    entry.folder = S_ISDIR(mode);
+    return entry;
 }
 
 } // namespace fsrv::content

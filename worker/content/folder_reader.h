@@ -10,6 +10,7 @@
 #include "worker/content/policy.h"
 #include "worker/content/resolver.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,14 +35,33 @@ struct ShownEntry {
     bool foreign = false; // a link, or on another device than the folder
 };
 
+// What to do with a name before anybody is asked about it.
+enum class Glance : std::uint8_t {
+    look,
+    skip, // it is not wanted
+    stop, // now; it is the next one then
+};
+class Glancer {
+  public:
+    // `folder`: what the name is, as far as the folder itself says; none: it does not, or it is a
+    // link.
+    virtual Glance glance(std::string_view name, std::optional<bool> folder) = 0;
+
+  protected:
+    ~Glancer() = default;
+};
+
 class FolderReader final {
   public:
     // `folder_fd`: O_PATH will do. `path`: of the folder, below the root; outlives the reader.
     static Result<FolderReader, Errno> open(int folder_fd, const std::string& path,
                                             const Resolver& resolver, Sight sight);
 
-    // Nothing: there are no more. Errors: of reading the folder; kOtherDevice: `reach` says which.
-    Result<std::optional<ShownEntry>, Errno> next(Reach& reach);
+    // Nothing: there are no more. Errors: of reading the folder; ECANCELED: the glancer has said
+    // stop; kOtherDevice: `reach` says which. After these two the next call goes on with that name.
+    Result<std::optional<ShownEntry>, Errno> next(Reach& reach, Glancer* glancer = nullptr);
+    // The entry of that name, if next() would tell of it.
+    Result<std::optional<ShownEntry>, Errno> find(const std::string& name, Reach& reach) const;
 
     int fd() const { return ::dirfd(stream_.get()); }
 
@@ -52,10 +72,13 @@ class FolderReader final {
           path_(&path),
           resolver_(&resolver),
           sight_(std::move(sight)) {}
+    Result<std::optional<ShownEntry>, Errno> judge(const char* name, unsigned char type,
+                                                   Reach& reach) const;
     bool is_hidden(std::string_view name) const;
     bool is_shown(std::string_view name, mode_t mode) const;
 
     FolderStream stream_;
+    const dirent* item_ = nullptr; // the next one, if it was read already
     const std::string* path_;
     const Resolver* resolver_;
     Sight sight_;

@@ -1,82 +1,58 @@
 #include "worker/content/listing.h"
 
-#include "common/ascii.h"
-#include "worker/content/folder_reader.h"
+#include "worker/content/letter_case.h"
+#include "worker/content/listing_page.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 
 namespace fsrv::content {
 namespace {
 
-// Takes a run of digits off the front and returns it without leading zeros.
-std::string_view take_number(std::string_view& text) {
-    std::size_t end = 0;
-    while (end < text.size() && is_digit(text[end])) ++end;
-    std::string_view digits = text.substr(0, end);
-    text.remove_prefix(end);
-    digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
-    return digits;
-}
+// Which names are worth a look for a page.
+class PageGlancer final : public Glancer {
+  public:
+    PageGlancer(const ListingRules& rules, const ListingPage& page)
+        : rules_(rules), page_(page), filter_(rules.query.filter) {}
 
-// So many bytes are the same in both.
-std::size_t common_length(std::string_view a, std::string_view b) {
-    const std::size_t end = std::min(a.size(), b.size());
-    std::size_t at = 0;
-    for (std::uint64_t x = 0, y = 0; at + sizeof x <= end; at += sizeof x) {
-        std::memcpy(&x, a.data() + at, sizeof x);
-        std::memcpy(&y, b.data() + at, sizeof y);
-        if (x != y) break;
+    Glance glance(std::string_view name, std::optional<bool> folder) override {
+        ++seen_;
+        if (rules_.cancelled && rules_.cancelled->load(std::memory_order_relaxed))
+            return Glance::stop;
+        return page_.may_want(name, folder) && filter_.passes(name) ? Glance::look : Glance::skip;
     }
-    while (at < end && a[at] == b[at]) ++at;
-    return at;
-}
+    std::size_t seen() const { return seen_; }
 
-// Negative, zero, positive. Zero does not mean equal bytes.
-int compare_names(std::string_view a, std::string_view b) {
-    // Names in one folder often begin alike. A number is compared as a whole.
-    std::size_t same = common_length(a, b);
-    while (same > 0 && is_digit(a[same - 1])) --same;
-    a.remove_prefix(same);
-    b.remove_prefix(same);
-    while (!a.empty() && !b.empty()) {
-        if (is_digit(a.front()) && is_digit(b.front())) {
-            const std::string_view x = take_number(a);
-            const std::string_view y = take_number(b);
-            if (x.size() != y.size()) return x.size() < y.size() ? -1 : 1;
-            if (const int order = x.compare(y); order != 0) return order;
-            continue;
+  private:
+    const ListingRules& rules_;
+    const ListingPage& page_;
+    NameFilter filter_;
+    std::size_t seen_ = 0;
+};
+
+// The entry that stands there, or has stood there.
+Result<std::optional<ListedEntry>, Errno> entry_at(const std::optional<ListingPlace>& place,
+                                                   ListingOrder order, const FolderReader& folder,
+                                                   Reach& reach) {
+    if (!place) return std::nullopt;
+    ListedEntry entry{.name = place->name, .folder = place->folder};
+    if (place->is_vague(order)) {
+        const auto shown = folder.find(place->name, reach);
+        if (!shown) return unexpected(shown.error());
+        if (*shown && (!place->folder || (*shown)->folder)) {
+            entry = listed(**shown);
+            entry.name = place->name;
+        } else if (order.key != ListingOrder::Key::name && !place->size && !place->mtime) {
+            return unexpected(Errno{EDOM});
         }
-        const auto x = static_cast<unsigned char>(lower(a.front()));
-        const auto y = static_cast<unsigned char>(lower(b.front()));
-        if (x != y) return x < y ? -1 : 1;
-        a.remove_prefix(1);
-        b.remove_prefix(1);
     }
-    return a.empty() == b.empty() ? 0 : (a.empty() ? -1 : 1);
-}
-
-bool comes_before(const ListedEntry& a, const ListedEntry& b) {
-    const int order = compare_names(a.name, b.name);
-    return order != 0 ? order < 0 : a.name < b.name;
+    if (place->size) entry.size = *place->size;
+    if (place->mtime) entry.mtime = *place->mtime;
+    return entry;
 }
 
 } // namespace
-
-std::string_view NameStore::keep(std::string_view name) {
-    if (name.empty()) return {};
-    if (name.size() > left_) {
-        left_ = std::max(kBlockBytes, name.size());
-        free_ = blocks_.emplace_back(std::make_unique_for_overwrite<char[]>(left_)).get();
-    }
-    const char* const kept = free_;
-    std::memcpy(free_, name.data(), name.size());
-    free_ += name.size();
-    left_ -= name.size();
-    return {kept, name.size()};
-}
 
 Result<UniqueFd, Errno> open_folder(int folder_fd) {
     UniqueFd fd(::openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -84,84 +60,38 @@ Result<UniqueFd, Errno> open_folder(int folder_fd) {
     return fd;
 }
 
+ListedEntry listed(const ShownEntry& entry) {
+    ListedEntry out{.name = entry.name, .folder = entry.folder, .known = entry.known};
+    if (!entry.known) return out;
+    if (!entry.folder) out.size = static_cast<std::uint64_t>(entry.status.st_size);
+    out.mtime = {entry.status.st_mtim.tv_sec, entry.status.st_mtim.tv_nsec};
+    return out;
+}
+
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory) {
     auto folder = FolderReader::open(folder_fd, path, resolver, rules.sight);
     if (!folder) return unexpected(folder.error());
-    Listing listing;
+    const ListingQuery& query = rules.query;
+    const auto after = entry_at(query.after, query.order, *folder, reach);
+    const auto before = entry_at(query.before, query.order, *folder, reach);
+    if (!after || !before) return unexpected((after ? before : after).error());
+    ListingPage page({.order = query.order,
+                      .limit = std::min(query.limit.value_or(rules.limit), rules.limit),
+                      .after = *after,
+                      .before = *before},
+                     memory);
+    PageGlancer glancer(rules, page);
     for (;;) {
-        if (rules.cancelled && rules.cancelled->load(std::memory_order_relaxed))
-            return unexpected(Errno{ECANCELED});
-        const auto shown = folder->next(reach);
+        const auto shown = folder->next(reach, &glancer);
         if (!shown) return unexpected(shown.error());
-        if (!*shown) return listing;
-        const ShownEntry& entry = **shown;
-        if (listing.entries.size() == rules.max_entries) {
-            listing.truncated = true;
-            return listing;
-        }
-        // Twice the entry: a vector that grows holds the old one beside the new.
-        if (!memory.grow(2 * sizeof(ListedEntry) + entry.name.size() + 1))
-            return unexpected(Errno{ENOMEM});
-        const struct stat& status = entry.status;
-        listing.entries.push_back(
-            {.name = listing.names.keep(entry.name),
-             .size = entry.folder || !entry.known ? 0 : static_cast<std::uint64_t>(status.st_size),
-             .mtime =
-                 entry.known ? FileTime{status.st_mtim.tv_sec, status.st_mtim.tv_nsec} : FileTime{},
-             .folder = entry.folder,
-             .known = entry.known});
+        if (!*shown) break;
+        if (!page.add(listed(**shown))) return unexpected(Errno{ENOMEM});
     }
-}
-
-ListingOrder parse_listing_order(std::string_view query) {
-    using Key = ListingOrder::Key;
-    ListingOrder order;
-    std::optional<bool> descending;
-    while (!query.empty()) {
-        const std::string_view part = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(part.size() + 1, query.size()));
-        if (part == "sort=name") order.key = Key::name;
-        if (part == "sort=size") order.key = Key::size;
-        if (part == "sort=time") order.key = Key::time;
-        if (part == "order=asc") descending = false;
-        if (part == "order=desc") descending = true;
-    }
-    order.descending = descending.value_or(order.key != Key::name);
-    return order;
-}
-
-void sort_listing(Listing& listing, ListingOrder order) {
-    using Key = ListingOrder::Key;
-    std::vector<ListedEntry>& all = listing.entries;
-    std::sort(all.begin(), all.end(), comes_before);
-    // A folder that changes while it is read may tell of a name twice.
-    const auto same = [](const ListedEntry& a, const ListedEntry& b) { return a.name == b.name; };
-    all.erase(std::unique(all.begin(), all.end(), same), all.end());
-    std::uint32_t place = 0;
-    for (ListedEntry& entry : all) entry.place = place++;
-
-    const auto files = std::stable_partition(all.begin(), all.end(),
-                                             [](const ListedEntry& entry) { return entry.folder; });
-    const auto arrange = [order](auto begin, auto end) {
-        if (order.key == Key::name) {
-            if (order.descending) std::reverse(begin, end);
-            return;
-        }
-        // Equal sizes and times stay in the order of names, whichever way the column runs.
-        std::sort(begin, end, [order](const ListedEntry& a, const ListedEntry& b) {
-            const ListedEntry& first = order.descending ? b : a;
-            const ListedEntry& second = order.descending ? a : b;
-            if (order.key == Key::size && first.size != second.size)
-                return first.size < second.size;
-            if (order.key == Key::time && first.mtime != second.mtime)
-                return first.mtime < second.mtime;
-            return a.place < b.place;
-        });
-    };
-    arrange(all.begin(), files);
-    arrange(files, all.end());
+    Listing listing = page.take();
+    listing.seen = glancer.seen();
+    return listing;
 }
 
 } // namespace fsrv::content

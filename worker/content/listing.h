@@ -1,12 +1,15 @@
-// A folder's listing: read, sorted, and written as HTML or JSON. The HTML is also made for
-// programs: one <a href="name">name</a> for each entry, and nothing else that looks like one,
-// folders with a slash at the end, date and size behind it in the same line. Blocking; any thread.
+// A folder's listing, or a page of it: read, sorted, and written as HTML or JSON. The HTML is also
+// made for programs: one <a href="name">name</a> for each entry, and nothing else that looks like
+// one, folders with a slash at the end, date and size behind it in the same line. Blocking; any
+// thread.
 #pragma once
 
 #include "common/clock.h"
 #include "common/result.h"
 #include "worker/content/byte_budget.h"
 #include "worker/content/folder_reader.h"
+#include "worker/content/listing_order.h"
+#include "worker/content/listing_query.h"
 #include "worker/content/resolver.h"
 #include "worker/http/body.h"
 
@@ -20,36 +23,10 @@
 
 namespace fsrv::content {
 
-struct ListedEntry {
-    std::string_view name;  // as on disk, any bytes; Listing::names has them
-    std::uint64_t size = 0; // 0 for a folder
-    FileTime mtime;
-    std::uint32_t place = 0; // among the names in order
-    bool folder = false;
-    bool known = true; // size and time; else the disk did not tell
-};
-
-// Bytes that stay where they are while it lives.
-class NameStore final {
-  public:
-    std::string_view keep(std::string_view name);
-
-  private:
-    static constexpr std::size_t kBlockBytes = 64 * 1024; // many names
-    std::vector<std::unique_ptr<char[]>> blocks_;
-    char* free_ = nullptr; // in the last one
-    std::size_t left_ = 0;
-};
-
-struct Listing {
-    std::vector<ListedEntry> entries;
-    NameStore names;
-    bool truncated = false; // there are more than were asked for
-};
-
 struct ListingRules {
     Sight sight;
-    std::size_t max_entries = 0;
+    const ListingQuery& query;
+    std::size_t limit = 0;                        // of entries, whatever the query says
     const std::atomic<bool>* cancelled = nullptr; // true: nobody waits any more
 };
 
@@ -59,32 +36,36 @@ Result<UniqueFd, Errno> open_folder(int folder_fd);
 // What of the folder can be had by a link: files and folders, links to them where the resolver
 // allows it. What vanishes meanwhile is left out; what a disk does not tell of (EIO, ESTALE …) is
 // listed by its name. `folder_fd`: O_PATH will do. `path`: of the
-// folder, for links. ENOMEM: over `memory`'s budget. ECANCELED: the rules say so. kOtherDevice:
-// `reach` says which.
+// folder, for links. Sorted, a page. ENOMEM: over `memory`'s budget. ECANCELED: the rules say so.
+// EDOM: nobody knows where in the order the place is that the query names. kOtherDevice: `reach`
+// says which.
 Result<Listing, Errno> read_listing(int folder_fd, const std::string& path,
                                     const Resolver& resolver, const ListingRules& rules,
                                     Reach& reach, Reservation& memory);
 
-// ?sort=name|size|time&order=asc|desc. Without order: names ascending, the largest and the newest
-// first. Anything else is ignored.
-struct ListingOrder {
-    enum class Key { name, size, time };
-    Key key = Key::name;
-    bool descending = false;
-    friend bool operator==(const ListingOrder&, const ListingOrder&) = default;
+struct ListingFacts {
+    std::string_view path; // of the folder, as Target::path
+    const ListingQuery& query;
+    bool archives = false;       // the folder can be had as one
+    bool for_people = false;     // in a browser: a script helps them
+    std::string_view asker = {}; // who asks, to be told; empty: nobody knows
+    bool cut = false;            // a page is not what was asked for, if there is more
 };
-ListingOrder parse_listing_order(std::string_view query);
 
-// Folders first. Names as people read them: without case, numbers by value ("file2" before
-// "file10"); then by bytes.
-void sort_listing(Listing& listing, ListingOrder order);
+// None when the budget is used up; the body gives its part back when it dies.
+std::optional<http::Body> listing_html(const Listing& listing, const ListingFacts& facts,
+                                       const std::shared_ptr<ByteBudget>& budget);
+std::optional<http::Body> listing_json(const Listing& listing, const ListingFacts& facts,
+                                       const std::shared_ptr<ByteBudget>& budget);
 
-// `path`: of the folder, as Target::path. `archives`: it can be had as one. None when the budget is
-// used up; the body gives its part back when it dies.
-std::optional<http::Body> listing_html(const Listing& listing, std::string_view path,
-                                       ListingOrder order, bool archives,
-                                       const std::shared_ptr<ByteBudget>& budget);
-std::optional<http::Body> listing_json(const Listing& listing, std::string_view path,
-                                       const std::shared_ptr<ByteBudget>& budget);
+// One entry as JSON.
+void append_json_entry(std::string& out, const ListedEntry& entry, std::string_view path);
+
+// Value of Content-Security-Policy for a page for people: that one script, by its hash.
+std::string listing_page_policy();
+std::string_view listing_script(); // for the test of its hash
+
+// `entry.name` stays that of the reader.
+ListedEntry listed(const ShownEntry& entry);
 
 } // namespace fsrv::content

@@ -28,6 +28,7 @@ class ListingCache final {
         std::string path;      // stands in the page
         ListingOrder order;
         bool json = false;
+        std::string part = {}; // of the folder: what else the query says
         friend bool operator==(const Key&, const Key&) = default;
     };
 

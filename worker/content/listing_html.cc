@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
+#include <vector>
 
 namespace fsrv::content {
 namespace {
@@ -77,19 +79,32 @@ void append_heading(std::string& out, std::string_view path) {
     out += "</h1>\n";
 }
 
+void append_hidden(std::string& out, const std::vector<ListingField>& fields) {
+    for (const ListingField& field : fields)
+        fmt::format_to(std::back_inserter(out), "<input type=\"hidden\" value=\"{}\" name=\"{}\">",
+                       http::escape_html(field.value), field.name);
+}
+
 // A column's head: a button that sorts by it, and turns the order when it already does. No link:
 // programs that fetch whole trees would follow it, and have each folder in every order.
 void append_column(std::string& out, std::string_view label, ListingOrder::Key key,
-                   std::string_view word, ListingOrder order) {
+                   std::string_view word, const ListingQuery& query) {
+    const ListingOrder order = query.order;
     const bool current = order.key == key;
     const bool descending = current ? !order.descending : key != ListingOrder::Key::name;
     const std::string_view sorted = !current           ? ""
                                     : order.descending ? " aria-sort=\"descending\""
                                                        : " aria-sort=\"ascending\"";
     fmt::format_to(std::back_inserter(out),
-                   "<th scope=\"col\"{}><form><input type=\"hidden\" name=\"sort\" value=\"{}\">"
+                   "<th scope=\"col\"{}><form><input type=\"hidden\" name=\"sort\" value=\"{}\">",
+                   sorted, word);
+    std::vector<ListingField> kept = kept_fields(query);
+    std::erase_if(kept,
+                  [](const auto& field) { return field.name == "sort" || field.name == "order"; });
+    append_hidden(out, kept);
+    fmt::format_to(std::back_inserter(out),
                    "<button name=\"order\" value=\"{}\">{}</button></form></th>",
-                   sorted, word, descending ? "desc" : "asc", label);
+                   descending ? "desc" : "asc", label);
 }
 
 void append_row(std::string& out, const ListedEntry& entry, std::string_view path) {
@@ -120,53 +135,151 @@ void append_row(std::string& out, const ListedEntry& entry, std::string_view pat
     out += "</td></tr>\n";
 }
 
-void append_footer(std::string& out, const Listing& listing, bool archives) {
-    std::size_t folders = 0;
-    std::uint64_t bytes = 0;
-    for (const ListedEntry& entry : listing.entries) {
-        folders += entry.folder ? 1 : 0;
-        bytes += entry.size;
-    }
-    const std::size_t files = listing.entries.size() - folders;
-    out += "<footer><span>";
-    if (folders > 0) append_counted(out, folders, "folder", "folders");
-    if (folders > 0 && files > 0) out += ", ";
-    if (files > 0 || folders == 0) append_counted(out, files, "file", "files");
-    if (files > 0) {
-        out += ", <span title=\"";
-        append_counted(out, bytes, "byte", "bytes");
-        out += "\">";
-        append_human_size(out, bytes);
-        out += "</span>";
-    }
-    out += "</span>";
-    // Buttons, as all that is no entry.
-    if (archives)
-        out += "<form>Download as <button name=\"archive\" value=\"zip\">zip</button> "
-               "<button name=\"archive\" value=\"tar\">tar</button></form>";
-    out += "<span>Times are UTC</span><form><button name=\"format\" "
-           "value=\"json\">JSON</button></form><span>fsrv</span></footer>\n";
+bool is_whole(const Listing& listing) {
+    return !listing.more_before && !listing.more_after;
 }
 
-} // namespace
+struct Sums {
+    std::size_t folders = 0;
+    std::size_t files = 0;
+    std::uint64_t bytes = 0;
+};
 
-std::optional<http::Body> listing_html(const Listing& listing, std::string_view path,
-                                       ListingOrder order, bool archives,
-                                       const std::shared_ptr<ByteBudget>& budget) {
-    using Key = ListingOrder::Key;
-    PiecedText pieces(budget);
-    std::string& out = pieces.text();
-    out += http::page_start(path.empty() ? "/" : fmt::format("/{}/", path));
-    append_heading(out, path);
-    if (listing.truncated) {
+Sums sums_of(const Listing& listing) {
+    Sums sums;
+    for (const ListedEntry& entry : listing.entries) {
+        ++(entry.folder ? sums.folders : sums.files);
+        sums.bytes += entry.size;
+    }
+    return sums;
+}
+
+void append_sum(std::string& out, std::uint64_t bytes) {
+    out += "<span title=\"";
+    append_counted(out, bytes, "byte", "bytes");
+    out += "\">";
+    append_human_size(out, bytes);
+    out += "</span>";
+}
+
+// What one can do with the folder. An archive has as many bytes as are listed here only where all
+// of it is, and no folder in it.
+void append_tools(std::string& out, const Listing& listing, const ListingFacts& facts) {
+    const Sums sums = sums_of(listing);
+    const std::string& filter = facts.query.filter;
+    out += "<div class=\"tools\">";
+    if (!listing.entries.empty() || !filter.empty()) {
+        out += "<form class=\"find\" role=\"search\">";
+        append_hidden(out, kept_fields(facts.query, "q"));
+        fmt::format_to(std::back_inserter(out),
+                       "<input type=\"search\" name=\"q\" value=\"{}\" "
+                       "placeholder=\"Filter names\" aria-label=\"Filter names\" "
+                       "aria-keyshortcuts=\"/\" autocomplete=\"off\" spellcheck=\"false\">"
+                       "<button>Filter</button></form>",
+                       http::escape_html(filter));
+    }
+    if (facts.archives) {
+        out += filter.empty() ? "<form>Download as " : "<form>Download all as ";
+        out += "<button name=\"archive\" value=\"zip\">zip</button> "
+               "<button name=\"archive\" value=\"tar\">tar</button>";
+        if (is_whole(listing) && filter.empty() && sums.folders == 0 && sums.files > 0) {
+            out += " (";
+            append_sum(out, sums.bytes);
+            out += ")";
+        }
+        out += "</form>";
+    }
+    if (facts.for_people) out += "<button type=\"button\" id=\"copy\" hidden>Copy link</button>";
+    out += "</div>\n";
+}
+
+void append_note(std::string& out, const Listing& listing, const ListingFacts& facts) {
+    if (facts.cut && listing.more_after) {
         out += "<p class=\"note\" role=\"note\">This folder is too big to show whole: only ";
         append_grouped(out, listing.entries.size());
         out += " entries are listed.</p>\n";
     }
-    out += "<table>\n<thead><tr>";
-    append_column(out, "Name", Key::name, "name", order);
-    append_column(out, "Modified", Key::time, "time", order);
-    append_column(out, "Size", Key::size, "size", order);
+    if (facts.query.filter.empty()) return;
+    std::vector<ListingField> kept = kept_fields(facts.query, "q");
+    out += "<form class=\"note\">Only names with \"<b>";
+    append_shown(out, facts.query.filter);
+    out += "</b>\" in them. ";
+    append_hidden(out, kept);
+    out += "<button>Show all</button></form>\n";
+}
+
+// The next page is a link, for programs too, which would miss the rest; the ones before are not,
+// as programs have been there.
+void append_pages(std::string& out, const Listing& listing, const ListingFacts& facts) {
+    if (is_whole(listing)) return;
+    const ListingQuery& query = facts.query;
+    const bool empty = listing.entries.empty();
+    out += "<nav class=\"pages\" aria-label=\"Pages\">";
+    if (listing.more_before || empty) {
+        out += "<form>";
+        append_hidden(out, kept_fields(query));
+        out += "<button>First</button></form>";
+    }
+    if (listing.more_before && !empty) {
+        out += "<form>";
+        append_hidden(out, kept_fields(query));
+        append_hidden(out, place_fields(query.order, Beside::before, listing.entries.front()));
+        out += "<button class=\"prev\">Previous</button></form>";
+    }
+    if (listing.more_after && !empty) {
+        fmt::format_to(
+            std::back_inserter(out), "<a rel=\"next\" href=\"{}\">Next</a>",
+            http::escape_html(listing_link(query, Beside::after, listing.entries.back())));
+    }
+    out += "</nav>\n";
+}
+
+void append_footer(std::string& out, const Listing& listing, const ListingFacts& facts) {
+    const Sums sums = sums_of(listing);
+    out += "<footer><span>";
+    if (is_whole(listing)) {
+        if (sums.folders > 0) append_counted(out, sums.folders, "folder", "folders");
+        if (sums.folders > 0 && sums.files > 0) out += ", ";
+        if (sums.files > 0 || sums.folders == 0) append_counted(out, sums.files, "file", "files");
+        if (sums.files > 0) {
+            out += ", ";
+            append_sum(out, sums.bytes);
+        }
+    } else {
+        append_counted(out, listing.entries.size(), "entry", "entries");
+        out += " on this page";
+    }
+    out += "</span><span>Times are UTC</span><form>";
+    append_hidden(out, kept_fields(facts.query));
+    out += "<button name=\"format\" "
+           "value=\"json\">JSON</button></form>";
+    if (!facts.asker.empty()) {
+        out += "<span>Logged in as <b>";
+        append_shown(out, facts.asker);
+        out += "</b></span>";
+    }
+    out += "<span>fsrv</span></footer>\n";
+}
+
+} // namespace
+
+std::optional<http::Body> listing_html(const Listing& listing, const ListingFacts& facts,
+                                       const std::shared_ptr<ByteBudget>& budget) {
+    using Key = ListingOrder::Key;
+    const ListingQuery& query = facts.query;
+    const std::string_view path = facts.path;
+    PiecedText pieces(budget);
+    std::string& out = pieces.text();
+    out += http::page_start(path.empty() ? "/" : fmt::format("/{}/", path));
+    append_heading(out, path);
+    append_tools(out, listing, facts);
+    append_note(out, listing, facts);
+    // What the page has of the folder can be filtered there.
+    const bool has_all = is_whole(listing) && query.filter.empty();
+    out += has_all ? "<table class=\"whole\">\n<thead><tr>" : "<table>\n<thead><tr>";
+    append_column(out, "Name", Key::name, "name", query);
+    append_column(out, "Modified", Key::time, "time", query);
+    append_column(out, "Size", Key::size, "size", query);
     out += "</tr></thead>\n<tbody>\n";
     if (!path.empty())
         out += "<tr><td><a href=\"../\">Parent folder</a></td><td></td><td></td></tr>\n";
@@ -175,8 +288,15 @@ std::optional<http::Body> listing_html(const Listing& listing, std::string_view 
         if (!pieces.settle()) return std::nullopt;
     }
     out += "</tbody>\n</table>\n";
-    if (listing.entries.empty()) out += "<p class=\"none\">This folder is empty.</p>\n";
-    append_footer(out, listing, archives);
+    if (listing.entries.empty()) {
+        out += !query.filter.empty() ? "<p class=\"none\">No such name is here.</p>\n"
+               : listing.more_before || listing.more_after
+                   ? "<p class=\"none\">There is nothing there.</p>\n"
+                   : "<p class=\"none\">This folder is empty.</p>\n";
+    }
+    append_pages(out, listing, facts);
+    append_footer(out, listing, facts);
+    if (facts.for_people) out.append("<script>").append(listing_script()).append("</script>\n");
     out += http::page_end();
     return std::move(pieces).finish();
 }

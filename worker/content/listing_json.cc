@@ -24,31 +24,40 @@ void append_mtime(std::string& out, FileTime mtime) {
 
 } // namespace
 
-std::optional<http::Body> listing_json(const Listing& listing, std::string_view path,
+void append_json_entry(std::string& out, const ListedEntry& entry, std::string_view path) {
+    out += "{\"name\":";
+    append_json_string(out, entry.name);
+    out += entry.folder ? ",\"type\":\"directory\"" : ",\"type\":\"file\"";
+    if (!entry.folder && entry.known) {
+        out += ",\"size\":";
+        append_number(out, entry.size);
+    }
+    if (entry.known) append_mtime(out, entry.mtime);
+    out += ",\"href\":\"";
+    append_href(out, entry, path);
+    out += "\"}";
+}
+
+std::optional<http::Body> listing_json(const Listing& listing, const ListingFacts& facts,
                                        const std::shared_ptr<ByteBudget>& budget) {
     PiecedText pieces(budget);
     std::string& out = pieces.text();
     out += "{\"path\":";
-    append_json_string(out, path.empty() ? "/" : fmt::format("/{}/", path));
+    append_json_string(out, facts.path.empty() ? "/" : fmt::format("/{}/", facts.path));
     out += ",\"entries\":[";
     bool first = true;
     for (const ListedEntry& entry : listing.entries) {
         out += first ? "\n" : ",\n";
         first = false;
-        out += "{\"name\":";
-        append_json_string(out, entry.name);
-        out += entry.folder ? ",\"type\":\"directory\"" : ",\"type\":\"file\"";
-        if (!entry.folder && entry.known) {
-            out += ",\"size\":";
-            append_number(out, entry.size);
-        }
-        if (entry.known) append_mtime(out, entry.mtime);
-        out += ",\"href\":\"";
-        append_href(out, entry, path);
-        out += "\"}";
+        append_json_entry(out, entry, facts.path);
         if (!pieces.settle()) return std::nullopt;
     }
-    out += listing.truncated ? "\n],\"truncated\":true}\n" : "\n],\"truncated\":false}\n";
+    out += listing.more_after ? "\n],\"truncated\":true" : "\n],\"truncated\":false";
+    if (listing.more_after && !listing.entries.empty()) {
+        out += ",\"next\":";
+        append_json_string(out, listing_link(facts.query, Beside::after, listing.entries.back()));
+    }
+    out += "}\n";
     return std::move(pieces).finish();
 }
 

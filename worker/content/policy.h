@@ -5,6 +5,7 @@
 
 #include "common/rules.h"
 
+#include <memory>
 #include <string_view>
 
 namespace fsrv::content {
@@ -19,6 +20,10 @@ class Policy {
     // Of who asks, for permissions = "user"; null: there is none, and nobody is let in by such a
     // rule. As long as the worker.
     virtual const Account* account() const = 0;
+    // Who asks, as proven; empty: nobody has proven anything.
+    virtual std::string_view asker() const = 0;
+    // The same, for what goes on behind the look-up.
+    virtual std::shared_ptr<const Policy> lasting() const = 0;
 
   protected:
     ~Policy() = default;

@@ -5,12 +5,9 @@
 #include "worker/content/followed_file.h"
 #include "worker/content/fs_identity.h"
 #include "worker/content/gaining.h"
-#include "worker/content/listing.h"
 #include "worker/content/open_file.h"
 #include "worker/content/world_rights.h"
-#include "worker/http/accept.h"
 #include "worker/http/conditions.h"
-#include "worker/http/page.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -48,11 +45,6 @@ auto miss(Reason reason) {
     return unexpected(Miss{.status = reason.status, .what = reason.what});
 }
 
-auto busy_miss() {
-    return unexpected(
-        Miss{.status = 503, .what = "too many folders are being listed", .listings_full = true});
-}
-
 std::string_view last_segment(std::string_view path) {
     const std::size_t slash = path.rfind('/');
     return slash == std::string_view::npos ? path : path.substr(slash + 1);
@@ -83,27 +75,6 @@ std::string folder_location(std::string_view path, std::string_view query) {
     std::string location = http::encode_segment(last_segment(path)) + "/";
     if (!query.empty()) location.append("?").append(clean_query(query));
     return location;
-}
-
-ListingCache::Key listing_key(const std::string& path, const Entry& folder, ListingOrder order,
-                              bool json) {
-    const struct stat& status = folder.status;
-    return {.device = status.st_dev,
-            .inode = status.st_ino,
-            .mtime = {status.st_mtim.tv_sec, status.st_mtim.tv_nsec},
-            .ctime = {status.st_ctim.tv_sec, status.st_ctim.tv_nsec},
-            .path = path,
-            .order = order,
-            .json = json};
-}
-
-// From now on each name that comes or goes moves the folder's times.
-bool has_settled(const ListingCache::Key& key, FileTime now) {
-    if (key.ctime.seconds < now.seconds - 1) return true;
-    if (key.ctime.seconds > now.seconds) return false; // a clock was set
-    const std::int64_t seconds = now.seconds - key.ctime.seconds;
-    return seconds * 1'000'000'000 + now.nanoseconds - key.ctime.nanoseconds >
-           limits::kFolderTickNs;
 }
 
 ServedRule rule_of(const StoreConfig& config) {
@@ -172,8 +143,8 @@ LocalStore::LocalStore(StoreConfig config, MimeTypes mime)
       own_rule_(rule_of(config_)),
       resolvers_(make_resolvers(config_)),
       resolver_(resolver(own_rule_.settings)),
-      listing_bytes_(std::make_shared<ByteBudget>(config_.max_listing_bytes)),
-      kept_listings_(std::make_unique<ListingCache>(limits::kKeptListingBytes)),
+      listings_(std::make_unique<ListingMaker>(ListingMaker::Config{
+          .max_entries = config_.max_listing_entries, .max_bytes = config_.max_listing_bytes})),
       archives_(std::make_unique<ArchiveMaker>(ArchiveMaker::Config{
           .writes = config_.in_place_writes,
           .bounds = {.bytes = config_.archive_limit, .entries = config_.max_archive_entries},
@@ -196,6 +167,14 @@ LocalStore::Look LocalStore::look(const std::string& path, const Ask& ask, Reach
             .rule = rule,
             .resolver = resolver(rule.settings),
             .reach = reach};
+}
+
+Sight LocalStore::sight(const Look& asked, const Entry& folder) {
+    return {.hidden = asked.rule.settings.hidden,
+            .policy = asked.ask.policy,
+            .led_to = folder.led_to,
+            .permissions = asked.rule.settings.permissions,
+            .account = asked.account};
 }
 
 std::optional<std::string> LocalStore::path_of(const http::Target& target) const {
@@ -321,7 +300,19 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
     }
     if (!settings.listing) return miss(kNoListing);
     if (!is_for_reading(folder, asked.rule)) return miss(kNotReadable);
-    return make_listing(target, folder, asked);
+    return listings_->make(target,
+                           {.path = path,
+                            .folder = folder,
+                            .resolver = asked.resolver,
+                            .sight = sight(asked, folder),
+                            .is_of_asker = is_of_asker(path, folder, asked.rule, asked.ask),
+                            .archives = archives_->makes_any() && settings.archive,
+                            .rule_fields = asked.rule.headers,
+                            .accept = asked.ask.accept,
+                            .head = asked.ask.head,
+                            .may_list = asked.ask.may_list,
+                            .cancelled = asked.ask.cancelled},
+                           asked.reach);
 }
 
 // What a folder has is told by a listing too, and to nobody who may not have one.
@@ -332,28 +323,21 @@ http::FindResult LocalStore::find_archive(const http::Target& target, const Entr
     if (!archives_->makes_any() || !asked.rule.settings.archive) return miss(kNoArchive);
     if (asked.reach.in_memory) {
         asked.reach.want_thread();
-        return busy_miss();
+        return unexpected(listings_full());
     }
     if (!asked.ask.may_list) {
         asked.reach.wants_listing = true;
-        return busy_miss();
+        return unexpected(listings_full());
     }
     auto archive = archives_->make(asked.path, target.archive,
                                    {.resolver = asked.resolver,
-                                    .sight = {.hidden = asked.rule.settings.hidden,
-                                              .policy = asked.ask.policy,
-                                              .led_to = folder.led_to,
-                                              .permissions = asked.rule.settings.permissions,
-                                              .account = asked.account},
+                                    .sight = sight(asked, folder),
                                     .index = asked.rule.settings.index,
                                     .cancelled = asked.ask.cancelled},
                                    asked.reach);
-    if (archive) {
+    if (archive)
         archive->rule_fields =
-            is_of_asker(asked.path, folder, asked.rule, asked.ask)
-                ? "Cache-Control: private, no-cache\r\nVary: Authorization\r\n" + asked.rule.headers
-                : asked.rule.cache_fields + asked.rule.headers;
-    }
+            fields_of_made(is_of_asker(asked.path, folder, asked.rule, asked.ask), asked.rule);
     return archive;
 }
 
@@ -368,19 +352,15 @@ http::FindResult LocalStore::find_sums(const Entry& folder, const Look& asked) c
     if (!ask.head) {
         if (asked.reach.in_memory) {
             asked.reach.want_thread();
-            return busy_miss();
+            return unexpected(listings_full());
         }
         if (!ask.may_list) {
             asked.reach.wants_listing = true;
-            return busy_miss();
+            return unexpected(listings_full());
         }
         sums = digests_->sums(asked.path,
                               {.resolver = asked.resolver,
-                               .sight = {.hidden = settings.hidden,
-                                         .policy = ask.policy,
-                                         .led_to = folder.led_to,
-                                         .permissions = settings.permissions,
-                                         .account = asked.account},
+                               .sight = sight(asked, folder),
                                .index = settings.index,
                                .cancelled = ask.cancelled},
                               asked.reach, charged_to(folder, asked.reach));
@@ -407,74 +387,6 @@ http::FindResult LocalStore::find_metalink(const http::Target& target, Entry ent
                            std::string(last_segment(asked.path)), std::move(url));
     if (metalink) metalink->rule_fields = fields_of_made(is_own, asked.rule);
     return metalink;
-}
-
-http::FindResult LocalStore::make_listing(const http::Target& target, const Entry& folder,
-                                          const Look& asked) const {
-    const Ask& ask = asked.ask;
-    const bool json = target.format_json || http::prefers_json_listing(ask.accept);
-    const bool is_own = is_of_asker(asked.path, folder, asked.rule, ask);
-    http::Resource resource{.content_type = json ? "application/json; charset=utf-8"
-                                                 : "text/html; charset=utf-8",
-                            .extra_fields = is_own ? "Vary: Accept, Authorization\r\n"
-                                                     "Cache-Control: private, no-cache\r\n"
-                                                   : "Vary: Accept\r\nCache-Control: no-cache\r\n"};
-    if (!json) {
-        fmt::format_to(std::back_inserter(resource.extra_fields), "Content-Security-Policy: {}\r\n",
-                       http::page_security_policy(http::Forms::own));
-    }
-    resource.rule_fields = asked.rule.headers;
-    const ListingCache::Key key =
-        listing_key(asked.path, folder, parse_listing_order(target.query), json);
-    const bool kept = !is_own && has_settled(key, wall_now());
-    if (kept) {
-        if (auto found = kept_listings_->find(key, monotonic_ms())) {
-            resource.body = *std::move(found);
-            return resource;
-        }
-    }
-    if (ask.head) {
-        // As far as it costs nothing the status is what GET would get.
-        const auto readable = open_folder(folder.fd.get());
-        if (!readable) return unexpected(miss_of(readable.error()));
-        resource.body_made = false;
-        return resource;
-    }
-    if (!ask.may_list) {
-        asked.reach.wants_listing = true;
-        return busy_miss();
-    }
-    auto body = list(key, kept, folder, asked);
-    if (!body && body.error().code == ENOMEM) {
-        kept_listings_->clear(); // what was kept for others may be what is missing
-        body = list(key, kept, folder, asked);
-    }
-    if (!body && body.error().code == ENOMEM) return busy_miss();
-    if (!body) return unexpected(miss_of(body.error()));
-    resource.body = *std::move(body);
-    return resource;
-}
-
-Result<http::Body, Errno> LocalStore::list(const ListingCache::Key& key, bool keep,
-                                           const Entry& folder, const Look& asked) const {
-    const ListingRules rules{.sight = {.hidden = asked.rule.settings.hidden,
-                                       .policy = asked.ask.policy,
-                                       .led_to = folder.led_to},
-                             .max_entries = config_.max_listing_entries,
-                             .cancelled = asked.ask.cancelled};
-    Reservation memory(listing_bytes_);
-    auto listing =
-        read_listing(folder.fd.get(), key.path, asked.resolver, rules, asked.reach, memory);
-    if (!listing) return unexpected(listing.error());
-    sort_listing(*listing, key.order);
-    auto body = key.json ? listing_json(*listing, key.path, listing_bytes_)
-                         : listing_html(*listing, key.path, key.order,
-                                        archives_->makes_any() && asked.rule.settings.archive,
-                                        listing_bytes_);
-    if (!body) return unexpected(Errno{ENOMEM});
-    if (keep && listing->entries.size() >= limits::kKeptListingEntries)
-        kept_listings_->keep(key, *body, monotonic_ms());
-    return *std::move(body);
 }
 
 // What comes beside it later is to be seen, so nothing is kept.

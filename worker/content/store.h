@@ -7,9 +7,8 @@
 #include "common/limits.h"
 #include "common/options.h"
 #include "worker/content/archive_maker.h"
-#include "worker/content/byte_budget.h"
 #include "worker/content/digest_maker.h"
-#include "worker/content/listing_cache.h"
+#include "worker/content/listing_maker.h"
 #include "worker/content/mime.h"
 #include "worker/content/policy.h"
 #include "worker/content/resolver.h"
@@ -86,7 +85,7 @@ class LocalStore final {
     std::optional<std::string> path_of(const http::Target& target) const;
 
     // Frees listings that are kept no longer: to be called now and then. Any thread.
-    void drop_old_listings() const { kept_listings_->drop_old(monotonic_ms()); }
+    void drop_old_listings() const { listings_->drop_old(); }
 
     // Of files, whatever their rules say. It grows with what is computed.
     KnownDigests& known_digests() const { return *digests_->known(); }
@@ -117,14 +116,11 @@ class LocalStore final {
     http::FindResult find_as_asked(const http::Target& target, const Look& asked) const;
     http::FindResult find_folder(const http::Target& target, const Entry& folder,
                                  const Look& look) const;
-    http::FindResult make_listing(const http::Target& target, const Entry& folder,
-                                  const Look& look) const;
     http::FindResult find_archive(const http::Target& target, const Entry& folder,
                                   const Look& look) const;
     http::FindResult find_sums(const Entry& folder, const Look& look) const;
     http::FindResult find_metalink(const http::Target& target, Entry file, const Look& look) const;
-    Result<http::Body, Errno> list(const ListingCache::Key& key, bool keep, const Entry& folder,
-                                   const Look& look) const;
+    static Sight sight(const Look& asked, const Entry& folder);
     // `of_target`: the rule of what was asked for, which may be its folder.
     http::FindResult find_file(Entry file, const Look& look, const ServedRule& of_target) const;
     http::Resource file_resource(Entry file, const Look& look, const ServedRule& of_target) const;
@@ -136,9 +132,8 @@ class LocalStore final {
     ServedRule own_rule_; // where there is no policy
     // One for each way to follow links and to see hidden names; without a policy the own rule's.
     std::vector<std::unique_ptr<Resolver>> resolvers_;
-    const Resolver& resolver_;                  // the own rule's
-    std::shared_ptr<ByteBudget> listing_bytes_; // outlives the store while a body does
-    std::unique_ptr<ListingCache> kept_listings_;
+    const Resolver& resolver_; // the own rule's
+    std::unique_ptr<ListingMaker> listings_;
     std::unique_ptr<ArchiveMaker> archives_;
     std::unique_ptr<DigestMaker> digests_;
 };

@@ -17,11 +17,13 @@ struct Production final : disk::Job {
         : chunks(its_chunks),
           closer(its_closer),
           reader(&its_reader),
-          stream(std::move(its_stream)) {}
+          stream(std::move(its_stream)),
+          charged(stream.file ? stream.file->charged : stream.charged) {}
     ~Production() override;
 
-    // To be charged.
-    dev_t device() const { return stream.file ? stream.file->charged : stream.charged; }
+    // Before it is submitted, each time.
+    void aim() { charged = stream.producer->asks().value_or(charged); }
+    dev_t device() const { return charged; } // to be charged
 
     void run() override;
     void on_done() override { reader->on_chunk_read(); }
@@ -32,6 +34,7 @@ struct Production final : disk::Job {
     FileCloser* closer; // none: files close at once
     FileReader* reader;
     http::Stream stream;
+    std::uint64_t charged;
     // What came of it.
     Chunk* chunk = nullptr;
     http::Producer::Made made;

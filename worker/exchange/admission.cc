@@ -53,6 +53,57 @@ std::vector<std::string> names_of(std::string_view list) {
     return names;
 }
 
+// Where the kernel is to decide, it has to be told for whom.
+access::Verdict verdict_of(const access::Rule& rule, const access::Who& who) {
+    const access::Verdict verdict = access::decide(rule, who);
+    if (verdict != access::Verdict::allowed || who.account ||
+        rule.settings.permissions != Permissions::user)
+        return verdict;
+    return who.user.empty() ? access::Verdict::unproven : access::Verdict::refused;
+}
+
+// A link lets in to what it names, not to all that links let in to.
+int refusal_by(const access::Site& site, const access::Who& who,
+               const std::optional<crypto::Link>& link, std::string_view path) {
+    const access::Rule& rule = site.rule_of(path);
+    access::Verdict verdict{};
+    if (link && who.has_link && !link->covers(path)) {
+        access::Who without = who;
+        without.has_link = false;
+        verdict = verdict_of(rule, without);
+    } else {
+        verdict = verdict_of(rule, who);
+    }
+    switch (verdict) {
+    case access::Verdict::allowed: return 0;
+    case access::Verdict::unproven: return 401;
+    case access::Verdict::refused: break;
+    }
+    return 403;
+}
+
+class LastingPolicy final : public content::Policy {
+  public:
+    LastingPolicy(const access::Site& site, access::Who who, std::optional<crypto::Link> link)
+        : site_(site), who_(std::move(who)), link_(std::move(link)) {}
+
+    const ServedRule& rule_of(std::string_view path) const override { return site_.rule_of(path); }
+    int refusal_of(std::string_view path) const override {
+        return refusal_by(site_, who_, link_, path);
+    }
+    bool differs_below(std::string_view path) const override { return site_.has_rules_below(path); }
+    std::string_view asker() const override { return who_.user; }
+    const Account* account() const override { return who_.account; }
+    std::shared_ptr<const content::Policy> lasting() const override {
+        return std::make_shared<LastingPolicy>(site_, who_, link_);
+    }
+
+  private:
+    const access::Site& site_;
+    const access::Who who_;
+    const std::optional<crypto::Link> link_;
+};
+
 } // namespace
 
 Gate::Gate(const access::Site& site, const AccessMaterial& material,
@@ -158,16 +209,16 @@ Admission::State Admission::prove_password(std::string_view user, std::string_vi
     }
     // A guess too many is not even looked at.
     if (const unsigned wait_s = gate_.failures_.retry_after_s(who_.address); wait_s > 0)
-        return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
+        return refuse(429, "too many failed attempts to log in", wait_s);
     switch (look.state) {
-    case Known::too_many: return refuse(503, "too many passwords are being checked, try again", 1);
+    case Known::too_many: return refuse(503, "too many passwords are being checked, try again");
     case Known::must_be_hashed: {
         auto job = std::make_unique<HashJob>(gate_.passwords_.began(look, user, password),
                                              gate_.passwords_);
         gate_.passwords_.join(look, *this);
         if (gate_.pool_.submit(*job, kHashing, disk::JobKind::listing) != disk::Submitted::yes) {
             gate_.passwords_.gave_up(job->work);
-            return refuse(503, "passwords cannot be checked now, try again", 1);
+            return refuse(503, "passwords cannot be checked now, try again");
         }
         static_cast<void>(job.release()); // it ends its own life
         gate_.failures_.failed(who_.address);
@@ -205,7 +256,7 @@ Admission::State Admission::prove_token(std::string_view token) {
         log_info("a token is refused: {}", access::text_of(claims.error()));
     }
     if (const unsigned wait_s = gate_.failures_.retry_after_s(who_.address); wait_s > 0)
-        return refuse(429, "too many failed attempts to log in, wait before the next", wait_s);
+        return refuse(429, "too many failed attempts to log in", wait_s);
     failed();
     return State::known;
 }
@@ -213,7 +264,7 @@ Admission::State Admission::prove_token(std::string_view token) {
 void Admission::become(const Login& login) {
     who_.user = login.name;
     who_.groups = login.groups;
-    account_ = gate_.account_of(login.account);
+    who_.account = gate_.account_of(login.account);
 }
 
 void Admission::failed() {
@@ -222,20 +273,10 @@ void Admission::failed() {
 }
 
 Admission::State Admission::refuse(int status, std::string_view what, unsigned retry_after_s) {
-    plan = http::plan_status(*request_, status, what);
-    if (retry_after_s > 0 && plan->fields.find("Retry-After:") == std::string::npos)
-        plan->fields += fmt::format("Retry-After: {}\r\n", retry_after_s);
+    plan = status == 429 ? http::plan_too_many(*request_, what, retry_after_s)
+                         : http::plan_status(*request_, status, what);
     complete(*plan);
     return state_ = State::refused;
-}
-
-// Where the kernel is to decide, it has to be told for whom.
-access::Verdict Admission::verdict_of(const access::Rule& rule, const access::Who& who) const {
-    const access::Verdict verdict = access::decide(rule, who);
-    if (verdict != access::Verdict::allowed || account_ ||
-        rule.settings.permissions != Permissions::user)
-        return verdict;
-    return who.user.empty() ? access::Verdict::unproven : access::Verdict::refused;
 }
 
 std::optional<http::Plan> Admission::plan_refusal() const {
@@ -257,23 +298,12 @@ std::optional<http::Plan> Admission::plan_refusal() const {
     return refused;
 }
 
-// A link lets in to what it names, not to all that links let in to.
 int Admission::refusal_of(std::string_view path) const {
-    const access::Rule& rule = gate_.site().rule_of(path);
-    access::Verdict verdict{};
-    if (link_ && who_.has_link && !link_->covers(path)) {
-        access::Who without = who_;
-        without.has_link = false;
-        verdict = verdict_of(rule, without);
-    } else {
-        verdict = verdict_of(rule, who_);
-    }
-    switch (verdict) {
-    case access::Verdict::allowed: return 0;
-    case access::Verdict::unproven: return 401;
-    case access::Verdict::refused: break;
-    }
-    return 403;
+    return refusal_by(gate_.site(), who_, link_, path);
+}
+
+std::shared_ptr<const content::Policy> Admission::lasting() const {
+    return std::make_shared<LastingPolicy>(gate_.site(), who_, link_);
 }
 
 void Admission::complete(http::Plan& answer) const {

@@ -126,7 +126,9 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     bool differs_below(std::string_view path) const override {
         return gate_.site().has_rules_below(path);
     }
-    const Account* account() const override { return account_; }
+    const Account* account() const override { return who_.account; }
+    std::string_view asker() const override { return who_.user; }
+    std::shared_ptr<const content::Policy> lasting() const override;
 
   private:
     void on_password(const Login* login) override;
@@ -136,7 +138,6 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     State prove_password(std::string_view user, std::string_view password);
     State prove_token(std::string_view token);
     void become(const Login& login);
-    access::Verdict verdict_of(const access::Rule& rule, const access::Who& who) const;
     void failed();
     State refuse(int status, std::string_view what, unsigned retry_after_s = 0);
 
@@ -145,7 +146,6 @@ class Admission final : public content::Policy, public access::PasswordWaiter {
     const http::Request* request_ = nullptr;
     const access::Rule* rule_ = nullptr;
     access::Who who_;
-    const Account* account_ = nullptr;
     std::optional<crypto::Link> link_; // a good one
     State state_ = State::known;
     std::string attachment_;

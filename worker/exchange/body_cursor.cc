@@ -79,6 +79,7 @@ std::uint64_t BodyCursor::listing_bytes() const {
     for (const http::Segment& segment : body_.segments) {
         const auto* memory = std::get_if<http::MemoryExtent>(&segment);
         if (memory && memory->of_listing) sum += memory->length;
+        if (const auto* stream = std::get_if<http::Stream>(&segment)) sum += stream->listing_bytes;
     }
     return sum;
 }

@@ -49,7 +49,7 @@ class BodyCursor final {
     void made(std::uint64_t bytes, bool all);
 
     std::size_t streams_left() const { return streams_left_; } // that were not sent to their end
-    std::uint64_t listing_bytes() const; // MemoryExtent::of_listing, taken ones too
+    std::uint64_t listing_bytes() const;                       // what they count as, taken ones too
     http::Body take() { return std::move(body_); }
 
   private:

@@ -448,6 +448,7 @@ BodyReader::Load BodyReader::produce(const http::Stream& stream) {
     services_.chunks.give_back(std::exchange(chunk_, nullptr));
     chunk_filled_ = 0;
     chunk_sent_ = 0;
+    production_->aim();
     services_.pool.submit(*production_, production_->device(), disk::JobKind::read);
     reading_ = true;
     chunk_path_ = SendPath::pool;

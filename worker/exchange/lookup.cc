@@ -158,11 +158,12 @@ void Lookup::find_and_plan() {
 // What has no length cannot be sent by HTTP/1.0.
 void Lookup::pack(http::FindResult& found) const {
     if (!found) return;
-    if (request_.minor_version == 0 && !found->body.has_known_size()) {
-        found = unexpected(
-            http::Miss{.status = 400, .what = "HTTP/1.0 has no answers without a length"});
+    if (found->packed == http::Coding::identity) {
+        if (request_.minor_version == 0 && !found->body.has_known_size())
+            found = unexpected(
+                http::Miss{.status = 400, .what = "HTTP/1.0 has no answers without a length"});
+        return;
     }
-    if (!found || found->packed == http::Coding::identity) return;
     if (request_.minor_version == 0)
         found = unexpected(http::Miss{
             .status = 400, .what = "HTTP/1.0 has no answers without a length: ask for tar or zip"});

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,9 +85,12 @@ class Producer {
 
     // Blocks as long as it takes: never on the loop. By any thread, by one at a time, and not after
     // it said anything but State::more or State::none_yet. With none of its bytes State::more means
-    // that it takes longer: each call takes less than a second, or its device would be taken for
-    // ill.
+    // that it takes longer, and gives way to others or to another device: each call takes less than
+    // a second, or its device would be taken for ill.
     virtual Made produce(std::span<char> room) = 0;
+    // The device that the next produce() may wait for; none: always that of the stream. Not while
+    // one is under way.
+    virtual std::optional<std::uint64_t> asks() const { return std::nullopt; }
     // The client takes nothing: what others may need may go until the next produce(). Not while one
     // is under way. Thread: the loop's.
     virtual void rest() {}
@@ -114,6 +118,7 @@ struct Stream {
     std::shared_ptr<const OpenFile> file; // what it reads, whose device is charged; may be none
     std::uint64_t charged = 0;            // where there is none
     Growing* growing = nullptr;           // the producer, if it is one
+    std::uint64_t listing_bytes = 0;      // what it counts as among listings
 };
 
 class Parts;

@@ -12,8 +12,9 @@ constexpr std::string_view kPalette = R"(
 @media(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e4e7eb;--soft:#98a2ad;--line:#2a2f35;--wash:#1d2227;--link:#7db4ff;--folder:#e0b04f}}
 )";
 
-// Two columns of numbers never wrap, the name does; below 40rem the time of day goes. The icons are
-// shapes cut from the text colour, so that no image is needed.
+// Two columns of numbers never wrap, the name does; below 40rem the time of day goes, below 30rem
+// they stand under the name. The icons are shapes cut from the text colour, so that no image is
+// needed.
 constexpr std::string_view kStyle = R"(
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
@@ -43,13 +44,35 @@ td>a{display:block;position:relative;padding:.45rem .5rem .45rem 2.25rem}
 td>a::before{content:"";position:absolute;left:.6rem;top:.65rem;width:1rem;height:1.1rem;background:var(--soft);opacity:.55;clip-path:polygon(10% 0,62% 0,92% 28%,92% 100%,10% 100%)}
 td>a[href$="/"]::before{top:.75rem;width:1.15rem;height:.95rem;background:var(--folder);opacity:1;clip-path:polygon(0 0,38% 0,50% 16%,100% 16%,100% 100%,0 100%)}
 td>a[href="../"]::before{left:.65rem;top:.8rem;width:1rem;height:.85rem;background:var(--soft);clip-path:polygon(50% 0,100% 55%,65% 55%,65% 100%,35% 100%,35% 55%,0 55%)}
+td:first-child{position:relative}
+td>a:not(:last-child){padding-right:2.5rem}
+.copy{position:absolute;top:.3rem;right:.25rem;width:1.9rem;height:1.9rem;color:var(--soft);opacity:0}
+.copy::before,.copy::after{content:"";position:absolute;left:.5rem;top:.4rem;width:.7rem;height:.85rem;border:1.5px solid;border-radius:2px}
+.copy::after{left:.75rem;top:.65rem;background:var(--paper)}
+.copy.done{opacity:1!important;color:var(--link)}
+.copy.done::before{content:"\2713";border:0;font-weight:700;line-height:1}
+.copy.done::after{display:none}
+tr:hover .copy,td:focus-within .copy{opacity:.85}
+.copy:hover{color:var(--link);text-decoration:none}
+.said{position:fixed;left:0;right:0;bottom:1rem;width:max-content;max-width:90%;margin:auto;padding:.45rem 1rem;border-radius:6px;background:var(--ink);color:var(--paper);overflow-wrap:anywhere}
+.said:empty,[hidden]{display:none!important}
+.tools{display:flex;flex-wrap:wrap;align-items:center;gap:.6rem 1.25rem;margin:0 0 1rem;padding:0 .5rem;font-size:.875rem;color:var(--soft)}
+.find{display:flex;flex:1 1 15rem;gap:.75rem;max-width:26rem}
+.find input{flex:1;min-width:0;margin:0;padding:.35rem .7rem;border:1px solid var(--line);border-radius:6px;background:var(--wash);color:var(--ink);font:inherit;font-size:1rem}
+.find input:focus-visible{outline:2px solid var(--link);outline-offset:-1px}
+.pages{display:flex;flex-wrap:wrap;gap:.6rem;margin-top:1rem}
+.pages a,.pages button{display:block;padding:.4rem .9rem;border:1px solid var(--line);border-radius:6px}
+.pages a{margin-left:auto}
+form.note{margin:0 0 1rem}
 .note{padding:.6rem .9rem;border-left:3px solid var(--folder);background:var(--wash)}
 .none{padding:2.5rem 0;color:var(--soft);text-align:center}
 footer{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-top:1rem;color:var(--soft);font-size:.875rem}
 footer>:last-child{margin-left:auto}
 @media(max-width:40rem){main{padding:1.25rem .75rem}h1{font-size:1.35rem}td+td,th+th{padding-left:.25rem}td+td{font-size:.8rem;line-height:1.9}time span{display:none}}
-@media(pointer:coarse){td>a,td+td{padding-top:.65rem;padding-bottom:.65rem}td>a::before{margin-top:.2rem}}
-@media print{td>a::before{display:none}td>a{padding-left:.5rem}}
+@media(max-width:30rem){tr{display:flex;flex-wrap:wrap;border-bottom:1px solid var(--line)}th,td{border:0}th:first-child{flex:1}th+th{width:auto}tbody td:first-child{flex:0 0 100%}tbody td+td{width:auto;padding:0 0 .45rem 2.25rem;line-height:1.4}tbody td+td+td{padding-left:.6rem}td+td:empty{display:none}time span{display:inline}}
+@media(hover:none){.copy{opacity:.5}}
+@media(pointer:coarse){td>a,td+td{padding-top:.65rem;padding-bottom:.65rem}td>a::before{margin-top:.2rem}.copy{top:.5rem}}
+@media print{.tools,.pages,.copy{display:none}td>a::before{display:none}td>a{padding-left:.5rem}}
 )";
 
 constexpr std::string_view kIcon =

@@ -1,6 +1,6 @@
 // The look of every HTML page fsrv makes (listing, errors): one self-contained document, light and
-// dark, readable on a phone, no script and nothing loaded from elsewhere, so that a strict
-// Content-Security-Policy holds.
+// dark, readable on a phone, no script (but a listing adds its own) and nothing loaded from
+// elsewhere, so that a strict Content-Security-Policy holds.
 #pragma once
 
 #include <string>

@@ -111,7 +111,9 @@ Plan plan_status(const Request& request, int status, std::string_view what) {
 }
 
 Plan plan_too_many(const Request& request, std::string_view what, std::uint64_t retry_after_s) {
-    Plan plan = plan_status(request, 429, what);
+    Plan plan = plan_status(request, 429,
+                            fmt::format("{}; again in {} {}", what, retry_after_s,
+                                        retry_after_s == 1 ? "second" : "seconds"));
     add_field(plan.fields, "Retry-After", retry_after_s);
     return plan;
 }

@@ -325,6 +325,12 @@ std::string without_metalink(std::string_view query) {
     return rest;
 }
 
+std::optional<std::string> decode_in_query(std::string_view text) {
+    auto decoded = decode(text, Slash::separates, Plus::is_space);
+    if (!decoded) return std::nullopt;
+    return *std::move(decoded);
+}
+
 bool asks_for_health(std::string_view origin) {
     if (origin.find("-/health") == std::string_view::npos &&
         origin.find('%') == std::string_view::npos)

@@ -57,6 +57,10 @@ struct TargetRefusal {
 // others.
 Result<Target, TargetRefusal> parse_target(std::string_view origin, bool api = true);
 
+// A name or a value of a query: percent-decoded, "+" is a space. None: it cannot be decoded, or has
+// a NUL.
+std::optional<std::string> decode_in_query(std::string_view text);
+
 // What of a target decides which file is answered, with which head: the key of caches. No bytes
 // that a client may spell in several ways, and nothing of a query but that it asks for something
 // that is made of the file or folder.

@@ -32,8 +32,10 @@ TEST(ListingSize, AHundredThousandEntriesComeInPieces) {
     EXPECT_EQ(listing.entries.back().name, "entry-99999");
     const auto budget = std::make_shared<ByteBudget>(std::size_t{64} * 1024 * 1024);
     {
-        const auto html = listing_html(listing, "", {}, true, budget);
-        const auto json = listing_json(listing, "", budget);
+        const ListingQuery query;
+        const ListingFacts facts{.path = "", .query = query, .archives = true};
+        const auto html = listing_html(listing, facts, budget);
+        const auto json = listing_json(listing, facts, budget);
         ASSERT_TRUE(html && json);
         EXPECT_EQ(budget->used(), html->size() + json->size());
         EXPECT_LT(html->size(), 100'000U * 200);

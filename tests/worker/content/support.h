@@ -83,6 +83,14 @@ inline std::string read_body(const http::Body& body) {
                 rest.offset += opened.size();
                 rest.length -= opened.size();
             }
+        } else if (const auto* stream = std::get_if<http::Stream>(&segment)) {
+            std::vector<char> room(1000); // less than a line, now and then
+            http::Producer::Made made;
+            while (made.state == http::Producer::State::more) {
+                made = stream->producer->produce(room);
+                out.append(room.data(), made.bytes);
+            }
+            if (made.state != http::Producer::State::end) return out + "(broken off)";
         } else if (const auto* memory = std::get_if<http::MemoryExtent>(&segment)) {
             out += memory->view();
         } else {

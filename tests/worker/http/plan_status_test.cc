@@ -34,7 +34,7 @@ TEST(PlanStatus, TooManySaysWhenToComeAgain) {
     const Plan made = plan_too_many(asked.request, "slower, please", 7);
     EXPECT_EQ(made.status, 429);
     EXPECT_EQ(field(made, "Retry-After"), "7");
-    EXPECT_EQ(bytes_of(made.body), "429 Too Many Requests: slower, please\n");
+    EXPECT_EQ(bytes_of(made.body), "429 Too Many Requests: slower, please; again in 7 seconds\n");
     EXPECT_FALSE(made.close);
     expect_sound(made, asked.request.method);
 }
