@@ -47,6 +47,7 @@ struct ListingFacts {
     std::string_view path; // of the folder, as Target::path
     const ListingQuery& query;
     bool archives = false;       // the folder can be had as one
+    bool digests = false;        // there are lists of them
     bool for_people = false;     // in a browser: a script helps them
     std::string_view asker = {}; // who asks, to be told; empty: nobody knows
     bool cut = false;            // a page is not what was asked for, if there is more

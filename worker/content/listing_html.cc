@@ -189,6 +189,8 @@ void append_tools(std::string& out, const Listing& listing, const ListingFacts& 
         }
         out += "</form>";
     }
+    if (facts.digests && !listing.entries.empty())
+        out += "<form>Checksums: <button name=\"digests\" value=\"sha256\">SHA-256</button></form>";
     if (facts.for_people) out += "<button type=\"button\" id=\"copy\" hidden>Copy link</button>";
     out += "</div>\n";
 }

@@ -157,6 +157,7 @@ Result<http::Body, Errno> ListingMaker::list(const ListingQuery& query,
     const ListingFacts facts{.path = look.path,
                              .query = query,
                              .archives = look.archives,
+                             .digests = look.digests,
                              .for_people = for_people,
                              .asker = look.sight.policy ? look.sight.policy->asker() : "",
                              .cut = !for_people && !query.limit};

@@ -38,6 +38,7 @@ class ListingMaker final {
         Sight sight;
         bool is_of_asker = false; // somebody else may get another listing
         bool archives = false;    // it can be had as one
+        bool digests = false;     // a list of its files' can be had
         const std::string& rule_fields;
         std::string_view accept; // Accept: for the form
         bool head = false;       // nobody reads the body: a listing is not made

@@ -307,6 +307,7 @@ http::FindResult LocalStore::find_folder(const http::Target& target, const Entry
                             .sight = sight(asked, folder),
                             .is_of_asker = is_of_asker(path, folder, asked.rule, asked.ask),
                             .archives = archives_->makes_any() && settings.archive,
+                            .digests = settings.digests,
                             .rule_fields = asked.rule.headers,
                             .accept = asked.ask.accept,
                             .head = asked.ask.head,
