@@ -32,6 +32,7 @@ constexpr std::uint64_t kSize = 16 << 20;
 // With what base64 and percent-encoding spell in another way.
 constexpr const char* kPassword = "Right+Horse/Battery?Staple>>";
 constexpr const char* kWrongPassword = "Wrong+Horse/Battery?Staple>>";
+constexpr const char* kUrlPassword = "Url+Horse%2FBattery"; // as it stands in an address
 constexpr const char* kToken = "GoodToken~opaque+1/2==";
 constexpr const char* kWrongToken = "BadToken~opaque+1/2==";
 constexpr const char* kQueryToken = "QueryToken~opaque+1";
@@ -104,9 +105,9 @@ class Secrets : public testing::TestWithParam<const char*> {
         jwt_ = jwt();
         link_ = link();
         for (const std::string& secret :
-             {std::string(kPassword), std::string(kWrongPassword), std::string(kToken),
-              std::string(kWrongToken), std::string(kQueryToken), std::string(kAccessToken),
-              std::string(kSigningSecret), std::string(kWrongSignature),
+             {std::string(kPassword), std::string(kWrongPassword), std::string(kUrlPassword),
+              std::string(kToken), std::string(kWrongToken), std::string(kQueryToken),
+              std::string(kAccessToken), std::string(kSigningSecret), std::string(kWrongSignature),
               "ann:" + std::string(kPassword), "ann:" + std::string(kWrongPassword), hash, jwt_,
               jwt_.substr(0, jwt_.find('.')), jwt_.substr(jwt_.find('.') + 1, 40),
               jwt_.substr(jwt_.rfind('.') + 1), signature()})
@@ -192,6 +193,8 @@ class Secrets : public testing::TestWithParam<const char*> {
             {"/none?" + tokens, "", 404},
             {"/f?token=" + percent(kQueryToken, true, "0123456789ABCDEF"), "", 200},
             {"/f", "Referer: https://localhost/private/" + link_ + '&' + tokens + "\r\n", 200},
+            {"https://ann:" + std::string(kUrlPassword) + "@localhost/f", "", 400},
+            {"/f", fmt::format("Referer: https://ann:{}@localhost/f\r\n", kUrlPassword), 200},
             {"/%zz?" + tokens, "", 400},
             {"/../f?" + tokens, "", 400},
             {"https://localhost/f?" + tokens, "", 200},
