@@ -3,6 +3,7 @@
 #include "common/crypto/base64.h"
 #include "tests/support/await.h"
 #include "tests/support/files.h"
+#include "tests/support/http2_client.h"
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
@@ -403,6 +404,52 @@ TEST_F(Access, AReloadHoldsOnConnectionsThatAreKept) {
         EXPECT_NE(response.status, 200);
     }
     EXPECT_EQ(fetch(server, "/private/s.txt").status, 401);
+}
+
+TEST_F(Access, AReloadHoldsForStreamsOfAConnectionThatIsKept) {
+    configure("");
+    Server server(root_.path(), args());
+    Http2Client kept(server.port(), {.window = 1'000}), half(server.port());
+    RawClient half_a_head(server.port());
+    EXPECT_EQ(kept.ask("/private/s.txt").status, 200);
+    EXPECT_EQ(half.ask("/pub/a.txt").status, 200);
+    EXPECT_EQ(half_a_head.ask(get("/pub/a.txt")).status, 200);
+    // A download keeps the first one; of the others the next request is on its way.
+    const std::uint32_t download = kept.get("/pub/long.txt");
+    while (kept.received(download) < 1'000) ASSERT_TRUE(kept.read());
+    const std::uint32_t stream = half.next_stream();
+    const std::string block = h2::block(h2::request_fields("GET", "/private/s.txt"));
+    ASSERT_TRUE(half.send(h2::frame(h2::kPing, 0, 0, "12345678") +
+                          h2::frame(h2::kHeaders, h2::kEndStream, stream, block.substr(0, 9))));
+    const std::string head = get("/private/s.txt");
+    ASSERT_TRUE(half_a_head.send(head.substr(0, head.size() - 2)));
+    while (half.pings() == 0) ASSERT_TRUE(half.read());
+    configure(kRules);
+    const RunResult reload =
+        run({fsrv_binary(), "--control", (conf_ / "control.sock").string(), "--ctl", "reload"});
+    ASSERT_EQ(reload.exit_status, 0) << reload.err;
+    const std::uint32_t late[] = {kept.get("/private/s.txt"),
+                                  kept.get("/files?path=private/s.txt")};
+    kept.send(h2::window_update(download, 10'000));
+    EXPECT_TRUE(kept.await(download));
+    EXPECT_EQ(kept.of(download).body, std::string(5'000, 'x')) << "it began before";
+    for (const std::uint32_t each : late) { // if it is answered at all
+        kept.await(each);
+        EXPECT_NE(kept.of(each).status, 200);
+        EXPECT_EQ(kept.of(each).body.find(kSecret), std::string::npos);
+    }
+    half.send(h2::frame(h2::kContinuation, h2::kEndHeaders, stream, block.substr(9)));
+    half.await(stream);
+    EXPECT_NE(half.of(stream).status, 200);
+    EXPECT_EQ(half.of(stream).body.find(kSecret), std::string::npos);
+    if (half_a_head.send(head.substr(head.size() - 2))) {
+        EXPECT_NE(half_a_head.read_response().status, 200);
+    }
+    Http2Client next(server.port());
+    EXPECT_EQ(next.ask("/private/s.txt").status, 401);
+    EXPECT_EQ(next.ask("/private/s.txt", {{"authorization", "Basic YW5uOnNlc2FtZQ=="}}).status,
+              200);
+    EXPECT_EQ(next.ask("/private/s.txt").status, 401) << "each stream proves it itself";
 }
 
 TEST_F(Access, ABadRuleIsRefusedByAReloadAndChangesNothing) {

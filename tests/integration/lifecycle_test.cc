@@ -154,7 +154,8 @@ TEST_F(Lifecycle, TheJournalIsToldThatAFailureIsAnError) {
 }
 
 TEST_F(Lifecycle, HelpVersionAndConfigurationGoToStdout) {
-    const std::pair<const char*, const char*> table[] = {{"--help", "--header-timeout"},
+    const std::pair<const char*, const char*> table[] = {{"--help", "--help-all"},
+                                                         {"--help-all", "--header-timeout"},
                                                          {"--version", "0.1.0"},
                                                          {"--dump-config", "header-timeout"}};
     for (const auto& [flag, part] : table) {

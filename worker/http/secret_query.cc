@@ -47,9 +47,26 @@ Part next_secret(std::string_view text, std::size_t at) {
     return {};
 }
 
+// The name and password before the host of an address (RFC 3986 3.2.1). Only its scheme stands
+// before the first slash.
+Part userinfo(std::string_view text) {
+    if (text.find('@') == std::string_view::npos) return {};
+    const std::size_t slash = text.find('/');
+    const std::size_t scheme_end = text.find("://");
+    if (scheme_end == std::string_view::npos || scheme_end + 1 != slash) return {};
+    const std::size_t begin = scheme_end + 3;
+    const std::string_view authority =
+        text.substr(begin, text.find_first_of("/?# \t", begin) - begin);
+    const std::size_t size = authority.rfind('@');
+    if (size == std::string_view::npos || size == 0 || authority.substr(0, size) == kHidden)
+        return {};
+    return {.begin = begin, .end = begin + size};
+}
+
 } // namespace
 
 bool has_secret(std::string_view text) {
+    if (userinfo(text).begin != std::string_view::npos) return true;
     const std::size_t query = text.find('?');
     return query != std::string_view::npos &&
            next_secret(text, query + 1).begin != std::string_view::npos;
@@ -58,6 +75,10 @@ bool has_secret(std::string_view text) {
 std::string without_secrets(std::string_view text) {
     std::string out;
     std::size_t at = 0;
+    if (const Part name = userinfo(text); name.begin != std::string_view::npos) {
+        out.append(text, 0, name.begin).append(kHidden);
+        at = name.end;
+    }
     const std::size_t query = text.find('?');
     for (std::size_t from = query == std::string_view::npos ? text.size() : query + 1;;) {
         const Part secret = next_secret(text, from);

@@ -1,5 +1,5 @@
-// Values in a query that let their bearer in: the signature of a link, a token. They belong in no
-// log, and on no page of figures. Pure.
+// Values in a query that let their bearer in (the signature of a link, a token), and a password
+// before the host of an address. They belong in no log, and on no page of figures. Pure.
 #pragma once
 
 #include <string>

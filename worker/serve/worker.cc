@@ -5,6 +5,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/pacing.h"
+#include "worker/http/secret_query.h"
 #include "worker/loop/first_threads.h"
 #include "worker/loop/terminate_signal.h"
 
@@ -423,7 +424,7 @@ void Worker::cut_the_rest() {
                 if (answer.record.fields().request_line.empty()) return;
                 log_info("slot={} conn={} client={} state={} cut, the grace is over: {}",
                          heritage_.slot, c.id(), answer.client.text(), name_of(state),
-                         answer.record.fields().request_line);
+                         http::without_secrets(answer.record.fields().request_line));
             });
             member.close(CloseReason::grace_over);
         });

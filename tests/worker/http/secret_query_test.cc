@@ -29,6 +29,16 @@ constexpr Row kRows[] = {
     {"/a??sig=abc", "/a??sig=..."},
     {"/a?sig=a=b&sig=c", "/a?sig=...&sig=..."},
     {"", ""},
+    {"GET http://ann:pass@h/a HTTP/1.1", "GET http://...@h/a HTTP/1.1"},
+    {"https://ann@h:80?sig=abc", "https://...@h:80?sig=..."},
+    {"http://a:p@ss@h/a@b?token=t", "http://...@h/a@b?token=..."},
+    {"http://...@h/", "http://...@h/"},
+    {"http://@h/", "http://@h/"},
+    {"http://h/a@b", "http://h/a@b"},
+    {"GET /a?next=http://ann@h/ HTTP/1.1", "GET /a?next=http://ann@h/ HTTP/1.1"},
+    {"/a://b@c", "/a://b@c"},
+    {"/@a/b", "/@a/b"},
+    {"http://ann:pass@", "http://...@"},
 };
 
 TEST(SecretQuery, TellsNoValueThatLetsItsBearerIn) {
