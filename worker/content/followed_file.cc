@@ -111,10 +111,9 @@ bool FollowedFile::may_have_more(std::uint64_t now_ms) {
 void follow(http::Resource& found, std::shared_ptr<const http::OpenFile> file,
             const http::Target::Follow& how, const Resolver& resolver, const std::string& headers) {
     auto producer = std::make_shared<FollowedFile>(file, resolver, found.path);
-    http::Growing* const growing = producer.get();
     found.body = {};
     found.body.segments.emplace_back(
-        http::Stream{.producer = std::move(producer), .file = std::move(file), .growing = growing});
+        http::Stream{.producer = std::move(producer), .file = std::move(file)});
     found.followed.emplace(http::Resource::Followed{.tail = how.tail});
     found.negotiated = false;
     found.validators.reset();

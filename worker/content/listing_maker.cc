@@ -182,10 +182,8 @@ http::FindResult ListingMaker::make_stream(const ListingQuery& query, const Look
     if (reach.anywhere) ask.reach.device = look.folder.status.st_dev;
     auto stream = ListingStream::open(ask, std::move(memory));
     if (!stream) return unexpected(miss_of(stream.error()));
-    resource.body.segments.emplace_back(http::Stream{.producer = *std::move(stream),
-                                                     .file = {},
-                                                     .charged = ask.reach.device,
-                                                     .listing_bytes = limits::kListingStreamBytes});
+    resource.body.segments.emplace_back(
+        http::Stream{.producer = *std::move(stream), .file = {}, .charged = ask.reach.device});
     return resource;
 }
 

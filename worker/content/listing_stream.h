@@ -6,6 +6,7 @@
 // one for as long (asks()).
 #pragma once
 
+#include "common/limits.h"
 #include "worker/content/byte_budget.h"
 #include "worker/content/folder_reader.h"
 #include "worker/content/letter_case.h"
@@ -36,6 +37,7 @@ class ListingStream final : public http::Producer, private Glancer {
 
     Made produce(std::span<char> room) override;
     std::optional<std::uint64_t> asks() const override { return reach_.device; }
+    std::uint64_t listing_bytes() const override { return limits::kListingStreamBytes; }
 
   private:
     ListingStream(const Ask& ask, Reservation memory);

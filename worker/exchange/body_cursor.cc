@@ -79,7 +79,8 @@ std::uint64_t BodyCursor::listing_bytes() const {
     for (const http::Segment& segment : body_.segments) {
         const auto* memory = std::get_if<http::MemoryExtent>(&segment);
         if (memory && memory->of_listing) sum += memory->length;
-        if (const auto* stream = std::get_if<http::Stream>(&segment)) sum += stream->listing_bytes;
+        if (const auto* stream = std::get_if<http::Stream>(&segment))
+            sum += stream->producer->listing_bytes();
     }
     return sum;
 }

@@ -228,7 +228,7 @@ Piece BodyReader::gather(const Ways& ways, std::span<iovec> vectors) const {
         from_chunk += part;
         if (part == length && cursor_.has_whole_length(segment)) continue;
         const auto* stream = std::get_if<http::Stream>(&segment);
-        more_follows = !stream || !stream->growing; // of that maybe not for a while
+        more_follows = !stream || !stream->producer->growing(); // of that maybe not for a while
         break;
     }
     if (count == 0 && !more_follows) return {.kind = Piece::Kind::end};

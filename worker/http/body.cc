@@ -49,7 +49,7 @@ bool Body::may_have_several_files() const {
 
 Growing* Body::growing() const {
     const auto* stream = segments.empty() ? nullptr : std::get_if<Stream>(&segments.front());
-    return stream ? stream->growing : nullptr;
+    return stream ? stream->producer->growing() : nullptr;
 }
 
 std::uint64_t Body::size() const {

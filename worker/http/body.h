@@ -62,6 +62,8 @@ struct MemoryExtent {
     bool of_listing = false; // within the bound of listings that a worker has at a time
 };
 
+class Growing;
+
 // Makes bytes, one after the other: each is made once. What it needs for that it may take with the
 // first produce(), so that one that is never played costs little.
 class Producer {
@@ -94,6 +96,10 @@ class Producer {
     // The client takes nothing: what others may need may go until the next produce(). Not while one
     // is under way. Thread: the loop's.
     virtual void rest() {}
+    // It, if it may have more later.
+    virtual Growing* growing() { return nullptr; }
+    // What it counts as among listings.
+    virtual std::uint64_t listing_bytes() const { return 0; }
 };
 
 // A producer that may have more later: a file that is followed.
@@ -101,6 +107,7 @@ class Growing : public Producer {
   public:
     static constexpr std::uint64_t kNoEnd = ~std::uint64_t{0};
 
+    Growing* growing() final { return this; }
     virtual std::uint64_t size() const = 0; // of the file, when it was found
     // Bytes from `first` on, which is not beyond size(), up to `end` at most. Before the first
     // produce().
@@ -117,8 +124,6 @@ struct Stream {
     std::shared_ptr<Producer> producer;
     std::shared_ptr<const OpenFile> file; // what it reads, whose device is charged; may be none
     std::uint64_t charged = 0;            // where there is none
-    Growing* growing = nullptr;           // the producer, if it is one
-    std::uint64_t listing_bytes = 0;      // what it counts as among listings
 };
 
 class Parts;

@@ -29,8 +29,7 @@ class Remembers final : public Growing {
 struct Followed {
     explicit Followed(std::uint64_t size, std::optional<std::uint64_t> tail = {})
         : producer(std::make_shared<Remembers>(size)) {
-        resource.body.segments.emplace_back(
-            Stream{.producer = producer, .file = {}, .growing = producer.get()});
+        resource.body.segments.emplace_back(Stream{.producer = producer, .file = {}});
         resource.followed.emplace(Resource::Followed{.tail = tail});
         resource.content_type = "text/plain; charset=utf-8";
         resource.extra_fields = "Cache-Control: no-store\r\n";
