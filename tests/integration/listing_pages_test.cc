@@ -41,7 +41,7 @@ class ListingPages : public testing::TestWithParam<const char*> {
   protected:
     ListingPages() {
         fs::create_directories(root_ / "d/.hidden-folder");
-        for (int i = 0; i < 40; ++i) {
+        for (unsigned i = 0; i < 40; ++i) {
             write_file(root_ / "d" / fmt::format("file{}.txt", i), std::string(i % 3, 'x'));
             set_mtime(root_ / "d" / fmt::format("file{}.txt", i));
         }

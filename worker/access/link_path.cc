@@ -7,10 +7,10 @@
 namespace fsrv::access {
 
 Result<std::string, std::string_view> link_path(std::string_view origin, bool api) {
-    using Kind = http::Target::Kind;
+    using TargetKind = http::Target::Kind;
     auto target = http::parse_target(origin, api);
     if (!target) return unexpected(target.error().what);
-    if (target->kind != Kind::tree && target->kind != Kind::api)
+    if (target->kind != TargetKind::tree && target->kind != TargetKind::api)
         return unexpected(std::string_view("expected the URL of a file or a folder"));
     if (target->absolute)
         return unexpected(std::string_view("expected a path from the folder that is served, not "

@@ -255,7 +255,7 @@ class Grows final : public http::Growing {
 TEST_P(BodyReaderTest, WhatGrowsIsWaitedForWithoutABufferAndWithoutAThread) {
     const auto grows = std::make_shared<Grows>();
     http::Body body;
-    body.segments.emplace_back(http::Stream{.producer = grows, .file = {}, .growing = grows.get()});
+    body.segments.emplace_back(http::Stream{.producer = grows, .file = {}});
     begin(std::move(body));
     const auto play_on = [this] {
         while (true) {
