@@ -45,7 +45,7 @@ std::uint64_t Ration::ask() {
 }
 
 void Ration::rest() {
-    throttle_.give_back(line_.payer, std::exchange(left_, 0));
+    throttle_.pass_on(line_, std::exchange(left_, 0));
 }
 
 // --- the buckets
@@ -93,6 +93,19 @@ void Throttle::give_back(const Payer& payer, std::uint64_t bytes) {
     for_each_bucket(payer, [bytes](const Bucket& bucket) {
         bucket.tokens.give_back(cost_ns(bytes, bucket.per_second));
     });
+}
+
+// It is that client's turn still: else who has many connections that take little each would get
+// less than others.
+void Throttle::pass_on(ThrottleLine& line, std::uint64_t bytes) {
+    if (bytes == 0) return;
+    if (line.waiting.empty()) return give_back(line.payer, bytes);
+    if (line.reserved == 0) {
+        line.begin_ns = now_ns();
+        wait_no_more(line);
+        wait_until(line, iteration_.now_ms());
+    }
+    line.reserved += bytes;
 }
 
 bool Throttle::pay_at_once(const Payer& payer, std::uint64_t bytes) {
@@ -234,7 +247,7 @@ void Throttle::join(Ration& ration) {
 void Throttle::leave(Ration& ration) {
     ThrottleLine& line = ration.line_;
     if (ration.is_waiting_) line.waiting.remove(ration);
-    give_back(line.payer, std::exchange(ration.left_, 0));
+    pass_on(line, std::exchange(ration.left_, 0));
     if (line.waiting.empty()) {
         wait_no_more(line);
         give_back(line.payer, std::exchange(line.reserved, 0));

@@ -13,7 +13,8 @@
 //             has, and what a client does not ask for is nobody's to wait for.
 //
 // What is reserved at a time shrinks with the rate, and with how much is reserved already. What a
-// ration has left goes back when its client takes nothing, and with it. Thread: the loop's.
+// ration has left is the next one's of its line when its client takes nothing, and with it; where
+// none waits it goes back. Thread: the loop's.
 #pragma once
 
 #include "common/client_table.h"
@@ -73,7 +74,7 @@ class Ration final {
     std::uint64_t ask();
     bool is_waiting() const { return is_waiting_; }
     void spent(std::uint64_t bytes) { left_ -= bytes < left_ ? bytes : left_; }
-    // The client takes nothing: what is left goes back.
+    // The client takes nothing: what is left is for another of its answers, or goes back.
     void rest();
 
   private:
@@ -133,6 +134,7 @@ class Throttle final {
     Turn take_turn(const Payer& payer, std::uint64_t cost_ns);
     bool pay_total_at_once(const Payer& payer, std::uint64_t bytes);
     void give_back(const Payer& payer, std::uint64_t bytes);
+    void pass_on(ThrottleLine& line, std::uint64_t bytes);
     void advance(ThrottleLine& line, bool tell);
     void wait_until(ThrottleLine& line, std::uint64_t due_ms);
     void wait_no_more(ThrottleLine& line);

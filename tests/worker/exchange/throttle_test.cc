@@ -35,7 +35,7 @@ struct Flow final : RationHome {
             const std::uint64_t some = std::min(left, room());
             ration->spent(some);
             got += some;
-            if (some < left) return;
+            if (some < left) return ration->rest();
         }
     }
     std::uint64_t room() const {
@@ -123,6 +123,20 @@ TEST(Throttle, WhatNothingLimitsHasNoRation) {
     other_end.is_client = false;
     EXPECT_EQ(limited.workers[0]->throttle.ration(other_end, std::nullopt, nobody), nullptr)
         << "no client";
+}
+
+// Each of the many has a socket that takes less than a turn.
+TEST(Throttle, ManyConnectionsThatTakeLittleAtATimeGetAsMuchAsOneThatTakesAll) {
+    for (const std::uint64_t rate : {kMiB, 100 * kMiB})
+        for (const unsigned workers : {1U, 4U}) {
+            Simulation s({.total = rate}, workers);
+            for (unsigned i = 0; i < 100; ++i) s.add(s.payer("ann"), i % workers, rate / 50);
+            s.add(s.payer("bob"));
+            s.run(10'000);
+            const std::uint64_t bobs = s.flows.back().got;
+            EXPECT_LT(std::abs(off_by(bobs, 5 * rate)), 5) << rate << ' ' << workers;
+            EXPECT_LT(std::abs(off_by(s.got() - bobs, 5 * rate)), 5) << rate << ' ' << workers;
+        }
 }
 
 TEST(Throttle, AClientGetsItsRateOverTenSecondsHoweverManyConnectionsAndWorkers) {
