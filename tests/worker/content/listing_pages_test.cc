@@ -126,7 +126,8 @@ class ListingPages : public testing::TestWithParam<ResolveForm> {
     void fill(const std::string& folder, int files, int folders) {
         tree_.folder(folder);
         for (int i = 0; i < files; ++i)
-            tree_.file(folder + "/file" + std::to_string(i), std::string(i % 4, 'x'));
+            tree_.file(folder + "/file" + std::to_string(i),
+                       std::string(static_cast<std::size_t>(i % 4), 'x'));
         for (int i = 0; i < folders; ++i) tree_.folder(folder + "/folder" + std::to_string(i));
     }
     static Json read(const std::string& text) {
