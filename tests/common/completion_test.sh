@@ -25,7 +25,7 @@ trap 'rm -rf "$PWD"' EXIT
 mkdir 'a folder'
 touch 'a file'
 
-offers '--header-timeout --help' fsrv --he
+offers '--header-timeout --help --help-all' fsrv --he
 offers 'a folder' fsrv ''
 offers 'a folder' fsrv --root a
 offers 'on off' fsrv --listing ''
