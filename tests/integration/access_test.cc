@@ -254,6 +254,7 @@ TEST_F(Access, RulesChangeHowAPathIsServed) {
     write_file(root_ / "pub/inner/home.html", "home");
     fs::create_directories(root_ / "pub/.shown");
     write_file(root_ / "pub/.shown/f", "f");
+    fs::create_directories(root_ / "pub/plain");
     configure("[[path]]\nprefix = \"/pub\"\n"
               "headers = { Access-Control-Allow-Origin = \"*\" }\n"
               "cache-control = \"public, max-age=60\"\n"
@@ -275,6 +276,10 @@ TEST_F(Access, RulesChangeHowAPathIsServed) {
     EXPECT_EQ(fresh.status, 304);
     EXPECT_EQ(fresh.field("Access-Control-Allow-Origin"), "*");
     EXPECT_EQ(fresh.field("Cache-Control"), "public, max-age=60");
+    const Response archive = fetch(server, "/pub/plain/?archive=tar");
+    EXPECT_EQ(archive.status, 200);
+    EXPECT_EQ(archive.field("Cache-Control"), "public, max-age=60");
+    EXPECT_EQ(archive.field("Access-Control-Allow-Origin"), "*");
     EXPECT_EQ(fetch(server, "/pub/inner/").body, "home");
     EXPECT_FALSE(fetch(server, "/pub/inner/").field("Access-Control-Allow-Origin"));
     EXPECT_EQ(fetch(server, "/pub/.shown/f").status, 200);

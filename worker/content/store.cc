@@ -129,10 +129,11 @@ bool is_of_asker(const std::string& path, const Entry& folder, const ServedRule&
                               ask.policy->differs_below(*folder.led_to)));
 }
 
+const std::string kForAskerAlone = "Cache-Control: private, no-cache\r\nVary: Authorization\r\n";
+
+// Of what is made of files and has no version of its own.
 std::string fields_of_made(bool is_own, const ServedRule& rule) {
-    return (is_own ? "Cache-Control: private, no-cache\r\nVary: Authorization\r\n"
-                   : "Cache-Control: no-cache\r\n") +
-           rule.headers;
+    return (is_own ? kForAskerAlone : "Cache-Control: no-cache\r\n") + rule.headers;
 }
 
 } // namespace
@@ -337,8 +338,9 @@ http::FindResult LocalStore::find_archive(const http::Target& target, const Entr
                                     .cancelled = asked.ask.cancelled},
                                    asked.reach);
     if (archive)
-        archive->rule_fields =
-            fields_of_made(is_of_asker(asked.path, folder, asked.rule, asked.ask), asked.rule);
+        archive->rule_fields = is_of_asker(asked.path, folder, asked.rule, asked.ask)
+                                   ? kForAskerAlone + asked.rule.headers
+                                   : asked.rule.cache_fields + asked.rule.headers;
     return archive;
 }
 
