@@ -74,6 +74,16 @@ Stored store_word(const RuleValue& value, std::size_t& index,
     return {};
 }
 
+// `first`: the value that the first word stands for.
+template <class Enum>
+Stored store_enum(const RuleValue& value, Enum& field, std::span<const std::string_view> words,
+                  Enum first = Enum{}) {
+    std::size_t word = 0;
+    Stored stored = store_word(value, word, words);
+    if (stored) field = static_cast<Enum>(static_cast<std::size_t>(first) + word);
+    return stored;
+}
+
 Stored store_on_off(const RuleValue& value, bool& flag) {
     const auto parsed = value.form == Form::text ? parse_on_off(value.texts.front()) : std::nullopt;
     if (!parsed) return wanted("on or off");
@@ -193,27 +203,13 @@ constexpr PathKey kPathKeys[] = {
          if (stored) s.compress = word == 0;
          return stored;
      }},
-    {"symlinks",
-     [](auto& s, const auto& v) {
-         std::size_t word = 0;
-         Stored stored = store_word(v, word, kSymlinks);
-         if (stored) s.symlinks = static_cast<Symlinks>(word);
-         return stored;
-     }},
+    {"symlinks", [](auto& s, const auto& v) { return store_enum(v, s.symlinks, kSymlinks); }},
     {"disposition",
      [](auto& s, const auto& v) {
-         std::size_t word = 0;
-         Stored stored = store_word(v, word, kDispositions);
-         if (stored) s.disposition = static_cast<Disposition>(word + 1);
-         return stored;
+         return store_enum(v, s.disposition, kDispositions, Disposition::inline_);
      }},
     {"permissions",
-     [](auto& s, const auto& v) {
-         std::size_t word = 0;
-         Stored stored = store_word(v, word, kPermissions);
-         if (stored) s.permissions = static_cast<Permissions>(word);
-         return stored;
-     }},
+     [](auto& s, const auto& v) { return store_enum(v, s.permissions, kPermissions); }},
 };
 
 Stored store_name(const RuleValue& value, std::string& name, std::string_view what) {

@@ -8,6 +8,7 @@
 #include "tests/support/process.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server.h"
+#include "tests/support/texts.h"
 
 #include <algorithm>
 #include <atomic>
@@ -22,19 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> between(std::string_view text, std::string_view before,
-                                 std::string_view after) {
-    std::vector<std::string> out;
-    for (std::size_t at = text.find(before); at != std::string_view::npos;
-         at = text.find(before, at)) {
-        at += before.size();
-        out.emplace_back(text.substr(at, text.find(after, at) - at));
-    }
-    return out;
-}
-
 std::vector<std::string> names_in(std::string_view json) {
-    return between(json, "{\"name\":\"", "\"");
+    return texts_between(json, "{\"name\":\"", "\"");
 }
 
 class ListingPages : public testing::TestWithParam<const char*> {
@@ -123,7 +113,7 @@ TEST_P(ListingPages, HaveEachNameOnceWhileOthersComeAndGo) {
             ASSERT_EQ(page.status, 200) << target;
             for (const std::string& name : names_in(page.body))
                 if (name.find("passing") == std::string::npos) seen.push_back(name);
-            const auto next = between(page.body, "\"next\":\"", "\"");
+            const auto next = texts_between(page.body, "\"next\":\"", "\"");
             target = next.empty() ? "" : "/d/" + next.front();
         }
         EXPECT_EQ(seen.size(), 45U);

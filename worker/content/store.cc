@@ -107,8 +107,14 @@ std::vector<std::unique_ptr<Resolver>> make_resolvers(const StoreConfig& config)
     return resolvers;
 }
 
+std::string coded_path(std::string_view path, http::Coding coding) {
+    return fmt::format("{}.{}", path, http::suffix_of(coding));
+}
+
 bool is_coded(std::string_view path) {
-    return path.ends_with(".zst") || path.ends_with(".br") || path.ends_with(".gz");
+    for (std::size_t i = 1; i < http::kCodings; ++i)
+        if (path.ends_with(coded_path("", static_cast<http::Coding>(i)))) return true;
+    return false;
 }
 
 // Names are told to those who may read the folder.
@@ -413,7 +419,7 @@ http::FindResult LocalStore::find_file(Entry file, const Look& asked,
 std::optional<http::Resource> LocalStore::find_precompressed(const struct stat& of,
                                                              http::Coding coding,
                                                              const Look& asked) const {
-    const std::string path = fmt::format("{}.{}", asked.path, http::suffix_of(coding));
+    const std::string path = coded_path(asked.path, coding);
     Look at = look(path, asked.ask, asked.reach);
     at.account = asked.account;
     if (&at.rule != &asked.rule || (asked.ask.policy && asked.ask.policy->refusal_of(path) != 0))

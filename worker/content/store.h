@@ -1,7 +1,7 @@
 // Store: what can be served out of one folder. Blocking calls only, no sockets: called in a thread
 // of the pool (or on the loop with --io inline), by several threads at once; what changes is
 // the count of listing bytes in flight, the long listings of the last second, and what is known of
-// archives.
+// archives and of digests.
 #pragma once
 
 #include "common/limits.h"

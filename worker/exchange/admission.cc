@@ -6,7 +6,6 @@
 #include "common/log.h"
 #include "worker/access/authorization.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
@@ -113,14 +112,15 @@ Gate::Gate(const access::Site& site, const AccessMaterial& material,
       tokens_(material.tokens),
       jwts_(material.jwt_keys, jwt_audience),
       signing_keys_(material.signing_keys),
-      accounts_(material.accounts),
       pool_(pool),
       failures_(failures),
-      challenge_(challenge_of(material)) {}
+      challenge_(challenge_of(material)) {
+    for (const Account& account : material.accounts) accounts_.emplace(account.name, &account);
+}
 
 const Account* Gate::account_of(std::string_view name) const {
-    const auto found = std::ranges::find(accounts_, name, &Account::name);
-    return found == accounts_.end() ? nullptr : &*found;
+    const auto found = accounts_.find(name);
+    return found == accounts_.end() ? nullptr : found->second;
 }
 
 unsigned FailureBudget::retry_after_s(const in6_addr& client) const {

@@ -30,6 +30,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace fsrv::exchange {
@@ -68,7 +69,7 @@ class Gate final {
     access::Tokens tokens_;
     access::Jwts jwts_;
     std::span<const SigningKey> signing_keys_;
-    std::span<const Account> accounts_;
+    std::unordered_map<std::string_view, const Account*> accounts_; // few hundred, asked each time
     disk::Pool& pool_;
     FailureBudget failures_;
     std::string challenge_;

@@ -15,7 +15,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
-#include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -60,7 +59,7 @@ struct Condition {
     unsigned argument = 0;
     std::uint32_t mask = 0;
     std::uint32_t value = 0;
-    std::shared_ptr<const Numbers> numbers = {}; // of `one_of`: sorted
+    Numbers numbers = {}; // of `one_of`: sorted
 };
 
 template <class Value>
@@ -78,9 +77,7 @@ Condition null(unsigned argument) {
 }
 Condition one_of(unsigned argument, Numbers numbers) {
     std::sort(numbers.begin(), numbers.end());
-    return {.kind = Condition::Kind::one_of,
-            .argument = argument,
-            .numbers = std::make_shared<const Numbers>(std::move(numbers))};
+    return {.kind = Condition::Kind::one_of, .argument = argument, .numbers = std::move(numbers)};
 }
 
 struct Row {
@@ -156,7 +153,7 @@ Code condition_of(const Condition& condition, std::size_t otherwise) {
     if (condition.kind == Condition::Kind::never) return skip(otherwise);
     if (condition.kind == Condition::Kind::one_of) {
         Code code{load(condition.argument)};
-        append(code, is_one_of(*condition.numbers, otherwise));
+        append(code, is_one_of(condition.numbers, otherwise));
         return code;
     }
     Code code;

@@ -1,6 +1,7 @@
 // Listings: which entries, in which order, as HTML that no name can break out of and as JSON that
 // is JSON.
 
+#include "tests/support/texts.h"
 #include "tests/worker/content/json.h"
 #include "tests/worker/content/support.h"
 #include "worker/http/page.h"
@@ -15,16 +16,7 @@
 namespace fsrv::content {
 namespace {
 
-std::vector<std::string> texts_between(std::string_view text, std::string_view before,
-                                       std::string_view after) {
-    std::vector<std::string> out;
-    for (std::size_t at = text.find(before); at != std::string_view::npos;
-         at = text.find(before, at)) {
-        at += before.size();
-        out.emplace_back(text.substr(at, text.find(after, at) - at));
-    }
-    return out;
-}
+using test::texts_between;
 
 // The links of the rows, without the one to the parent.
 std::vector<std::string> hrefs(const Answer& answer) {
